@@ -1,0 +1,43 @@
+"""Allocate a scarce budget over curves of diminishing or staged return, with proof of how good it is."""
+
+from engine.allocation import allocate, solve
+from engine.curves import (
+    FAMILIES,
+    Curve,
+    Exponential,
+    Hill,
+    Lifecycle,
+    Log,
+    Logistic,
+    Mixture,
+    Power,
+    PureLog,
+    Tabulated,
+    Weibull,
+)
+from engine.files import load_portfolio
+from engine.portfolio import Portfolio
+from engine.solvers import SOLVERS, Solution
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FAMILIES",
+    "SOLVERS",
+    "Curve",
+    "Exponential",
+    "Hill",
+    "Lifecycle",
+    "Log",
+    "Logistic",
+    "Mixture",
+    "Portfolio",
+    "Power",
+    "PureLog",
+    "Solution",
+    "Tabulated",
+    "Weibull",
+    "allocate",
+    "load_portfolio",
+    "solve",
+]

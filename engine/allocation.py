@@ -1,0 +1,158 @@
+"""The border between a user's portfolios and the solvers: validate once, choose the lattice, batch, run.
+
+dtype follows the input: portfolios of NumPy float64 arrays (or lists and numbers) are solved in float64
+whatever JAX's own default, float32 ones in float32.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, get_args
+
+import jax
+import numpy as np
+
+from engine.curves import Curve
+from engine.lattice import Lattice, build_lattice
+from engine.portfolio import Portfolio, check, normalise
+from engine.solvers import SOLVERS, Solution, solver_options
+from engine.solvers.solution import INFEASIBLE
+
+MOST_BUDGET = 1e15
+MOST_WORK = 1e12
+CHUNK_ENTRIES = 30_000_000
+NEEDS_NO_LATTICE = ("waterfilling",)
+
+
+def allocate(portfolio: Portfolio | Curve, budget: float, solver: str = "exact", **options: Any) -> Solution:
+    """Allocate a budget over one portfolio.
+
+    **Arguments:** `portfolio` of arrays [projects]; `budget` in units of cost; `solver`, a name in
+    `engine.SOLVERS`; `options` of that solver.
+
+    **Returns:** a `Solution` of NumPy numbers.
+
+    **Raises:** `ValueError` naming what cannot be: a parameter out of its domain, lower bounds above the
+    upper ones or above the budget, a budget that is negative, not a number or too large, an unknown solver
+    or option.
+    """
+    solution = solve(portfolio, budget, solver, **options)
+    if solution.effort.ndim != 1:
+        raise ValueError(f"allocate takes one portfolio, got a batch of shape {solution.effort.shape[:-1]}")
+    if int(solution.status) == INFEASIBLE:
+        raise ValueError(f"budget {budget:g} does not cover the projects' lower bounds")
+    return solution
+
+
+def solve(
+    portfolio: Portfolio | Curve, budget: float | np.ndarray, solver: str = "exact", **options: Any
+) -> Solution:
+    """Allocate over a batch of portfolios: arrays [..., projects] with any leading axes.
+
+    `budget` is one number or an array of the batch's shape. A portfolio that cannot be solved does not
+    raise: its `status` tells (see `Solution`). For the rest, see `allocate`.
+    """
+    options = check_options(solver, options)
+    portfolio = normalise(portfolio)
+    check(portfolio)
+    batch = portfolio.shape[:-1]
+    budgets = _check_budget(budget, batch, portfolio)
+    upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
+    most = float(np.max(budgets, initial=0.0))
+    lattice = choose_lattice([solver], most, portfolio.shape[-1], portfolio.cost, upper)
+    bare = dataclasses.replace(portfolio, names=())
+    flat = jax.tree.map(lambda a: np.reshape(a, (-1, *a.shape[len(batch) :])), bare)
+    run = _compiled(solver, lattice, tuple(sorted(options.items())))
+    with jax.enable_x64(budgets.dtype == np.float64):
+        chunks = _in_chunks(run, flat, budgets.reshape(-1), _chunk_size(lattice, portfolio.shape[-1]))
+    return jax.tree.map(lambda *parts: np.concatenate(parts).reshape(batch + parts[0].shape[1:])[()], *chunks)
+
+
+def check_options(solver: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options, or a `ValueError` that names the unknown solver, the unknown option or its wrong type."""
+    if solver not in SOLVERS:
+        raise ValueError(f"unknown solver {solver!r}, expected one of {', '.join(SOLVERS)}")
+    known = solver_options(solver)
+    for name, value in options.items():
+        if name not in known:
+            expected = f"one of {', '.join(known)}" if known else "none: it has no options"
+            raise ValueError(f"unknown option {name!r} of solver {solver}, expected {expected}")
+        kind = known[name].annotation
+        if choices := get_args(kind):
+            if value not in choices:
+                raise ValueError(
+                    f"option {name} of solver {solver} is {value!r}, expected {' or '.join(choices)}"
+                )
+            continue
+        allowed = (int, float) if kind is float else (kind,)
+        if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"option {name} of solver {solver} is {value!r}, expected {kind.__name__}")
+        if kind in (int, float) and not 0 < value < math.inf:
+            raise ValueError(f"option {name} of solver {solver} is {value!r}, expected a number above 0")
+    return options
+
+
+def choose_lattice(
+    solvers: Iterable[str],
+    budget: float,
+    projects: int,
+    costs: Any = None,
+    upper: float = math.inf,
+) -> Lattice:
+    """The lattice that these solvers need; see `build_lattice`.
+
+    **Raises:** `ValueError` for a budget beyond what they can count or compute.
+    """
+    if all(solver in NEEDS_NO_LATTICE for solver in solvers):
+        return Lattice(0, 0, 0, 1.0, True)
+    lattice = build_lattice(budget, projects, costs, upper)
+    work = projects * lattice.states * lattice.units
+    if "exact" in solvers and work > MOST_WORK:
+        raise ValueError(
+            f"budget {budget:g} makes the exact solver take {work:.1e} steps, expected at most "
+            f"{MOST_WORK:.0e}: measure effort in larger units, or choose solver=bound"
+        )
+    return lattice
+
+
+def _check_budget(budget: float | np.ndarray, batch: tuple[int, ...], portfolio: Portfolio) -> np.ndarray:
+    try:
+        budgets = np.asarray(budget, dtype=float)
+        budgets = np.broadcast_to(budgets, batch)
+    except (TypeError, ValueError):
+        raise ValueError(f"budget is {budget!r}, expected a number, or one for each portfolio") from None
+    bad = ~((budgets >= 0) & (budgets <= MOST_BUDGET))
+    if np.any(bad):
+        raise ValueError(f"budget is {budgets[bad].flat[0]:g}, expected a number from 0 to {MOST_BUDGET:g}")
+    return budgets.astype(portfolio.dtype)
+
+
+def _chunk_size(lattice: Lattice, projects: int) -> int:
+    """How many portfolios are solved at once: bounded memory, whatever the batch."""
+    return max(1, CHUNK_ENTRIES // (projects * (lattice.units + lattice.states + 64)))
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(
+    solver: str, lattice: Lattice, options: tuple[tuple[str, Any], ...]
+) -> Callable[[Portfolio, np.ndarray], Solution]:
+    method = SOLVERS[solver]
+    return jax.jit(jax.vmap(lambda p, b: method(p, b, lattice, **dict(options))))
+
+
+def _in_chunks(
+    run: Callable[[Portfolio, np.ndarray], Solution], flat: Portfolio, budgets: np.ndarray, size: int
+) -> list[Solution]:
+    """Run chunk by chunk; the last one is filled up with its own last portfolio to keep one shape."""
+    count = budgets.shape[0]
+    size = min(size, count)
+    solutions = []
+    for start in range(0, count, size):
+        index = np.minimum(np.arange(start, start + size), count - 1)
+        solution = run(jax.tree.map(lambda a, i=index: a[i], flat), budgets[index])
+        kept = min(size, count - start)
+        solutions.append(jax.tree.map(lambda a, k=kept: np.asarray(a)[:k], solution))
+    return solutions

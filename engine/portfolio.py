@@ -1,0 +1,336 @@
+"""Portfolio: the projects among which a budget is allocated.
+
+    maximise  V(x) = Σ_i w_i π_i R_i(f_i(max(x_i − s_i, 0)))   subject to  Σ_i c_i x_i ≤ B,  l_i ≤ x_i ≤ u_i
+
+with curves f, weights w, success probabilities π, return utilities R, start-up costs s, unit costs c and
+bounds l, u. The utility is R(p) = (1 − e^(−r p))/r with curvature r (r = 0: linear), paid only from the
+performance threshold on. A part that is None is absent and costs nothing at run time: weight 1, cost 1,
+lower 0, no upper bound, no start-up cost, certain success, linear utility.
+
+The methods are those of one portfolio, arrays of shape [projects]; batches are `jax.vmap`'s business.
+`check` is the border: everything behind it trusts its input.
+
+Sources: Koopman (1953); Ibaraki & Katoh (1988), Resource Allocation Problems; Patriksson (2008).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import register_dataclass
+from jaxtyping import Array, Bool, Float, Int
+
+from engine.curves import Curve, Mixture, Power, Tabulated, Vector
+
+STAGE_CUTS = (0.5, 0.75, 0.9)
+LOOK_UP_STEPS = 64
+
+
+def _optional(low: float = 0.0, high: float = math.inf) -> Vector | None:
+    """An optional array [projects] whose entries lie in [low, high]."""
+    return dataclasses.field(default=None, metadata={"low": low, "high": high})  # type: ignore[return-value]
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Portfolio:
+    """Projects with their curves, weights, costs, bounds, start-up costs and return utilities.
+
+    **Arguments:** (arrays [projects], or [..., projects] for a batch)
+
+    - `curves`: the performance curves.
+    - `weight`: return per unit of performance.
+    - `cost`: budget per unit of effort.
+    - `lower`, `upper`: bounds on effort; `upper` may be infinite.
+    - `startup`: effort spent before the curve begins.
+    - `success`: probability that the return is paid at all.
+    - `curvature`: of the concave utility; 0 is linear.
+    - `threshold`: performance below which nothing is paid; minus infinity where there is none.
+    - `reach`: the effort that attains all there is to attain; the curve's own ceiling without it.
+    - `names`: the projects' names; `cuts`: shares of the attainable lift at which a new stage begins.
+    """
+
+    curves: Curve
+    weight: Vector | None = _optional()
+    cost: Vector | None = _optional(low=math.ulp(0.0))
+    lower: Vector | None = _optional()
+    upper: Vector | None = _optional()
+    startup: Vector | None = _optional()
+    success: Vector | None = _optional(high=1.0)
+    curvature: Vector | None = _optional()
+    threshold: Vector | None = _optional()
+    reach: Vector | None = _optional()
+    names: tuple[str, ...] = dataclasses.field(default=(), metadata={"static": True})
+    cuts: tuple[float, ...] = dataclasses.field(default=STAGE_CUTS, metadata={"static": True})
+
+    def __post_init__(self) -> None:
+        for name in self.optional_fields():
+            value = getattr(self, name)
+            if isinstance(value, (int, float, list, tuple)):
+                object.__setattr__(self, name, np.asarray(value, dtype=float))
+
+    @classmethod
+    def optional_fields(cls) -> dict[str, dataclasses.Field[object]]:
+        """The optional arrays by name."""
+        return {f.name: f for f in dataclasses.fields(cls) if "low" in f.metadata}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(..., projects)."""
+        parts = [np.shape(getattr(self, n)) for n in self.optional_fields() if getattr(self, n) is not None]
+        return np.broadcast_shapes(self.curves.shape, *parts)
+
+    @property
+    def diminishing(self) -> bool:
+        """Whether the families alone guarantee falling marginal returns with a closed inverse slope."""
+        return (
+            self.curves.concave and self.startup is None and self.threshold is None and self.curvature is None
+        )
+
+    # What a solver asks of one portfolio.
+
+    def costs(self) -> Vector:
+        """c, ones where absent."""
+        return jnp.ones(self.shape, self.dtype) if self.cost is None else self.cost
+
+    def lowers(self) -> Vector:
+        """l, zeros where absent."""
+        return jnp.zeros(self.shape, self.dtype) if self.lower is None else self.lower
+
+    def uppers(self) -> Vector:
+        """u, infinite where absent."""
+        return jnp.full(self.shape, jnp.inf, self.dtype) if self.upper is None else self.upper
+
+    def stakes(self) -> Vector:
+        """w·π: what one unit of utility is worth."""
+        stakes = jnp.ones(self.shape, self.dtype) if self.weight is None else self.weight
+        return stakes if self.success is None else stakes * self.success
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """The floating dtype of all arrays."""
+        kinds = (leaf.dtype for leaf in jax.tree.leaves(self))
+        return np.result_type(*(kind for kind in kinds if jnp.issubdtype(kind, jnp.floating)))
+
+    def _effective(self, effort: Vector) -> Vector:
+        return effort if self.startup is None else jnp.maximum(effort - self.startup, 0.0)
+
+    def performance(self, effort: Vector) -> Vector:
+        """f_i(x_i), per project."""
+        return self.curves.value(self._effective(effort))
+
+    def utility(self, performance: Vector) -> Vector:
+        """R_i(p_i), per project."""
+        utility = concave_utility(self.curvature, performance)
+        if self.threshold is None:
+            return utility
+        return jnp.where(performance >= self.threshold, utility, 0.0)
+
+    def returns(self, effort: Vector) -> Vector:
+        """w_i π_i R_i(f_i(x_i)), per project."""
+        return self.stakes() * self.utility(self.performance(effort))
+
+    def value(self, effort: Vector) -> Float[Array, ""]:
+        """V(x)."""
+        return jnp.sum(self.returns(effort), axis=-1)
+
+    def gain(self, effort: Vector, step: Vector | float = 1.0) -> Vector:
+        """Return gained by `step` more effort, per project, without cancellation."""
+        start, end = self._effective(effort), self._effective(effort + step)
+        if self.startup is not None:  # end − start would lose the last digits of a step
+            step = jnp.where(effort >= self.startup, step, end - start)
+        rise = self.curves.gain(start, step)
+        if self.curvature is None and self.threshold is None:
+            return self.stakes() * rise
+        level = self.curves.value(start)
+        gain = concave_utility_gain(self.curvature, level, rise)
+        if self.threshold is not None:
+            reached = self.curves.value(end)
+            paid = (level >= self.threshold) & (reached >= self.threshold)
+            gain = jnp.where(paid, gain, self.utility(reached) - self.utility(level))
+        return self.stakes() * gain
+
+    def slope(self, effort: Vector) -> Vector:
+        """dV/dx_i, the right derivative; blind to the jump at a threshold."""
+        slope = self.curves.slope(self._effective(effort))
+        if self.startup is not None:
+            slope = jnp.where(effort >= self.startup, slope, 0.0)
+        if self.curvature is not None or self.threshold is not None:
+            level = self.performance(effort)
+            if self.curvature is not None:
+                slope = slope * jnp.exp(-self.curvature * level)
+            if self.threshold is not None:
+                slope = jnp.where(level >= self.threshold, slope, 0.0)
+        stakes = self.stakes()
+        return jnp.where(stakes > 0, stakes * slope, 0.0)  # a slope may be infinite
+
+    def table(self, units: int) -> Float[Array, "projects levels"]:
+        """Returns at 0, 1, …, `units` whole units of effort; −∞ outside the bounds."""
+        levels = jnp.arange(units + 1, dtype=self.dtype)
+        broadcast = jnp.broadcast_to(levels[:, None], (units + 1, *self.shape))
+        table = jax.vmap(self.returns, out_axes=1)(broadcast)
+        allowed = (levels[None] >= self.lowers()[:, None]) & (levels[None] <= self.uppers()[:, None])
+        return jnp.where(allowed, table, -jnp.inf)
+
+    def spend(self, effort: Vector) -> Float[Array, ""]:
+        """Σ c_i x_i."""
+        return jnp.sum(effort if self.cost is None else self.cost * effort, axis=-1)
+
+    def threshold_effort(self, limit: Vector) -> Vector:
+        """The least effort in [lower, limit] whose performance meets the threshold; infinite if none does.
+
+        By bisection: the curve is taken to rise until then.
+        """
+        assert self.threshold is not None
+        meets = lambda effort: self.performance(effort) >= self.threshold  # noqa: E731
+
+        def halve(_: int, bracket: tuple[Vector, Vector]) -> tuple[Vector, Vector]:
+            low, high = bracket
+            middle = 0.5 * (low + high)
+            ok = meets(middle)
+            return jnp.where(ok, low, middle), jnp.where(ok, middle, high)
+
+        low = self.lowers()
+        _, high = jax.lax.fori_loop(0, LOOK_UP_STEPS, halve, (low, limit))
+        return jnp.where(meets(low), low, jnp.where(meets(limit), high, jnp.inf))
+
+    def stage(self, effort: Vector) -> tuple[Int[Array, " projects"], Bool[Array, " projects"]]:
+        """(stage, whether it is the last one: the frontier), per project."""
+        reach = None if self.reach is None else self._effective(self.reach)
+        ceiling = self.curves.ceiling() if reach is None else self.curves.lift(reach)
+        return self.curves.stage(self._effective(effort), self.cuts, ceiling)
+
+    def project(self, index: Int[Array, ""]) -> Portfolio:
+        """The portfolio of this one project."""
+        return jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, index, 1, axis=0), self)
+
+
+def concave_utility(curvature: Vector | None, performance: Vector) -> Vector:
+    """(1 − e^(−r p))/r; p at r = 0."""
+    if curvature is None:
+        return performance
+    safe = jnp.where(curvature > 0, curvature, 1.0)
+    return jnp.where(curvature > 0, -jnp.expm1(-safe * performance) / safe, performance)
+
+
+def concave_utility_gain(curvature: Vector | None, performance: Vector, rise: Vector) -> Vector:
+    """R(p + rise) − R(p) of the concave utility, without cancellation."""
+    if curvature is None:
+        return rise
+    return jnp.exp(-curvature * performance) * concave_utility(curvature, rise)
+
+
+# The border: what a user gives becomes arrays of one shape and dtype, or one clear error.
+
+
+def normalise(portfolio: Portfolio | Curve, dtype: np.dtype | None = None) -> Portfolio:
+    """Host arrays of one floating dtype, broadcast to (..., projects); dtype follows the input."""
+    if isinstance(portfolio, Curve):
+        portfolio = Portfolio(portfolio)
+    leaves = jax.tree.leaves(portfolio)
+    whole = not any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves)
+    dtype = np.dtype(dtype or (np.float64 if whole else portfolio.dtype))
+    try:
+        shape = portfolio.shape
+    except ValueError as error:
+        raise ValueError(f"the portfolio's arrays do not share one number of projects: {error}") from None
+    if not shape or shape[-1] == 0:
+        raise ValueError(f"a portfolio needs an axis of at least one project, got shape {shape}")
+
+    if portfolio.names and len(portfolio.names) != shape[-1]:
+        raise ValueError(f"the portfolio has {len(portfolio.names)} names, expected {shape[-1]}")
+
+    def spread(value: Any, axes: int, kind: np.dtype) -> np.ndarray:
+        host = np.asarray(value, kind)
+        return np.broadcast_to(host, shape + host.shape[host.ndim - axes :])
+
+    def spread_curve(curve: Curve) -> Curve:
+        _check_lengths(curve)
+        changes: dict[str, Any] = {}
+        for field in dataclasses.fields(curve):
+            value = getattr(curve, field.name)
+            if "axes" in field.metadata and value is not None:
+                changes[field.name] = spread(value, field.metadata["axes"], dtype)
+        if isinstance(curve, Mixture):
+            changes["families"] = tuple(spread_curve(f) for f in curve.families)
+            changes["choice"] = spread(curve.choice, 0, np.dtype(np.int32))
+        return dataclasses.replace(curve, **changes)
+
+    given = {n: getattr(portfolio, n) for n in portfolio.optional_fields()}
+    parts: dict[str, Any] = {n: spread(v, 0, dtype) for n, v in given.items() if v is not None}
+    return dataclasses.replace(portfolio, curves=spread_curve(portfolio.curves), **parts)
+
+
+def _check_lengths(curve: Curve) -> None:
+    """All parameters with a further axis, of stages or levels, have it of the same length."""
+    lengths = {
+        field.name: np.shape(getattr(curve, field.name))[-1]
+        for field in dataclasses.fields(curve)
+        if field.metadata.get("axes") and np.ndim(getattr(curve, field.name))
+    }
+    for name, length in lengths.items():
+        first = next(iter(lengths))
+        if length != lengths[first]:
+            raise ValueError(
+                f"{curve.family}: {name} has {length} levels or stages, {first} has {lengths[first]}"
+            )
+
+
+def check(portfolio: Portfolio) -> None:
+    """Raise `ValueError` naming the project and the parameter that cannot be; for normalised portfolios."""
+
+    def refuse(bad: np.ndarray, name: str, value: np.ndarray, expected: str) -> None:
+        if bad.any():
+            where = tuple(int(i) for i in np.argwhere(bad)[0])
+            project = where[len(portfolio.shape) - 1]
+            label = portfolio.names[project] if portfolio.names else f"project {project}"
+            raise ValueError(f"{label}: {name} is {value[where]:g}, expected {expected}")
+
+    for name, field in portfolio.optional_fields().items():
+        value = getattr(portfolio, name)
+        if value is None:
+            continue
+        low, high = field.metadata["low"], field.metadata["high"]
+        finite = np.isfinite(value) | (name == "upper") | ((name == "threshold") & (value == -np.inf))
+        bad = np.isnan(value) | ~finite | (value > high) | ((value < low) & np.isfinite(value))
+        expected = "a number above 0" if name == "cost" else "a number of at least 0"
+        refuse(bad, name, value, "a probability from 0 to 1" if name == "success" else expected)
+    lower, upper = portfolio.lower, portfolio.upper
+    if upper is not None:
+        floor = np.zeros_like(upper) if lower is None else np.asarray(lower)
+        refuse(floor > upper, "lower", floor, "at most the upper bound")
+    _check_curve(portfolio.curves, refuse)
+
+
+def _check_curve(curve: Curve, refuse: object) -> None:
+    assert callable(refuse)
+    if isinstance(curve, Mixture):
+        for family in curve.families:
+            _check_curve(family, refuse)
+        return
+    for name, field in [*curve.parameters().items(), ("baseline", None)]:
+        value = getattr(curve, name, None)
+        if value is None:
+            continue
+        any_sign = field is None or field.metadata["any_sign"]
+        positive = field is not None and field.metadata["positive"] and not any_sign
+        expected = "a finite number" if any_sign else f"a number {'above' if positive else 'of at least'} 0"
+        bad = ~np.isfinite(value)
+        if not any_sign:
+            bad |= (value <= 0) if positive else (value < 0)
+        refuse(bad, name, value, expected)
+    if isinstance(curve, Power):
+        exponent, scale = np.asarray(curve.exponent), np.asarray(curve.scale)
+        refuse((exponent == 0) | (exponent >= 1), "exponent", exponent, "below 1 and not 0")
+        refuse(scale * exponent < 0, "scale", scale, "the sign of the exponent, or 0")
+    if isinstance(curve, Tabulated) and curve.points is not None:
+        points = np.asarray(curve.points)
+        steps = np.concatenate([np.diff(points, axis=-1), np.ones_like(points[..., :1])], axis=-1)
+        refuse(points < 0, "points", points, "efforts of at least 0")
+        refuse(steps <= 0, "points", points, "efforts that increase strictly")

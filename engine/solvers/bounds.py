@@ -1,0 +1,261 @@
+"""Lagrangian upper bounds, and the best responses to a price that they are made of.
+
+    L(λ) = Σ_i max_x [w_i R_i(f_i(x)) − λ c_i x] + λ B  ≥  V*          for every price λ ≥ 0
+
+with x over whole units within the bounds (integer bound) or over all efforts within them (real bound,
+which is at least the integer one). L is convex; its minimum is found by bisection on whether the best
+responses can be afforded. For concave curves the minimum equals the optimum; for S-shaped and
+staged ones it is the optimum of their concave envelopes.
+
+Sources: Everett (1963), "Generalized Lagrange multiplier method"; Fox (1966); Udell & Boyd (2013) for the
+concave envelopes of S-shaped curves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from engine.curves import Vector
+from engine.lattice import Lattice
+from engine.portfolio import Portfolio, concave_utility
+from engine.solvers.solution import budget_slack
+
+Scalar = Float[Array, ""]
+
+TANGENT_STEPS = 48
+
+
+class Response(NamedTuple):
+    """The effort that is best at a price, and what it pays net of the price, per project."""
+
+    effort: Vector
+    payoff: Vector
+
+
+class Dual(NamedTuple):
+    """The minimum of L: its price, its value, and the best responses on either side of the budget."""
+
+    price: Scalar
+    bound: Scalar
+    inside: Vector
+    outside: Vector
+
+
+class Bracket(NamedTuple):
+    """Adjacent prices and the efforts on either side of the budget: `inside` affordable, `outside` not."""
+
+    low: Scalar
+    high: Scalar
+    inside: Vector
+    outside: Vector
+
+
+def bisect_price(
+    respond: Callable[[Scalar], Vector],
+    affordable: Callable[[Vector], Bool[Array, ""]],
+    idle: Vector,
+    between: tuple[Scalar, Scalar] | None = None,
+    steps: int | None = None,
+) -> Bracket:
+    """Bisect the price between the efforts that can be afforded and those that cannot.
+
+    Over the bit patterns of positive floats: it ends at adjacent numbers, whatever the prices' scale.
+    `idle` is the effort at the highest price. Where every price is affordable, low is the smallest normal
+    number. The efforts are those the search itself met: recomputed, they could differ by a rounding.
+    `between` and `steps` narrow and shorten the search; high stays affordable.
+    """
+    dtype = idle.dtype
+    limits = jnp.finfo(dtype)
+    kind = {4: jnp.int32, 8: jnp.int64}[dtype.itemsize]
+    to_bits = lambda x: jax.lax.bitcast_convert_type(jnp.asarray(x, dtype), kind)  # noqa: E731
+    to_float = lambda b: jax.lax.bitcast_convert_type(b, dtype)  # noqa: E731
+
+    def halve(_: int, bracket: Bracket) -> Bracket:
+        middle = bracket.low + (bracket.high - bracket.low) // 2
+        effort = respond(to_float(middle))
+        ok = affordable(effort)
+        return Bracket(
+            jnp.where(ok, bracket.low, middle),
+            jnp.where(ok, middle, bracket.high),
+            jnp.where(ok, effort, bracket.inside),
+            jnp.where(ok, bracket.outside, effort),
+        )
+
+    low, high = between or (jnp.asarray(limits.tiny, dtype), jnp.asarray(limits.max, dtype))
+    begin = Bracket(to_bits(low), to_bits(high), idle, respond(low))
+    bracket = jax.lax.fori_loop(0, steps or 8 * dtype.itemsize - 1, halve, begin)
+    return bracket._replace(low=to_float(bracket.low), high=to_float(bracket.high))
+
+
+def minimise_dual(
+    portfolio: Portfolio,
+    budget: Scalar,
+    limit: Scalar,
+    idle: Vector,
+    respond: Callable[[Scalar], Response],
+) -> Dual:
+    """The least L(λ) over λ ≥ 0, given the best responses to a price; `limit` is what may be spent."""
+    tiny = jnp.asarray(jnp.finfo(portfolio.dtype).tiny, portfolio.dtype)
+    bracket = bisect_price(
+        lambda price: respond(price).effort, lambda effort: portfolio.spend(effort) <= limit, idle
+    )
+    lagrangian = lambda price: jnp.sum(respond(price).payoff) + price * budget  # noqa: E731
+    bound = jnp.minimum(lagrangian(bracket.low), lagrangian(bracket.high))
+    free = bracket.low <= tiny
+    price = jnp.where(free, 0.0, bracket.high)
+    inside = jnp.where(free, bracket.outside, bracket.inside)
+    return Dual(price, bound, inside, bracket.outside)
+
+
+# Whole units.
+
+
+def unit_bounds(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> tuple[Vector, Vector]:
+    """The least and most whole units of each project: its bounds, and what the whole budget buys."""
+    affordable = jnp.floor((budget + budget_slack(budget)) / portfolio.costs())
+    most = jnp.minimum(jnp.minimum(jnp.floor(portfolio.uppers()), affordable), float(lattice.units))
+    least = jnp.ceil(portfolio.lowers())
+    return least, jnp.maximum(most, least)
+
+
+def units_above(portfolio: Portfolio, price: Scalar, least: Vector, most: Vector) -> Vector:
+    """How many units of each project gain at least the price: diminishing portfolios only.
+
+    The slope at x brackets the gains on either side of it, so the count is floor(x) or one more; one
+    comparison of gains settles which, and a second one repairs a rounding of x.
+    """
+    priced = price * portfolio.costs()
+    inverse = portfolio.curves.inverse_slope(priced / portfolio.stakes())  # type: ignore[attr-defined]
+    units = jnp.clip(jnp.floor(inverse), least, most)
+    more = (portfolio.gain(units) >= priced) & (units < most)
+    fewer = (units > least) & (portfolio.gain(jnp.maximum(units - 1.0, 0.0)) < priced)
+    return jnp.where(more, units + 1.0, jnp.where(fewer, units - 1.0, units))
+
+
+def unit_response(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Callable[[Scalar], Response]:
+    """The best response in whole units: by inverse slope where returns diminish, else by enumeration."""
+    least, most = unit_bounds(portfolio, budget, lattice)
+    costs = portfolio.costs()
+    if portfolio.diminishing:
+
+        def respond(price: Scalar) -> Response:
+            effort = units_above(portfolio, price, least, most)
+            return Response(effort, portfolio.returns(effort) - price * costs * effort)
+
+        return respond
+
+    levels = jnp.arange(lattice.units + 1, dtype=portfolio.dtype)[None]
+    table = jnp.where(levels <= most[:, None], portfolio.table(lattice.units), -jnp.inf)
+
+    def enumerate_levels(price: Scalar) -> Response:
+        score = table - (price * costs)[:, None] * levels
+        payoff = jnp.max(score, axis=1)
+        effort = jnp.min(jnp.where(score == payoff[:, None], levels, jnp.inf), axis=1)
+        return Response(jnp.minimum(effort, most), payoff)
+
+    return enumerate_levels
+
+
+def integer_dual(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Dual:
+    """The Lagrangian dual over whole units."""
+    least, _ = unit_bounds(portfolio, budget, lattice)
+    respond = unit_response(portfolio, budget, lattice)
+    return minimise_dual(portfolio, budget, budget + budget_slack(budget), least, respond)
+
+
+# Real effort.
+
+
+def effort_bounds(portfolio: Portfolio, budget: Scalar) -> tuple[Vector, Vector]:
+    """The least and most effort of each project: its bounds, and what the whole budget buys."""
+    least = portfolio.lowers()
+    return least, jnp.maximum(jnp.minimum(portfolio.uppers(), budget / portfolio.costs()), least)
+
+
+def real_response(portfolio: Portfolio, budget: Scalar) -> Callable[[Scalar], Response]:
+    """The best response in real effort, among the candidates that each family names.
+
+    A threshold splits the choice in two: stay at the lower bound, or go at least as far as it takes to be
+    paid. A concave utility R is met by its tangents, R(p) ≤ R(q) + R'(q)(p − q): each gives a payoff for a
+    curve of the family itself, rescaled, and the least of them, found by bisection on q, is the payoff
+    reported. It is never below the true one, and equals it where f is concave.
+    """
+    least, most = effort_bounds(portfolio, budget)
+    costs, stakes = portfolio.costs(), portfolio.stakes()
+    paid_from = least
+    if portfolio.threshold is not None:
+        paid_from = jnp.maximum(portfolio.threshold_effort(most), least)
+    payable = paid_from <= most
+    start = jnp.where(payable, paid_from, least)
+
+    def best(price: Vector, worth: Vector) -> Response:
+        """The maximum of worth·f(x) − price·x over [start, most], per project."""
+        candidates = portfolio.curves.maximisers(price / worth)
+        if portfolio.startup is not None:
+            candidates = candidates + portfolio.startup[None]
+        candidates = jnp.clip(candidates, start[None], most[None])
+        candidates = jnp.concatenate([start[None], candidates, most[None]])
+        score = jax.vmap(lambda x: worth * portfolio.performance(x) - price * x)(candidates)
+        at = jnp.argmax(score, axis=0)[None]
+        pick = lambda table: jnp.take_along_axis(table, at, axis=0)[0]  # noqa: E731
+        return Response(pick(candidates), pick(score))
+
+    def respond(price: Scalar) -> Response:
+        priced = price * costs
+        if portfolio.curvature is None:
+            response = best(priced, stakes)
+        else:
+            response = _tangent_response(portfolio, priced, best, start, most)
+        if portfolio.threshold is not None:
+            stay = portfolio.returns(least) - priced * least
+            leave = payable & (response.payoff > stay)
+            response = Response(
+                jnp.where(leave, response.effort, least), jnp.where(leave, response.payoff, stay)
+            )
+        return response
+
+    return respond
+
+
+def _tangent_response(
+    portfolio: Portfolio,
+    priced: Vector,
+    best: Callable[[Vector, Vector], Response],
+    start: Vector,
+    most: Vector,
+) -> Response:
+    """Best response under a concave utility: the tangent whose own maximiser touches it, by bisection."""
+    assert portfolio.curvature is not None
+    curvature, stakes = portfolio.curvature, portfolio.stakes()
+
+    def touch(q: Vector) -> tuple[Response, Vector]:
+        steepness = jnp.exp(-curvature * q)
+        response = best(priced, stakes * steepness)
+        offset = stakes * (concave_utility(curvature, q) - steepness * q)
+        return Response(response.effort, response.payoff + offset), portfolio.performance(response.effort)
+
+    def halve(_: int, bracket: tuple[Vector, Vector]) -> tuple[Vector, Vector]:
+        low, high = bracket
+        middle = 0.5 * (low + high)
+        above = touch(middle)[1] > middle
+        return jnp.where(above, middle, low), jnp.where(above, high, middle)
+
+    ends = portfolio.performance(start), portfolio.performance(most)
+    bracket = jnp.minimum(*ends), jnp.maximum(*ends)
+    low, high = jax.lax.fori_loop(0, TANGENT_STEPS, halve, bracket)
+    (one, _), (other, _) = touch(low), touch(high)
+    smaller = one.payoff <= other.payoff
+    return Response(
+        jnp.where(smaller, one.effort, other.effort), jnp.where(smaller, one.payoff, other.payoff)
+    )
+
+
+def real_dual(portfolio: Portfolio, budget: Scalar) -> Dual:
+    """The Lagrangian dual over real effort: the optimum of the concave envelopes."""
+    respond = real_response(portfolio, budget)
+    return minimise_dual(portfolio, budget, budget, portfolio.lowers(), respond)

@@ -1,0 +1,89 @@
+"""The answer that every solver gives, with its certificate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import register_dataclass
+from jaxtyping import Array, Bool, Float, Int
+
+from engine.curves import Vector
+from engine.portfolio import Portfolio
+
+SOLVED, INFEASIBLE, NOT_FINITE = 0, 1, 2
+STATUS = {SOLVED: "solved", INFEASIBLE: "infeasible", NOT_FINITE: "not finite"}
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Solution:
+    """An allocation and the proof of how good it is.
+
+    - `effort`: units of effort per project.
+    - `value`: V(effort), the total return.
+    - `bound`: no feasible effort of the same kind (whole units or real) returns more.
+    - `price`: the multiplier of the budget: return per unit of budget at the margin.
+    - `spent`: budget used.
+    - `proved`: whether value equals bound up to rounding, so that the effort is optimal.
+    - `status`: 0 solved; 1 infeasible (the lower bounds alone exceed the budget); 2 not finite.
+    """
+
+    effort: Vector
+    value: Float[Array, ""]
+    bound: Float[Array, ""]
+    price: Float[Array, ""]
+    spent: Float[Array, ""]
+    proved: Bool[Array, ""]
+    status: Int[Array, ""]
+
+    @property
+    def gap(self) -> Float[Array, ""]:
+        """The certified optimality gap, (bound − value)/|bound|; 0 where the answer is proved."""
+        xp = jnp if isinstance(self.bound, jax.Array) else np
+        scale = xp.maximum(xp.abs(self.bound), xp.finfo(self.bound.dtype).tiny)
+        return xp.where(self.proved, xp.zeros_like(self.bound), (self.bound - self.value) / scale)
+
+
+def budget_slack(budget: Float[Array, ""]) -> Float[Array, ""]:
+    """How far rounding can move a running sum of costs: 64·ε·|B|."""
+    return 64.0 * float(jnp.finfo(budget.dtype).eps) * jnp.abs(budget)
+
+
+def rounding_slack(portfolio: Portfolio, effort: Vector, *terms: Float[Array, ""]) -> Float[Array, ""]:
+    """How far rounding can move V(effort), or a bound made of these terms: (N + 8)·ε·Σ|terms|."""
+    total = jnp.sum(jnp.abs(portfolio.returns(effort))) + sum(jnp.abs(t) for t in terms)
+    return (portfolio.shape[-1] + 8) * float(jnp.finfo(portfolio.dtype).eps) * total
+
+
+def conclude(
+    portfolio: Portfolio,
+    budget: Float[Array, ""],
+    effort: Vector,
+    price: Float[Array, ""],
+    bound: Float[Array, ""],
+) -> Solution:
+    """Judge an allocation: its value, whether the bound proves it, and whether it could be at all.
+
+    The bound is rounded outwards by `rounding_slack`, so that rounding alone puts no value above it.
+    """
+    value = portfolio.value(effort)
+    spent = portfolio.spend(effort)
+    slack = rounding_slack(portfolio, effort, bound, price * budget)
+    margin = budget_slack(budget)
+    within = (effort >= portfolio.lowers() - margin) & (effort <= portfolio.uppers() + margin)
+    infeasible = ~(jnp.all(within) & (spent <= budget + margin))
+    finite = jnp.isfinite(value) & jnp.isfinite(bound)
+    status = jnp.where(infeasible, INFEASIBLE, jnp.where(finite, SOLVED, NOT_FINITE)).astype(jnp.int32)
+    solved = status == SOLVED
+    return Solution(
+        effort=effort,
+        value=jnp.where(solved, value, jnp.nan),
+        bound=jnp.where(solved, bound + slack, jnp.nan),
+        price=price,
+        spent=spent,
+        proved=solved & (jnp.abs(bound - value) <= slack),
+        status=status,
+    )

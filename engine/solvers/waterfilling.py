@@ -1,0 +1,57 @@
+"""Water-filling: the optimum over real effort, by the price at which the best responses use the budget.
+
+At the optimum of a concave portfolio every funded project has the same slope per unit of budget, the
+water level λ (Karush–Kuhn–Tucker): f_i'(x_i) w_i = λ c_i. Between the last affordable price and the first
+unaffordable one lies a single float; what budget is left there is spent along the line between the two
+responses, which is optimal too, since both are best at that price.
+
+On S-shaped and staged curves this fills the concave envelopes: exact in its bound, and in its effort
+wherever no response jumps at the water level. A jump that does not fit is then retried project by
+project, in order.
+
+Source: Gibbs' lemma (Koopman 1953; Patriksson 2008, section 2).
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from engine.curves import Vector
+from engine.lattice import Lattice
+from engine.portfolio import Portfolio
+from engine.solvers.bounds import Dual, Scalar, effort_bounds, real_dual
+from engine.solvers.density import best_of
+from engine.solvers.solution import Solution, conclude
+
+
+def waterfilling(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
+    """The real-effort optimum of a concave portfolio; a certified allocation of any other."""
+    del lattice
+    dual = real_dual(portfolio, budget)
+    effort = recover(portfolio, budget, dual)
+    return conclude(portfolio, budget, effort, dual.price, dual.bound)
+
+
+def recover(portfolio: Portfolio, budget: Scalar, dual: Dual) -> Vector:
+    """A feasible effort from the responses on either side of the budget: the better of three ways."""
+    left = budget - portfolio.spend(dual.inside)
+    missing = portfolio.spend(dual.outside) - portfolio.spend(dual.inside)
+    share = jnp.where(missing > 0, jnp.clip(left / jnp.where(missing > 0, missing, 1.0), 0.0, 1.0), 0.0)
+    blend = dual.inside + share * (dual.outside - dual.inside)
+    return best_of(portfolio, blend, dual.inside, _one_by_one(portfolio, budget, dual))
+
+
+def _one_by_one(portfolio: Portfolio, budget: Scalar, dual: Dual) -> Vector:
+    """Raise projects from the inside to the outside response, each as far as the budget goes."""
+    costs = portfolio.costs()
+    _, most = effort_bounds(portfolio, budget)
+
+    def raise_project(left: Scalar, project: tuple[Scalar, ...]) -> tuple[Scalar, Scalar]:
+        inside, outside, cost, most = project
+        target = jnp.clip(jnp.maximum(outside, inside), inside, most)
+        effort = jnp.minimum(target, inside + jnp.maximum(left, 0.0) / cost)
+        return left - cost * (effort - inside), effort
+
+    left = budget - portfolio.spend(dual.inside)
+    return jax.lax.scan(raise_project, left, (dual.inside, dual.outside, costs, most))[1]

@@ -1,0 +1,25 @@
+"""Every test runs in float64, with strict dtype promotion and no implicit rank promotion."""
+
+from __future__ import annotations
+
+import jax
+import pytest
+from hypothesis import HealthCheck, settings
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+settings.register_profile(
+    "engine", deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), max_examples=25
+)
+settings.load_profile("engine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """GPU tests need a GPU."""
+    if jax.default_backend() == "gpu":
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="JAX sees no GPU"))
