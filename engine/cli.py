@@ -1,0 +1,283 @@
+"""The command line: `engine run` and `engine allocate`, configured by Hydra.
+
+Standard output carries the result alone; progress, warnings and errors go to standard error. Whatever is
+wrong with what the user gave is one line and exit code 2.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import field, make_dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, get_args
+
+import hydra
+import jax
+import numpy as np
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+import engine
+from engine.allocation import allocate, check_options, choose_lattice
+from engine.config import AllocateConfig, MonteCarloConfig, RunConfig
+from engine.files import load_portfolio
+from engine.report import allocation_table, outcome_table
+from engine.scenarios import build_scenario
+from engine.simulation import Outcome, Simulation, Study
+from engine.solvers import SOLVERS, real_effort, solver_options
+from engine.storage import Records, open_folder, write_summary, write_text
+
+USAGE = """usage: engine COMMAND [key=value ...]
+
+commands:
+  run        draw portfolios of a scenario, allocate by every solver, compare    (engine run scenario=staged)
+  allocate   allocate a budget over one portfolio from a file    (engine allocate portfolio=FILE budget=100)
+
+engine COMMAND --help shows the command's configuration and choices.
+"""
+DTYPES = ("float32", "float64")
+MOST_PORTFOLIOS = 2**32 - 1
+LOG_SECONDS = 10.0
+
+
+def config_folder() -> Path:
+    """The YAML files: inside the installed package, or at the top of a checkout."""
+    inside = Path(__file__).parent / "configs"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
+
+
+def register_schemas() -> None:
+    """Tell Hydra the schema of each command, and of each solver's options as its signature types them."""
+    store = ConfigStore.instance()
+    store.store(group="schema", name="run", node=RunConfig)
+    store.store(group="schema", name="allocate", node=AllocateConfig)
+    for name in SOLVERS:
+        options = [
+            (n, str if get_args(p.annotation) else p.annotation, field(default=p.default))
+            for n, p in solver_options(name).items()
+        ]
+        store.store(group="schema/solver", name=name, node=make_dataclass(f"{name}_options", options))
+
+
+def main() -> None:
+    """Entry point of the `engine` command."""
+    commands: dict[str, Callable[[Any], None]] = {"run": run_command, "allocate": allocate_command}
+    command = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if command in ("--help", "-h"):
+        print(USAGE, end="")
+        return
+    if command == "--version":
+        print(f"engine {engine.__version__}")
+        return
+    if command not in commands:
+        fail(f"unknown command {command!r}, expected one of {', '.join(commands)}")
+    sys.argv = [f"engine {command}", *sys.argv[2:]]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, not Hydra's own printer
+    warnings.showwarning = _show_warning
+    register_schemas()
+    decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)
+    try:
+        decorate(lambda config: _guarded(commands[command], config))()
+    except (HydraException, OmegaConfBaseException, OSError) as error:
+        fail(one_line(error))
+    except KeyboardInterrupt:
+        print("engine: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _guarded(command: Callable[[Any], None], config: DictConfig) -> None:
+    """Run a command; what is wrong with its input ends it here, before Hydra reports it as a crash."""
+    try:
+        command(OmegaConf.to_object(config))
+    except (OmegaConfBaseException, ValueError, OSError) as error:
+        fail(one_line(error))
+
+
+def fail(message: str) -> None:
+    """Say in one line what is wrong with the input, and exit with code 2."""
+    print(f"engine: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def one_line(error: BaseException) -> str:
+    """What is wrong in one line, from an error of ours or of Hydra's."""
+    if isinstance(error, MissingMandatoryValue):
+        key = _first_line(error).rsplit(" ", 1)[-1]
+        return f"{key} is missing, expected {key}=..."
+    if missing := re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", str(error)):
+        group, name = missing.groups()
+        known = sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
+        return f"unknown {group} {name!r}, expected one of {', '.join(known)}"
+    cause = error.__cause__ or error.__context__ if isinstance(error, HydraException) else None
+    text = _first_line(error)
+    if override := getattr(error, "override", None):
+        text = f"cannot read {override!r}: {text}"
+    if cause and _first_line(cause) not in text:
+        text += f": {_first_line(cause)}"
+    full_key = getattr(error, "full_key", None)
+    return f"{full_key}: {text}" if full_key and full_key not in text else text
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    print(f"engine: warning: {message}", file=sys.stderr)
+
+
+def run_command(config: RunConfig) -> None:
+    """`engine run`."""
+    begin = time.perf_counter()
+    with jax.enable_x64(_check_run(config.run).dtype == "float64"):
+        study = plan(config)
+        folder = open_folder(config.run.output)
+        write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.structured(config)))
+        print(f"engine: {_describe(study, config)}", file=sys.stderr)
+        simulation = Simulation(study, config.run.records)
+        print(f"engine: compiled in {simulation.compile_seconds:.1f} s", file=sys.stderr)
+        outcome = _simulate(simulation, folder)
+    seconds = time.perf_counter() - begin
+    write_summary(folder, outcome, _run_facts(study, outcome, seconds))
+    title = f"{config.scenario.name}: {study.portfolios:,} portfolios of {study.scenario.projects} projects"
+    real = {name for name, options in study.solvers.items() if real_effort(name, options)}
+    table = outcome_table(outcome, f"{title}, budget {study.budget:g}", real)
+    _print(table)
+    print(f"engine: {seconds:.1f} s in all; results in {folder}", file=sys.stderr)
+    unsolved = max(outcome.failed.values())
+    if unsolved:
+        print(f"engine: warning: {unsolved} portfolios were not solved", file=sys.stderr)
+
+
+def plan(config: RunConfig) -> Study:
+    """The study that a configuration describes.
+
+    **Raises:** `ValueError` naming the key that cannot be.
+    """
+    run = config.run
+    if not config.solver:
+        raise ValueError("solver is empty, expected at least one solver")
+    if not 0 <= config.budget <= 1e15:
+        raise ValueError(f"budget is {config.budget:g}, expected a number from 0 to 1e15")
+    scenario = build_scenario(config.scenario)
+    dtype = np.dtype(run.dtype)
+    solvers = {name: check_options(name, dict(vars(options))) for name, options in config.solver.items()}
+    costs, upper = scenario.costs(), scenario.upper()
+    lattice = choose_lattice(solvers, config.budget, scenario.projects, costs, upper)
+    return Study(scenario, config.budget, solvers, lattice, run.seed, run.portfolios, run.block, dtype)
+
+
+def _check_run(run: MonteCarloConfig) -> MonteCarloConfig:
+    if not 1 <= run.portfolios <= MOST_PORTFOLIOS:
+        raise ValueError(f"run.portfolios is {run.portfolios}, expected a number from 1 to {MOST_PORTFOLIOS}")
+    if not 1 <= run.block <= 10_000_000:
+        raise ValueError(f"run.block is {run.block}, expected a number from 1 to 10000000")
+    if not 0 <= run.seed < 2**32:
+        raise ValueError(f"run.seed is {run.seed}, expected a number from 0 to {2**32 - 1}")
+    if run.dtype not in DTYPES:
+        raise ValueError(f"run.dtype is {run.dtype!r}, expected one of {', '.join(DTYPES)}")
+    return run
+
+
+def _simulate(simulation: Simulation, folder: Path) -> Outcome:
+    """Run all blocks, with a progress bar on a terminal and plain lines elsewhere."""
+    study = simulation.study
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    begin = logged = time.perf_counter()
+    outcome = Outcome()
+    with (
+        Records(folder) as records,
+        Progress(*columns, console=console, disable=not console.is_terminal) as bar,
+    ):
+        task = bar.add_task("portfolios", total=study.portfolios, rate="")
+        for block, outcome in simulation.run():
+            records.append(block, block.index * study.block)
+            now = time.perf_counter()
+            rate = outcome.done / (now - begin)
+            bar.update(task, completed=outcome.done, rate=f"{rate:,.0f}/s")
+            if not console.is_terminal and (now - logged > LOG_SECONDS or outcome.done == study.portfolios):
+                logged = now
+                left = (study.portfolios - outcome.done) / rate
+                line = (
+                    f"{outcome.done:,} of {study.portfolios:,} portfolios, {rate:,.0f}/s, {left:.0f} s left"
+                )
+                print(f"engine: {line}", file=sys.stderr)
+    return outcome
+
+
+def _describe(study: Study, config: RunConfig) -> str:
+    solvers = ", ".join(study.solvers)
+    devices = f"{jax.device_count()} {jax.default_backend()} device{'s' if jax.device_count() > 1 else ''}"
+    return (
+        f"scenario {config.scenario.name}, budget {study.budget:g}, {study.portfolios:,} portfolios in "
+        f"{study.blocks:,} blocks, seed {study.seed}, {study.dtype.name} on {devices}; solvers {solvers}"
+    )
+
+
+def _run_facts(study: Study, outcome: Outcome, seconds: float) -> dict[str, Any]:
+    return {
+        "versions": {n: version(n) for n in ("engine", "jax", "jaxlib", "numpy", "optax")},
+        "device": {"kind": jax.devices()[0].device_kind, "count": jax.device_count()},
+        "portfolios": outcome.done,
+        "failed": outcome.failed,
+        "seconds": seconds,
+        "compile_seconds": outcome.compile_seconds,
+        "portfolios_per_second": {name: outcome.rate(name) for name in study.solvers},
+    }
+
+
+def allocate_command(config: AllocateConfig) -> None:
+    """`engine allocate`."""
+    if config.format not in ("table", "json"):
+        raise ValueError(f"format is {config.format!r}, expected table or json")
+    if len(config.solver) != 1:
+        raise ValueError(f"solver is {list(config.solver)}, expected one solver")
+    ((solver, given),) = config.solver.items()
+    options = dict(vars(given))
+    portfolio = load_portfolio(_portfolio_path(config.portfolio))
+    solution = allocate(portfolio, config.budget, solver, **options)
+    if config.format == "table":
+        _print(allocation_table(portfolio, solution, config.budget, solver))
+        return
+    whole = not real_effort(solver, options)
+    effort = [int(e) if whole else float(e) for e in solution.effort]
+    facts = {
+        "effort": dict(zip(portfolio.names, effort, strict=True)),
+        "value": float(solution.value),
+        "bound": float(solution.bound),
+        "gap": float(solution.gap),
+        "proved": bool(solution.proved),
+        "price": float(solution.price),
+        "solver": solver,
+    }
+    print(json.dumps(facts))
+
+
+def _portfolio_path(name: str) -> Path:
+    """A file, or the name of a portfolio that ships with the package."""
+    shipped = config_folder() / "portfolios" / f"{name}.csv"
+    return shipped if not Path(name).exists() and "/" not in name and shipped.is_file() else Path(name)
+
+
+def _print(table: Any) -> None:
+    """On a terminal at its width; elsewhere as wide as the table needs."""
+    console = Console()
+    (console if console.is_terminal else Console(width=240)).print(table)

@@ -1,0 +1,91 @@
+"""`engine allocate`: a real portfolio from a file, as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import engine as library
+from tests.cli.conftest import Run
+
+KEYS = ["effort", "value", "bound", "gap", "proved", "price", "solver"]
+MEASURED = """project,effort,performance,weight
+search,0,0.1,3
+search,10,0.4,3
+search,20,0.5,3
+ranking,0,0.2,1
+ranking,5,0.3,1
+ranking,30,0.9,1
+"""
+
+
+def test_json_is_exactly_one_object(engine: Run) -> None:
+    done = engine("allocate", "portfolio=textbook", "budget=100", "solver=exact", "format=json")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    facts = json.loads(done.stdout)
+    assert list(facts) == KEYS
+    assert facts["effort"] == {
+        "dynamic pricing": 25,
+        "dispatching": 30,
+        "vision on-boarding": 12,
+        "recommendations": 20,
+        "menu images": 13,
+    }
+    assert all(isinstance(units, int) for units in facts["effort"].values())
+    assert facts["proved"] is True
+    assert facts["gap"] == 0
+    assert facts["value"] <= facts["bound"]
+    assert facts["solver"] == "exact"
+
+
+@pytest.mark.parametrize("solver", list(library.SOLVERS))
+def test_every_solver_agrees_with_the_library(engine: Run, tmp_path: Path, solver: str) -> None:
+    (tmp_path / "measured.csv").write_text(MEASURED)
+    done = engine("allocate", "portfolio=measured.csv", "budget=25", f"solver={solver}", "format=json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    portfolio = library.load_portfolio(tmp_path / "measured.csv")
+    solution = library.allocate(portfolio, 25, solver)
+    assert list(facts["effort"].values()) == list(solution.effort)
+    assert facts["value"] == solution.value
+    assert facts["bound"] == solution.bound
+    assert facts["proved"] == solution.proved
+    assert facts["price"] == solution.price
+
+
+def test_the_table_names_projects_totals_and_proof(engine: Run) -> None:
+    done = engine("allocate", "portfolio=textbook", "budget=300")
+    assert done.returncode == 0
+    for text in (
+        "dispatching",
+        "90",
+        "frontier",
+        "proved optimal",
+        "shadow price",
+        "upper bound",
+        "unspent 0",
+    ):
+        assert text in done.stdout
+    assert done.stdout.count("frontier") == 1
+
+
+def test_options_reach_the_solver(engine: Run) -> None:
+    done = engine(
+        *("allocate", "portfolio=textbook", "budget=10", "format=json"),
+        *("solver=relaxation", "solver.relaxation.rounding=false"),
+    )
+    efforts = json.loads(done.stdout)["effort"].values()
+    assert all(isinstance(e, float) for e in efforts)
+    assert sum(efforts) == pytest.approx(10, rel=1e-9)
+
+
+def test_curves_that_fall_are_allowed_with_a_warning(engine: Run, tmp_path: Path) -> None:
+    (tmp_path / "falls.csv").write_text("project,effort,performance\na,0,1\na,1,3\na,2,2\nb,0,0\nb,1,1\n")
+    done = engine("allocate", "portfolio=falls.csv", "budget=5", "format=json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["effort"] == {"a": 1, "b": 1}
+    assert done.stderr.count("\n") == 1
+    assert "warning: a: performance falls" in done.stderr

@@ -1,0 +1,94 @@
+"""Whatever is wrong with the input: one line that names it, exit code 2, no traceback, nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+LOG = "project,family,scale,rate,lower,upper\na,log,1,1,0,5\n"
+ALLOCATE = ("allocate", "portfolio=p.csv", "budget=3")
+
+BAD_FILES = {
+    "unknown column": ("project,family,scale,rate,colour\na,log,1,1,red\n", "colour"),
+    "unknown family": ("project,family,scale\na,parabola,1\n", "parabola"),
+    "missing parameter": ("project,family,scale\na,log,1\n", "rate"),
+    "negative parameter": ("project,family,scale,rate\na,log,1,-1\n", "rate is -1"),
+    "NaN parameter": ("project,family,scale,rate\na,log,nan,1\n", "scale is NaN"),
+    "power exponent 0": ("project,family,scale,exponent,shift\na,power,1,0,1\n", "exponent is 0"),
+    "power exponent 1": ("project,family,scale,exponent,shift\na,power,1,1,1\n", "exponent is 1"),
+    "two performances for one effort": ("project,effort,performance\na,0,1\na,0,2\n", "two performances"),
+    "a cell that is no number": ("project,family,scale,rate\na,log,high,1\n", "'high'"),
+    "lower above upper": (LOG.replace("0,5", "6,5"), "lower is 6"),
+    "lower bounds above the budget": (LOG.replace("0,5", "4,5"), "budget 3"),
+    "no projects": ("project,family\n", "no projects"),
+    "an empty file": ("", "column project"),
+    "a short row": ("project,family,scale,rate\na,log,1\n", "line 2"),
+    "the same project twice": ("project,family,scale,rate\na,log,1,1\na,log,1,1\n", "twice"),
+}
+
+
+def refused(done: object, *names: str) -> None:
+    assert done.returncode == 2, done  # type: ignore[attr-defined]
+    assert done.stdout == ""  # type: ignore[attr-defined]
+    lines = done.stderr.strip().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("engine: ")
+    for name in names:
+        assert name in lines[0]
+
+
+@pytest.mark.parametrize("what", BAD_FILES)
+def test_bad_files(engine: Run, tmp_path: Path, what: str) -> None:
+    text, named = BAD_FILES[what]
+    (tmp_path / "p.csv").write_text(text)
+    refused(engine(*ALLOCATE), named, "" if named == "budget 3" else "p.csv")
+
+
+BAD_ARGUMENTS = {
+    "missing file": (("allocate", "portfolio=none.csv", "budget=3"), ("none.csv",)),
+    "a folder for a file": (("allocate", "portfolio=.", "budget=3"), (".: cannot be read",)),
+    "no portfolio": (("allocate", "budget=3"), ("portfolio is missing",)),
+    "no budget": (("allocate", "portfolio=textbook"), ("budget is missing",)),
+    "negative budget": (("allocate", "portfolio=textbook", "budget=-1"), ("budget is -1",)),
+    "NaN budget": (("allocate", "portfolio=textbook", "budget=nan"), ("budget is nan",)),
+    "astronomic budget": (("allocate", "portfolio=textbook", "budget=1e30"), ("1e+30",)),
+    "budget too large to count": (("allocate", "portfolio=textbook", "budget=1e9"), ("1e+09",)),
+    "a word for a budget": (("allocate", "portfolio=textbook", "budget=much"), ("budget=much",)),
+    "unknown format": (("allocate", "portfolio=textbook", "budget=1", "format=xml"), ("'xml'",)),
+    "two solvers for one allocation": (
+        ("allocate", "portfolio=textbook", "budget=1", "solver=[exact,greedy]"),
+        ("one solver",),
+    ),
+    "unknown solver": (("run", "solver=[greedy,magic]"), ("solver 'magic'", "exact")),
+    "unknown single solver": (("allocate", "portfolio=textbook", "budget=1", "solver=magic"), ("'magic'",)),
+    "unknown scenario": (("run", "scenario=utopia"), ("scenario 'utopia'", "staged")),
+    "unknown key": (("run", "run.portfolio=5"), ("run.portfolio",)),
+    "wrong type": (("run", "run.portfolios=many"), ("run.portfolios", "many")),
+    "zero portfolios": (("run", "run.portfolios=0"), ("run.portfolios is 0",)),
+    "negative run budget": (("run", "budget=-5"), ("budget is -5",)),
+    "NaN run budget": (("run", "budget=nan"), ("budget is nan",)),
+    "astronomic run budget": (("run", "budget=1e14"), ("1e+14",)),
+    "unknown precision": (("run", "run.dtype=float16"), ("'float16'",)),
+    "bad option": (("run", "solver=[greedy]", "solver.greedy.marginal=luck"), ("marginal", "luck")),
+    "unknown option": (("run", "solver.greedy.speed=9"), ("solver.greedy.speed",)),
+    "a prior outside its domain": (
+        ("run", "scenario=s_shaped", "scenario.curves.hill.parameters.exponent.low=-1"),
+        ("scenario.curves.hill.parameters.exponent",),
+    ),
+    "unknown distribution": (("run", "scenario.weight.dist=cauchy"), ("scenario.weight.dist", "cauchy")),
+    "half a prior": (("run", "scenario.lower.dist=fixed"), ("scenario.lower.value is missing",)),
+    "unwritable output folder": (("run", "run.output=/proc/nowhere"), ("run.output /proc/nowhere",)),
+    "a file for an output folder": (("run", "run.output=/etc/passwd"), ("run.output /etc/passwd",)),
+    "unreadable override": (("run", "solver=[greedy"), ("solver=[greedy",)),
+    "unknown command": (("fly",), ("'fly'", "run")),
+}
+
+
+@pytest.mark.parametrize("what", BAD_ARGUMENTS)
+def test_bad_arguments(engine: Run, tmp_path: Path, what: str) -> None:
+    arguments, named = BAD_ARGUMENTS[what]
+    refused(engine(*arguments), *named)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,105 @@
+"""`engine run`: what is printed and what is stored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import yaml
+
+from engine.solvers import SOLVERS
+from engine.statistics import METRICS
+from tests.cli.conftest import Run
+
+SMALL = ("run.portfolios=60", "run.block=32", "budget=30", "run.output=out")
+
+
+def test_the_issued_command_in_small(engine: Run, tmp_path: Path) -> None:
+    done = engine(
+        "run", "scenario=staged", "solver=[greedy,relaxation,exact]", "run.records=true", "run.seed=3", *SMALL
+    )
+    assert done.returncode == 0, done.stderr
+    assert "staged: 60 portfolios of 8 projects, budget 30" in done.stdout
+    assert all(f"│ {solver}" in done.stdout for solver in ("greedy", "relaxation", "exact"))
+    assert "60 of 60 portfolios" in done.stderr
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        *("config.yaml", "records.parquet", "run.json", "summary.csv")
+    ]
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv")
+    assert set(summary.solver) == {"greedy", "relaxation", "exact"}
+    assert set(summary.metric) == set(METRICS)
+    records = pd.read_parquet(tmp_path / "out" / "records.parquet")
+    assert len(records) == 180
+    for (solver, metric), mean in summary.set_index(["solver", "metric"])["mean"].items():
+        values = records[records.solver == solver][metric]
+        np.testing.assert_allclose(values.mean(), mean, rtol=1e-9, atol=1e-12)
+    gap = summary[(summary.solver == "exact") & (summary.metric == "gap")]
+    assert gap["largest"].item() == 0
+    assert pl.read_parquet(tmp_path / "out" / "records.parquet").height == 180
+    facts = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert facts["portfolios"] == 60
+    assert set(facts["portfolios_per_second"]) == {"greedy", "relaxation", "exact"}
+    config = yaml.safe_load((tmp_path / "out" / "config.yaml").read_text())
+    assert config["budget"] == 30
+    assert config["run"]["seed"] == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_all_solvers_in_either_precision(engine: Run, tmp_path: Path, dtype: str) -> None:
+    done = engine("run", "scenario=s_shaped", f"run.dtype={dtype}", "run.records=true", *SMALL)
+    assert done.returncode == 0, done.stderr
+    records = pd.read_parquet(tmp_path / "out" / "records.parquet")
+    assert set(records.solver) == set(SOLVERS)
+    assert records.value.dtype == dtype
+    assert np.all(records.value <= records.bound)
+    assert np.all(records.status == 0)
+    # What a solver returns in float32 is good to about 1e-6 of the value.
+    rounding = 1e-5 if dtype == "float32" else 1e-12
+    whole = records[records.solver != "waterfilling"]
+    assert np.all(whole.difference <= rounding * whole.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        *("textbook", "growth", "ml_first", "nascent", "research_lab", "product_embedded"),
+        *("independent_division", "big_tech"),
+    ],
+)
+def test_every_scenario_runs(engine: Run, scenario: str) -> None:
+    done = engine("run", f"scenario={scenario}", "solver=[greedy,density,bound,exact]", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "not solved" not in done.stdout
+
+
+def test_the_same_command_gives_the_same_summary(engine: Run, tmp_path: Path) -> None:
+    texts = []
+    for folder in ("one", "two"):
+        done = engine("run", "solver=[greedy,exact]", *SMALL[:-1], f"run.output={folder}")
+        assert done.returncode == 0, done.stderr
+        texts.append((tmp_path / folder / "summary.csv").read_text())
+    assert texts[0] == texts[1]
+
+
+def test_multirun_sweeps_the_budget(engine: Run, tmp_path: Path) -> None:
+    done = engine(
+        *("run", "--multirun", "solver=[greedy]", "run.portfolios=20", "run.block=20", "budget=10,20"),
+        "run.output=out/${budget}",
+    )
+    assert done.returncode == 0, done.stderr
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"10.0", "20.0"}
+
+
+def test_help_and_version(engine: Run) -> None:
+    assert "engine COMMAND" in engine("--help").stdout
+    assert "engine COMMAND" in engine().stdout
+    assert engine("--version").stdout.startswith("engine ")
+    shown = engine("run", "--help")
+    assert shown.returncode == 0
+    assert "portfolios: 10000" in shown.stdout
