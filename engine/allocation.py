@@ -18,7 +18,7 @@ import numpy as np
 from engine.curves import Curve
 from engine.lattice import Lattice, build_lattice
 from engine.portfolio import Portfolio, check, normalise
-from engine.solvers import SOLVERS, Solution, solver_options
+from engine.solvers import SOLVERS, Solution, real_effort, solver_options
 from engine.solvers.solution import INFEASIBLE
 
 MOST_BUDGET = 1e15
@@ -60,6 +60,8 @@ def solve(
     check(portfolio)
     batch = portfolio.shape[:-1]
     budgets = _check_budget(budget, batch, portfolio)
+    if not real_effort(solver, options):
+        _check_whole_units(portfolio)
     upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
     most = float(np.max(budgets, initial=0.0))
     lattice = choose_lattice([solver], most, portfolio.shape[-1], portfolio.cost, upper)
@@ -116,6 +118,14 @@ def choose_lattice(
             f"{MOST_WORK:.0e}: measure effort in larger units, or choose solver=bound"
         )
     return lattice
+
+
+def _check_whole_units(portfolio: Portfolio) -> None:
+    if portfolio.lower is not None and portfolio.upper is not None:
+        empty = np.ceil(portfolio.lower) > np.floor(portfolio.upper)
+        if np.any(empty):
+            low, high = np.asarray(portfolio.lower)[empty][0], np.asarray(portfolio.upper)[empty][0]
+            raise ValueError(f"a project has no whole number of units within its bounds {low:g} and {high:g}")
 
 
 def _check_budget(budget: float | np.ndarray, batch: tuple[int, ...], portfolio: Portfolio) -> np.ndarray:

@@ -556,7 +556,7 @@ class Tabulated(Curve):
     def value(self, effort: Vector) -> Vector:
         segment, share, _ = self._position(effort)
         left, right = self._at(self.values, segment), self._at(self.values, segment + 1)
-        return left * (1.0 - share) + right * share
+        return jnp.where(share < 1.0, left + (right - left) * share, right)
 
     def lift(self, effort: Vector) -> Vector:
         return self.value(effort) - self.value(jnp.zeros_like(effort))
@@ -570,7 +570,11 @@ class Tabulated(Curve):
         return jnp.where(inside, rise / width, 0.0)
 
     def gain(self, effort: Vector, step: Vector | float = 1.0) -> Vector:
-        return self.value(effort + step) - self.value(effort)
+        segment, share, _ = self._position(effort)
+        after, later, _ = self._position(effort + step)
+        rise = self._at(self.values, segment + 1) - self._at(self.values, segment)
+        across = self.value(effort + step) - self.value(effort)
+        return jnp.where(segment == after, rise * (later - share), across)
 
     def maximisers(self, price: Vector) -> Float[Array, "candidates projects"]:
         if self.points is None:

@@ -118,12 +118,21 @@ class Portfolio:
         kinds = (leaf.dtype for leaf in jax.tree.leaves(self))
         return np.result_type(*(kind for kind in kinds if jnp.issubdtype(kind, jnp.floating)))
 
-    def _effective(self, effort: Vector) -> Vector:
+    def effective(self, effort: Vector) -> Vector:
+        """The effort past the start-up cost, where the curve begins."""
         return effort if self.startup is None else jnp.maximum(effort - self.startup, 0.0)
+
+    def effort_to(self, effective: Vector) -> Vector:
+        """The least effort that leaves this much past the start-up cost."""
+        if self.startup is None:
+            return effective
+        effort = effective + self.startup
+        short = self.effective(effort) < effective
+        return jnp.where(short, jnp.nextafter(effort, jnp.full_like(effort, jnp.inf)), effort)
 
     def performance(self, effort: Vector) -> Vector:
         """f_i(x_i), per project."""
-        return self.curves.value(self._effective(effort))
+        return self.curves.value(self.effective(effort))
 
     def utility(self, performance: Vector) -> Vector:
         """R_i(p_i), per project."""
@@ -142,7 +151,7 @@ class Portfolio:
 
     def gain(self, effort: Vector, step: Vector | float = 1.0) -> Vector:
         """Return gained by `step` more effort, per project, without cancellation."""
-        start, end = self._effective(effort), self._effective(effort + step)
+        start, end = self.effective(effort), self.effective(effort + step)
         if self.startup is not None:  # end − start would lose the last digits of a step
             step = jnp.where(effort >= self.startup, step, end - start)
         rise = self.curves.gain(start, step)
@@ -158,7 +167,7 @@ class Portfolio:
 
     def slope(self, effort: Vector) -> Vector:
         """dV/dx_i, the right derivative; blind to the jump at a threshold."""
-        slope = self.curves.slope(self._effective(effort))
+        slope = self.curves.slope(self.effective(effort))
         if self.startup is not None:
             slope = jnp.where(effort >= self.startup, slope, 0.0)
         if self.curvature is not None or self.threshold is not None:
@@ -185,10 +194,15 @@ class Portfolio:
     def threshold_effort(self, limit: Vector) -> Vector:
         """The least effort in [lower, limit] whose performance meets the threshold; infinite if none does.
 
-        By bisection: the curve is taken to rise until then.
+        The first candidate effort of the curve that meets it brackets the crossing; the curve rises there.
+        A hair more than the crossing itself, so that a rounding of the curve does not lose the return.
         """
         assert self.threshold is not None
+        low = self.lowers()
         meets = lambda effort: self.performance(effort) >= self.threshold  # noqa: E731
+        candidates = jax.vmap(self.effort_to)(self.curves.maximisers(jnp.ones_like(low)))
+        candidates = jnp.clip(jnp.concatenate([candidates, limit[None]]), low[None], limit[None])
+        first = jnp.min(jnp.where(jax.vmap(meets)(candidates), candidates, jnp.inf), axis=0)
 
         def halve(_: int, bracket: tuple[Vector, Vector]) -> tuple[Vector, Vector]:
             low, high = bracket
@@ -196,15 +210,16 @@ class Portfolio:
             ok = meets(middle)
             return jnp.where(ok, low, middle), jnp.where(ok, middle, high)
 
-        low = self.lowers()
-        _, high = jax.lax.fori_loop(0, LOOK_UP_STEPS, halve, (low, limit))
-        return jnp.where(meets(low), low, jnp.where(meets(limit), high, jnp.inf))
+        _, high = jax.lax.fori_loop(0, LOOK_UP_STEPS, halve, (low, jnp.minimum(first, limit)))
+        above = jnp.minimum(high * (1.0 + 16.0 * float(jnp.finfo(self.dtype).eps)), limit)
+        crossing = jnp.where(meets(above), above, high)
+        return jnp.where(meets(low), low, jnp.where(jnp.isfinite(first), crossing, jnp.inf))
 
     def stage(self, effort: Vector) -> tuple[Int[Array, " projects"], Bool[Array, " projects"]]:
         """(stage, whether it is the last one: the frontier), per project."""
-        reach = None if self.reach is None else self._effective(self.reach)
+        reach = None if self.reach is None else self.effective(self.reach)
         ceiling = self.curves.ceiling() if reach is None else self.curves.lift(reach)
-        return self.curves.stage(self._effective(effort), self.cuts, ceiling)
+        return self.curves.stage(self.effective(effort), self.cuts, ceiling)
 
     def project(self, index: Int[Array, ""]) -> Portfolio:
         """The portfolio of this one project."""

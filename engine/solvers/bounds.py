@@ -163,9 +163,12 @@ def unit_response(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Cal
 
 def integer_dual(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Dual:
     """The Lagrangian dual over whole units."""
-    least, _ = unit_bounds(portfolio, budget, lattice)
+    least, most = unit_bounds(portfolio, budget, lattice)
     respond = unit_response(portfolio, budget, lattice)
-    return minimise_dual(portfolio, budget, budget + budget_slack(budget), least, respond)
+    dual = minimise_dual(portfolio, budget, budget + budget_slack(budget), least, respond)
+    marginal = portfolio.gain(dual.inside) / portfolio.costs()
+    sated = dual.inside >= jnp.floor(portfolio.uppers())
+    return _reprice(dual, marginal, (dual.inside >= most) & ~sated)
 
 
 # Real effort.
@@ -193,17 +196,24 @@ def real_response(portfolio: Portfolio, budget: Scalar) -> Callable[[Scalar], Re
     payable = paid_from <= most
     start = jnp.where(payable, paid_from, least)
 
+    # Candidates are scored on the curve itself, past the start-up cost: adding that cost and taking it off
+    # again may fall a rounding short of a jump.
+    begin, end = portfolio.effective(start), portfolio.effective(most)
+
     def best(price: Vector, worth: Vector) -> Response:
         """The maximum of worth·f(x) − price·x over [start, most], per project."""
-        candidates = portfolio.curves.maximisers(price / worth)
-        if portfolio.startup is not None:
-            candidates = candidates + portfolio.startup[None]
-        candidates = jnp.clip(candidates, start[None], most[None])
-        candidates = jnp.concatenate([start[None], candidates, most[None]])
-        score = jax.vmap(lambda x: worth * portfolio.performance(x) - price * x)(candidates)
+        candidates = jnp.clip(portfolio.curves.maximisers(price / worth), begin[None], end[None])
+        candidates = jnp.concatenate([begin[None], candidates, end[None]])
+
+        def score_one(candidate: Vector) -> tuple[Vector, Vector]:
+            effort = portfolio.effort_to(candidate)
+            effort = jnp.where(candidate > begin, jnp.minimum(effort, most), start)
+            return effort, worth * portfolio.curves.value(candidate) - price * effort
+
+        efforts, score = jax.vmap(score_one)(candidates)
         at = jnp.argmax(score, axis=0)[None]
         pick = lambda table: jnp.take_along_axis(table, at, axis=0)[0]  # noqa: E731
-        return Response(pick(candidates), pick(score))
+        return Response(pick(efforts), pick(score))
 
     def respond(price: Scalar) -> Response:
         priced = price * costs
@@ -258,4 +268,17 @@ def _tangent_response(
 def real_dual(portfolio: Portfolio, budget: Scalar) -> Dual:
     """The Lagrangian dual over real effort: the optimum of the concave envelopes."""
     respond = real_response(portfolio, budget)
-    return minimise_dual(portfolio, budget, budget, portfolio.lowers(), respond)
+    dual = minimise_dual(portfolio, budget, budget, portfolio.lowers(), respond)
+    _, most = effort_bounds(portfolio, budget)
+    marginal = portfolio.slope(dual.inside) / portfolio.costs()
+    return _reprice(dual, marginal, (dual.inside >= most) & (most < portfolio.uppers()))
+
+
+def _reprice(dual: Dual, marginal: Vector, capped: Bool[Array, " projects"]) -> Dual:
+    """The price where one project takes the whole budget.
+
+    No project is offered more than the budget buys, which tightens the bound; the price of the budget is
+    then what that project would gain beyond.
+    """
+    beyond = jnp.max(jnp.where(capped & jnp.isfinite(marginal), marginal, 0.0))
+    return dual._replace(price=jnp.maximum(dual.price, beyond))

@@ -90,13 +90,12 @@ def buy(
 def fill(portfolio: Portfolio, budget: Scalar, effort: Vector, most: Vector) -> Vector:
     """Spend what is left of the budget greedily, starting from this effort."""
 
-    def unfinished(state: State) -> Array:
-        return jnp.any(affordable(portfolio, state, budget) > 0)
+    def step(carry: tuple[State, Array]) -> tuple[State, Array]:
+        state, project = buy(portfolio, carry[0], budget, most)
+        return state, project >= 0
 
-    def step(state: State) -> State:
-        return buy(portfolio, state, budget, most)[0]
-
-    return jax.lax.while_loop(unfinished, step, begin(portfolio, effort, most)).effort
+    start = begin(portfolio, effort, most), jnp.asarray(True)
+    return jax.lax.while_loop(lambda carry: carry[1], step, start)[0].effort
 
 
 def greedy_effort(
@@ -145,7 +144,7 @@ def certify(portfolio: Portfolio, budget: Scalar, effort: Vector, lattice: Latti
     The densest unit left unbought is where the budget broke, so its density is the dual's own minimiser
     (Dantzig 1957): one evaluation of the bound, no search.
     """
-    _, most = unit_bounds(portfolio, budget, lattice)
+    most = jnp.floor(portfolio.uppers())
     price = jnp.maximum(jnp.max(densities(portfolio, effort, most)), 0.0)
     tiny = float(jnp.finfo(portfolio.dtype).tiny)
     response = unit_response(portfolio, budget, lattice)(jnp.maximum(price, tiny))

@@ -40,6 +40,7 @@ FAINTEST_SHARE = -40.0
 SLACK_SHARE = -3.0
 SCALING_STEPS = 40
 ROUND_UP = 1e-3
+CAPPED = 1.0 - 1e-6
 
 
 class Simplex(NamedTuple):
@@ -130,7 +131,8 @@ def ascend(
         effort = simplex.effort(spend)
         value = portfolio.value(effort)
         slope = jnp.append(portfolio.slope(effort) / simplex.costs, 0.0)
-        mean = jnp.maximum(_dot(spend, slope) / jnp.maximum(jnp.sum(spend), tiny), tiny)
+        free = jnp.where(spend < CAPPED * simplex.caps, spend, 0.0)
+        mean = jnp.maximum(_dot(free, slope) / jnp.maximum(jnp.sum(free), tiny), tiny)
         bound = value + simplex.frank_wolfe_gap(spend, slope)
         better = value > state.value
         kept = state._replace(
@@ -138,7 +140,8 @@ def ascend(
             value=jnp.where(better, value, state.value),
             bound=jnp.minimum(bound, state.bound),
         )
-        return kept, jnp.clip((slope - mean) / mean, -LARGEST_STEP, LARGEST_STEP)
+        direction = jnp.clip((slope - mean) / mean, -LARGEST_STEP, LARGEST_STEP)
+        return kept, jnp.where(free > 0, direction, jnp.minimum(direction, 0.0))
 
     def step(state: Ascent) -> Ascent:
         state, direction = evaluate(state)

@@ -26,8 +26,8 @@ from engine.solvers.bounds import Scalar, bisect_price, integer_dual, unit_bound
 from engine.solvers.greedy import certify, fill
 from engine.solvers.solution import Solution, budget_slack, conclude
 
-ROUGH_BITS = 10
-COUNT_STEPS = 8
+ROUGH_STEPS = 9
+COUNT_STEPS = 5
 
 
 def threshold(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
@@ -52,12 +52,18 @@ def _count_by_slope(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> V
     def respond(price: Scalar) -> Vector:
         return jnp.clip(portfolio.curves.inverse_slope(price * ratio), least, most)  # type: ignore[attr-defined]
 
-    exponent_bits = int(jnp.finfo(portfolio.dtype).nexp)
+    limits = jnp.finfo(portfolio.dtype)
+    tiny, largest = float(limits.tiny), float(limits.max)
+    steepest = jnp.max(portfolio.slope(least) / costs)
+    flattest = jnp.min(portfolio.slope(most) / costs)
     rough = bisect_price(
-        respond, lambda effort: portfolio.spend(effort) <= room, least, steps=exponent_bits + ROUGH_BITS
+        respond,
+        lambda effort: portfolio.spend(effort) <= room,
+        least,
+        between=(jnp.clip(0.5 * flattest, tiny, largest), jnp.clip(2.0 * steepest, tiny, largest)),
+        steps=ROUGH_STEPS,
     )
     count = lambda price: units_above(portfolio, price, least, most)  # noqa: E731
-    tiny = float(jnp.finfo(portfolio.dtype).tiny)
     lower = rough.high * (jnp.maximum(room, 0.0) / (budget + unit_each)) ** 2
     return bisect_price(
         count,

@@ -7,7 +7,7 @@ responses, which is optimal too, since both are best at that price.
 
 On S-shaped and staged curves this fills the concave envelopes: exact in its bound, and in its effort
 wherever no response jumps at the water level. A jump that does not fit is then retried project by
-project, in order.
+project, and what is left goes to the one project that gains most by it.
 
 Source: Gibbs' lemma (Koopman 1953; Patriksson 2008, section 2).
 """
@@ -34,12 +34,22 @@ def waterfilling(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solu
 
 
 def recover(portfolio: Portfolio, budget: Scalar, dual: Dual) -> Vector:
-    """A feasible effort from the responses on either side of the budget: the better of three ways."""
+    """A feasible effort from the responses on either side of the budget: the best of four ways."""
     left = budget - portfolio.spend(dual.inside)
     missing = portfolio.spend(dual.outside) - portfolio.spend(dual.inside)
     share = jnp.where(missing > 0, jnp.clip(left / jnp.where(missing > 0, missing, 1.0), 0.0, 1.0), 0.0)
     blend = dual.inside + share * (dual.outside - dual.inside)
-    return best_of(portfolio, blend, dual.inside, _one_by_one(portfolio, budget, dual))
+    in_order = _one_by_one(portfolio, budget, dual)
+    return best_of(portfolio, blend, dual.inside, in_order, _to_one(portfolio, budget, dual.inside))
+
+
+def _to_one(portfolio: Portfolio, budget: Scalar, effort: Vector) -> Vector:
+    """Spend what is left on the project that gains most by it."""
+    _, most = effort_bounds(portfolio, budget)
+    left = jnp.maximum(budget - portfolio.spend(effort), 0.0)
+    step = jnp.clip(left / portfolio.costs(), 0.0, most - effort)
+    best = jnp.argmax(portfolio.gain(effort, step))
+    return effort.at[best].add(step[best])
 
 
 def _one_by_one(portfolio: Portfolio, budget: Scalar, dual: Dual) -> Vector:
