@@ -19,7 +19,7 @@ from engine.curves import Curve
 from engine.lattice import Lattice, build_lattice
 from engine.portfolio import Portfolio, check, normalise
 from engine.solvers import SOLVERS, Solution, real_effort, solver_options
-from engine.solvers.solution import INFEASIBLE
+from engine.solvers.solution import INFEASIBLE, NOT_FINITE
 
 MOST_BUDGET = 1e15
 MOST_WORK = 1e12
@@ -44,6 +44,8 @@ def allocate(portfolio: Portfolio | Curve, budget: float, solver: str = "exact",
         raise ValueError(f"allocate takes one portfolio, got a batch of shape {solution.effort.shape[:-1]}")
     if int(solution.status) == INFEASIBLE:
         raise ValueError(f"budget {budget:g} does not cover the projects' lower bounds")
+    if int(solution.status) == NOT_FINITE:
+        raise ValueError("the total return is not a finite number, expected parameters of lesser magnitude")
     return solution
 
 

@@ -91,7 +91,8 @@ def equal_split(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Vecto
 def best_of(portfolio: Portfolio, *efforts: Vector) -> Vector:
     """The effort of the highest value; the first one on a tie."""
     stacked = jnp.stack(efforts)
-    return stacked[jnp.argmax(jax.vmap(portfolio.value)(stacked))]
+    values = jax.vmap(portfolio.value)(stacked)
+    return stacked[jnp.argmax(jnp.where(jnp.isnan(values), -jnp.inf, values))]
 
 
 def density(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:

@@ -76,7 +76,7 @@ class Simplex(NamedTuple):
 
     def logits(self, effort: Vector) -> Float[Array, " projects1"]:
         """Coordinates near this effort."""
-        share = (effort - self.least) * self.costs / self.room
+        share = (effort - self.least) * self.costs / jnp.where(self.room > 0, self.room, 1.0)
         faint = jnp.maximum(jnp.log(jnp.maximum(share, 0.0)), 0.25 * FAINTEST_SHARE)
         return jnp.append(faint, self.slack)
 
