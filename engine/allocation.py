@@ -43,7 +43,8 @@ def allocate(portfolio: Portfolio | Curve, budget: float, solver: str = "exact",
     if solution.effort.ndim != 1:
         raise ValueError(f"allocate takes one portfolio, got a batch of shape {solution.effort.shape[:-1]}")
     if int(solution.status) == INFEASIBLE:
-        raise ValueError(f"budget {budget:g} does not cover the projects' lower bounds")
+        units = "" if real_effort(solver, options) else " in whole units"
+        raise ValueError(f"budget {budget:g} does not cover the projects' lower bounds{units}")
     if int(solution.status) == NOT_FINITE:
         raise ValueError("the total return is not a finite number, expected parameters of lesser magnitude")
     return solution
@@ -61,6 +62,8 @@ def solve(
     portfolio = normalise(portfolio)
     check(portfolio)
     batch = portfolio.shape[:-1]
+    if 0 in batch:
+        raise ValueError(f"a batch of shape {batch} has no portfolios, expected at least one")
     budgets = _check_budget(budget, batch, portfolio)
     if not real_effort(solver, options):
         _check_whole_units(portfolio)
@@ -77,7 +80,7 @@ def solve(
 
 def check_options(solver: str, options: dict[str, Any]) -> dict[str, Any]:
     """The options, or a `ValueError` that names the unknown solver, the unknown option or its wrong type."""
-    if solver not in SOLVERS:
+    if not isinstance(solver, str) or solver not in SOLVERS:
         raise ValueError(f"unknown solver {solver!r}, expected one of {', '.join(SOLVERS)}")
     known = solver_options(solver)
     for name, value in options.items():

@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import field, make_dataclass
+from dataclasses import field, fields, is_dataclass, make_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
@@ -89,7 +89,7 @@ def main() -> None:
     decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)
     try:
         decorate(lambda config: _guarded(commands[command], config))()
-    except (HydraException, OmegaConfBaseException, OSError) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
         fail(one_line(error))
     except KeyboardInterrupt:
         print("engine: interrupted", file=sys.stderr)
@@ -99,9 +99,23 @@ def main() -> None:
 def _guarded(command: Callable[[Any], None], config: DictConfig) -> None:
     """Run a command; what is wrong with its input ends it here, before Hydra reports it as a crash."""
     try:
-        command(OmegaConf.to_object(config))
+        settings = OmegaConf.to_object(config)
+        _refuse_unknown_keys(config, settings)
+        command(settings)
     except (OmegaConfBaseException, ValueError, OSError) as error:
         fail(one_line(error))
+
+
+def _refuse_unknown_keys(config: Any, settings: Any, where: str = "") -> None:
+    """Keys that `+key=value` added to a schema that does not have them."""
+    if not isinstance(config, DictConfig):
+        return
+    known = {f.name for f in fields(settings)} if is_dataclass(settings) else None
+    for key in map(str, config):
+        if known is not None and key not in known:
+            raise ValueError(f"unknown key {where}{key}, expected one of {', '.join(sorted(known))}")
+        value = getattr(settings, key) if known is not None else settings[key]
+        _refuse_unknown_keys(config[key], value, f"{where}{key}.")
 
 
 def fail(message: str) -> None:

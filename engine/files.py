@@ -49,7 +49,7 @@ def load_portfolio(path: str | Path) -> Portfolio:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error}), expected a file") from None
-    except UnicodeDecodeError:
+    except ValueError:
         raise ValueError(f"{path}: is not text, expected a CSV or YAML file") from None
     notes: list[str] = []
     try:
@@ -57,6 +57,8 @@ def load_portfolio(path: str | Path) -> Portfolio:
         portfolio = _build(rows, notes)
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path}: is nested too deeply, expected `projects` and their keys") from None
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return portfolio
@@ -152,8 +154,8 @@ def _number(cell: Any, what: str) -> float:
         if isinstance(cell, bool):
             raise ValueError
         number = float(cell)
-    except (TypeError, ValueError):
-        raise ValueError(f"{what} is {cell!r}, expected a number") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{what} is {repr(cell)[:42]}, expected a number") from None
     if math.isnan(number):
         raise ValueError(f"{what} is NaN, expected a number")
     return number

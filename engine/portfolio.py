@@ -248,9 +248,14 @@ def normalise(portfolio: Portfolio | Curve, dtype: np.dtype | None = None) -> Po
     """Host arrays of one floating dtype, broadcast to (..., projects); dtype follows the input."""
     if isinstance(portfolio, Curve):
         portfolio = Portfolio(portfolio)
-    leaves = jax.tree.leaves(portfolio)
-    whole = not any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves)
-    dtype = np.dtype(dtype or (np.float64 if whole else portfolio.dtype))
+    if not isinstance(portfolio, Portfolio):
+        raise ValueError(f"expected a Portfolio or curves, got {type(portfolio).__name__}")
+    kinds = [np.asarray(leaf).dtype for leaf in jax.tree.leaves(portfolio)]
+    for kind in kinds:
+        if not (jnp.issubdtype(kind, jnp.floating) or jnp.issubdtype(kind, jnp.integer)):
+            raise ValueError(f"the portfolio has an array of {kind}, expected real numbers")
+    floating = [kind for kind in kinds if jnp.issubdtype(kind, jnp.floating)]
+    dtype = np.dtype(dtype or (np.result_type(np.float32, *floating) if floating else np.float64))
     try:
         shape = portfolio.shape
     except ValueError as error:
@@ -275,6 +280,8 @@ def normalise(portfolio: Portfolio | Curve, dtype: np.dtype | None = None) -> Po
         if isinstance(curve, Mixture):
             changes["families"] = tuple(spread_curve(f) for f in curve.families)
             changes["choice"] = spread(curve.choice, 0, np.dtype(np.int32))
+            if np.any((changes["choice"] < 0) | (changes["choice"] >= len(curve.families))):
+                raise ValueError(f"mixture: choice is out of range, expected 0 to {len(curve.families) - 1}")
         return dataclasses.replace(curve, **changes)
 
     given = {n: getattr(portfolio, n) for n in portfolio.optional_fields()}

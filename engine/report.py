@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
 from engine.portfolio import Portfolio
@@ -34,7 +35,9 @@ HEADINGS = (
 
 def outcome_table(outcome: Outcome, title: str, real: set[str]) -> Table:
     """One row a solver; solvers whose effort is real rather than whole units are marked with a star."""
-    table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(outcome, real))
+    table = Table(
+        title=escape(title), title_justify="left", caption_justify="left", caption=_caption(outcome, real)
+    )
     table.add_column("solver")
     for heading in HEADINGS:
         table.add_column(heading, justify="right")
@@ -122,7 +125,7 @@ def allocation_table(portfolio: Portfolio, solution: Solution, budget: float, so
         table.add_column(heading, justify="right")
     for row in allocation_rows(portfolio, solution):
         table.add_row(
-            row["project"],
+            escape(row["project"]),
             f"{row['effort']:g}",
             _figure(row["performance"]),
             _figure(row["return"]),

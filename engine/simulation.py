@@ -178,7 +178,7 @@ class Simulation:
             solution = jax.block_until_ready(self._solve[name](portfolios, self._budget))
             seconds = time.perf_counter() - begin
             if name == REFERENCE:
-                optimum = solution.value
+                optimum = jnp.where(solution.proved, solution.value, jnp.nan)
             reduced = self._reduce(portfolios, self._budget, solution, optimum, counts)
             summaries, unsolved = jax.tree.map(np.asarray, reduced[:2])
             for place, block in enumerate(blocks):

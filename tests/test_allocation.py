@@ -241,3 +241,8 @@ def test_names_of_projects_are_in_the_message() -> None:
 def test_large_budgets_need_no_lattice_for_water_filling() -> None:
     solution = allocate(engine.PureLog([1.0, 3.0], [1.0, 1.0]), 1e9, "waterfilling")
     np.testing.assert_allclose(solution.effort, [0.25e9, 0.75e9], rtol=1e-9)
+
+
+def test_an_empty_batch_is_refused() -> None:
+    with pytest.raises(ValueError, match="no portfolios"):
+        engine.solve(engine.Tabulated(np.zeros((0, 2, 5))), 3.0)

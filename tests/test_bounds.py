@@ -115,3 +115,15 @@ def test_proved_means_optimal() -> None:
     np.testing.assert_allclose(solution.value[solution.proved], optimum[solution.proved], rtol=ROUNDING)
     assert np.all(solution.gap[solution.proved] == 0)
     assert np.all(solution.gap[~solution.proved] > 0)
+
+
+@pytest.mark.parametrize("solver", ["greedy", "threshold", "density", "bound", "exact"])
+@pytest.mark.parametrize(("dtype", "beyond"), [(np.float64, 1e15), (np.float32, 1e6)])
+def test_a_gain_beyond_the_budget_proves_nothing(solver: str, dtype: type, beyond: float) -> None:
+    """Ten units of the first project pay 1, an eleventh that the budget does not buy a fortune."""
+    values = np.zeros((2, 12), dtype)
+    values[0, 10], values[0, 11] = 1.0, beyond
+    values[1] = 0.01 * np.arange(12)
+    solution = engine.solve(engine.Tabulated(values), 10.0, solver)
+    assert solution.bound < 1.2
+    assert bool(solution.proved) == (abs(solution.value - 1.0) < 1e-5)

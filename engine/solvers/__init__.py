@@ -22,7 +22,7 @@ from engine.solvers.density import best_of, climb, density
 from engine.solvers.exact import exact
 from engine.solvers.greedy import Path, greedy, greedy_path
 from engine.solvers.relaxation import relaxation
-from engine.solvers.solution import STATUS, Solution, conclude
+from engine.solvers.solution import Solution, conclude
 from engine.solvers.threshold import threshold
 from engine.solvers.waterfilling import waterfilling
 
@@ -48,7 +48,7 @@ SOLVERS: dict[str, Solver] = {
     "exact": exact,
 }
 
-__all__ = ["SOLVERS", "STATUS", "Path", "Solution", "Solver", "greedy_path", "real_effort", "solver_options"]
+__all__ = ["SOLVERS", "Path", "Solution", "Solver", "greedy_path", "real_effort", "solver_options"]
 
 
 def solver_options(name: str) -> dict[str, inspect.Parameter]:

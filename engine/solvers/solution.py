@@ -14,7 +14,7 @@ from engine.curves import Vector
 from engine.portfolio import Portfolio
 
 SOLVED, INFEASIBLE, NOT_FINITE = 0, 1, 2
-STATUS = {SOLVED: "solved", INFEASIBLE: "infeasible", NOT_FINITE: "not finite"}
+MOST_SLACK = 1e-3
 
 
 @register_dataclass
@@ -48,13 +48,16 @@ class Solution:
 
 
 def budget_slack(budget: Float[Array, ""]) -> Float[Array, ""]:
-    """How far rounding can move a running sum of costs: 64·ε·|B|."""
-    return 64.0 * float(jnp.finfo(budget.dtype).eps) * jnp.abs(budget)
+    """How far rounding can move a running sum of costs: 64·ε·|B|, and never near a unit."""
+    return jnp.minimum(64.0 * float(jnp.finfo(budget.dtype).eps) * jnp.abs(budget), MOST_SLACK)
 
 
-def rounding_slack(portfolio: Portfolio, effort: Vector, *terms: Float[Array, ""]) -> Float[Array, ""]:
-    """How far rounding can move V(effort), or a bound made of these terms: (N + 8)·ε·Σ|terms|."""
-    total = jnp.sum(jnp.abs(portfolio.returns(effort))) + sum(jnp.abs(t) for t in terms)
+def rounding_slack(portfolio: Portfolio, effort: Vector, bound: Float[Array, ""]) -> Float[Array, ""]:
+    """How far rounding can move V(effort) or a Lagrangian bound: (N + 8)·ε·(Σ|returns| + 3|bound|).
+
+    At the dual's own price both parts of the Lagrangian are of the bound's size.
+    """
+    total = jnp.sum(jnp.abs(portfolio.returns(effort))) + 3.0 * jnp.abs(bound)
     return (portfolio.shape[-1] + 8) * float(jnp.finfo(portfolio.dtype).eps) * total
 
 
@@ -71,7 +74,7 @@ def conclude(
     """
     value = portfolio.value(effort)
     spent = portfolio.spend(effort)
-    slack = rounding_slack(portfolio, effort, bound, price * budget)
+    slack = rounding_slack(portfolio, effort, bound)
     margin = budget_slack(budget)
     within = (effort >= portfolio.lowers() - margin) & (effort <= portfolio.uppers() + margin)
     infeasible = ~(jnp.all(within) & (spent <= budget + margin))

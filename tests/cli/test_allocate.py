@@ -89,3 +89,12 @@ def test_curves_that_fall_are_allowed_with_a_warning(engine: Run, tmp_path: Path
     assert json.loads(done.stdout)["effort"] == {"a": 1, "b": 1}
     assert done.stderr.count("\n") == 1
     assert "warning: a: performance falls" in done.stderr
+
+
+def test_names_are_shown_as_they_are(engine: Run, tmp_path: Path) -> None:
+    text = "project,family,scale,rate\n[red]a,log,1,1\n[/b],log,1,1\n"
+    (tmp_path / "names.csv").write_text(text)
+    done = engine("allocate", "portfolio=names.csv", "budget=4")
+    assert done.returncode == 0
+    assert "[red]a" in done.stdout
+    assert "[/b]" in done.stdout

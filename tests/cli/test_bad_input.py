@@ -82,6 +82,8 @@ BAD_ARGUMENTS = {
     "half a prior": (("run", "scenario.lower.dist=fixed"), ("scenario.lower.value is missing",)),
     "unwritable output folder": (("run", "run.output=/proc/nowhere"), ("run.output /proc/nowhere",)),
     "a file for an output folder": (("run", "run.output=/etc/passwd"), ("run.output /etc/passwd",)),
+    "an added key": (("run", "+run.foo=1"), ("run.foo",)),
+    "no solver": (("allocate", "portfolio=textbook", "budget=1", "solver=null"), ("override",)),
     "unreadable override": (("run", "solver=[greedy"), ("solver=[greedy",)),
     "unknown command": (("fly",), ("'fly'", "run")),
 }
