@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import engine
-from engine.allocation import allocate, check_options, choose_lattice
+from engine.allocation import MOST_BUDGET, allocate, check_options, choose_lattice
 from engine.config import AllocateConfig, MonteCarloConfig, RunConfig
 from engine.files import load_portfolio
 from engine.report import allocation_table, outcome_table
@@ -182,8 +182,8 @@ def plan(config: RunConfig) -> Study:
     run = config.run
     if not config.solver:
         raise ValueError("solver is empty, expected at least one solver")
-    if not 0 <= config.budget <= 1e15:
-        raise ValueError(f"budget is {config.budget:g}, expected a number from 0 to 1e15")
+    if not 0 <= config.budget <= MOST_BUDGET:
+        raise ValueError(f"budget is {config.budget:g}, expected a number from 0 to {MOST_BUDGET:g}")
     scenario = build_scenario(config.scenario)
     dtype = np.dtype(run.dtype)
     solvers = {name: check_options(name, dict(vars(options))) for name, options in config.solver.items()}

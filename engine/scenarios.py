@@ -22,7 +22,7 @@ from jaxtyping import Array
 
 from engine.config import PriorConfig, ScenarioConfig
 from engine.curves import FAMILIES, Curve, Mixture, Power
-from engine.portfolio import Portfolio
+from engine.portfolio import STAGE_CUTS, Portfolio
 
 NEEDS = {
     "fixed": ("value",),
@@ -94,7 +94,7 @@ class Scenario:
     parts: dict[str, Prior]
     skew: Array | np.ndarray | None = None
     names: tuple[str, ...] = _static(())
-    cuts: tuple[float, ...] = _static((0.5, 0.75, 0.9))
+    cuts: tuple[float, ...] = _static(STAGE_CUTS)
 
     def draw(self, key: Array, dtype: jnp.dtype | type = float) -> Portfolio:
         """One portfolio."""
