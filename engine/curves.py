@@ -33,7 +33,7 @@ Vector = Float[Array, " projects"]
 # Where a curve has no ceiling, its attainable performance is taken where the slope has fallen to this
 # share of its first value.
 SPENT_SLOPE = 0.01
-NEWTON_STEPS = 16
+HALLEY_STEPS = 9
 LARGE_STEP = 40.0
 LARGEST_LOGARITHM = 60.0
 
@@ -166,6 +166,12 @@ class Smooth(Curve):
 
     def maximisers(self, price: Vector) -> Float[Array, "candidates projects"]:
         return self.inverse_slope(price)[None]
+
+
+def _halley_step(excess: Vector, slope: Vector, bend: Vector) -> Vector:
+    """Halley's step for a function of this value, falling slope and bend; none where it does not fall."""
+    newton = excess / jnp.where(slope < 0, slope, -jnp.inf)
+    return newton / jnp.maximum(1.0 - 0.5 * newton * bend / jnp.where(slope < 0, slope, -1.0), 0.25)
 
 
 @curve_family
@@ -327,20 +333,23 @@ class Hill(Smooth):
 
     def inverse_slope(self, price: Vector) -> Vector:
         # In t = log(x/k) the log of the slope is (h−1)t − 2·softplus(h t) + log(a h/k): concave, so
-        # Newton from the right of the larger root converges to it monotonically.
+        # Halley's steps from the right of the larger root converge to it.
         h = self.exponent
         target = jnp.log(price) + jnp.log(self.half) - jnp.log(self.scale) - jnp.log(h)
 
-        def newton(_: int, t: Vector) -> Vector:
-            excess = (h - 1.0) * t - 2.0 * jax.nn.softplus(h * t) - target
-            descent = h - 1.0 - 2.0 * h * jax.nn.sigmoid(h * t)
-            return t - excess / jnp.where(descent < 0, descent, -jnp.inf)
+        def halley(_: int, t: Vector) -> Vector:
+            faint = jnp.exp(-jnp.abs(h * t))
+            near, far = 1.0 / (1.0 + faint), faint / (1.0 + faint)
+            softplus = jnp.maximum(h * t, 0.0) + jnp.log1p(faint)
+            excess = (h - 1.0) * t - 2.0 * softplus - target
+            descent = h - 1.0 - 2.0 * h * jnp.where(t > 0, near, far)
+            return t - _halley_step(excess, descent, -2.0 * h * h * near * far)
 
         peak = jnp.where(h > 1, jnp.log(jnp.maximum(h - 1.0, 1e-6) / (h + 1.0)) / h, -jnp.inf)
         start = -target / (h + 1.0)
         at_peak = (h - 1.0) * peak - 2.0 * jax.nn.softplus(h * peak)
         exists = jnp.where(h > 1, target < at_peak, (h < 1) | (target < 0)) & jnp.isfinite(target)
-        t = jax.lax.fori_loop(0, NEWTON_STEPS, newton, jnp.where(exists, jnp.maximum(start, peak), 0.0))
+        t = jax.lax.fori_loop(0, HALLEY_STEPS, halley, jnp.where(exists, jnp.maximum(start, peak), 0.0))
         return jnp.where(exists, self.half * jnp.exp(t), 0.0)
 
     def ceiling(self) -> Vector:
@@ -384,14 +393,14 @@ class Weibull(Smooth):
 
     def inverse_slope(self, price: Vector) -> Vector:
         # With y = (b x)^h and t = log y, the log of the slope is κ t − e^t + log(a b h), κ = (h−1)/h:
-        # concave in t, so Newton from the right of the larger root converges to it monotonically.
+        # concave in t, so Halley's steps from the right of the larger root converge to it.
         h = self.exponent
         bend = (h - 1.0) / h
         target = jnp.log(price) - jnp.log(self.scale) - jnp.log(self.rate) - jnp.log(h)
 
-        def newton(_: int, t: Vector) -> Vector:
-            descent = bend - jnp.exp(t)
-            return t - (bend * t - jnp.exp(t) - target) / jnp.where(descent < 0, descent, -jnp.inf)
+        def halley(_: int, t: Vector) -> Vector:
+            hazard = jnp.exp(t)
+            return t - _halley_step(bend * t - hazard - target, bend - hazard, -hazard)
 
         peak = jnp.log(jnp.where(h > 1, bend, 1.0))
         positive = jnp.where(h > 1, bend, 1.0)
@@ -399,7 +408,7 @@ class Weibull(Smooth):
         start = jnp.log(jnp.maximum(jnp.where(h > 1, s_start, -target), 1.0))
         at_peak = bend * peak - jnp.exp(peak)
         exists = jnp.where(h > 1, target < at_peak, (h < 1) | (target < 0)) & jnp.isfinite(target)
-        t = jax.lax.fori_loop(0, NEWTON_STEPS, newton, jnp.where(exists, start, 0.0))
+        t = jax.lax.fori_loop(0, HALLEY_STEPS, halley, jnp.where(exists, start, 0.0))
         return jnp.where(exists, jnp.exp(t / h) / self.rate, 0.0)
 
     def ceiling(self) -> Vector:

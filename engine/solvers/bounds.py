@@ -28,6 +28,8 @@ from engine.solvers.solution import budget_slack
 Scalar = Float[Array, ""]
 
 TANGENT_STEPS = 48
+MOST_CHORDS = 64
+LEVELS_PER_CANDIDATE = 64
 
 
 class Response(NamedTuple):
@@ -138,7 +140,11 @@ def units_above(portfolio: Portfolio, price: Scalar, least: Vector, most: Vector
 
 
 def unit_response(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Callable[[Scalar], Response]:
-    """The best response in whole units: by inverse slope where returns diminish, else by enumeration."""
+    """The best response in whole units; the least effort on a tie.
+
+    By inverse slope where returns diminish, among the whole units around the curve's own candidates where
+    those are few, else by enumeration of all levels.
+    """
     least, most = unit_bounds(portfolio, budget, lattice)
     costs = portfolio.costs()
     if portfolio.diminishing:
@@ -149,23 +155,120 @@ def unit_response(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Cal
 
         return respond
 
-    levels = jnp.arange(lattice.units + 1, dtype=portfolio.dtype)[None]
-    table = jnp.where(levels <= most[:, None], portfolio.table(lattice.units), -jnp.inf)
+    if few_candidates(portfolio, lattice):
+        returns_at = jax.vmap(portfolio.returns)
+
+        def compare(price: Scalar) -> Response:
+            levels = candidate_units(portfolio, price, least, most)
+            return _best(levels, returns_at(levels) - (price * costs)[None] * levels)
+
+        return compare
+
+    levels = jnp.arange(lattice.units + 1, dtype=portfolio.dtype)
+    table = jnp.where(levels[:, None] <= most[None], portfolio.table(lattice.units).T, -jnp.inf)
 
     def enumerate_levels(price: Scalar) -> Response:
-        score = table - (price * costs)[:, None] * levels
-        payoff = jnp.max(score, axis=1)
-        effort = jnp.min(jnp.where(score == payoff[:, None], levels, jnp.inf), axis=1)
-        return Response(jnp.minimum(effort, most), payoff)
+        best = _best(levels[:, None], table - (price * costs)[None] * levels[:, None])
+        return best._replace(effort=jnp.minimum(best.effort, most))
 
     return enumerate_levels
 
 
+def _best(levels: Float[Array, "levels _"], payoffs: Float[Array, "levels projects"]) -> Response:
+    """The largest payoff of each project, and the least level that has it."""
+    payoff = jnp.max(payoffs, axis=0)
+    return Response(jnp.min(jnp.where(payoffs == payoff[None], levels, jnp.inf), axis=0), payoff)
+
+
+def few_candidates(portfolio: Portfolio, lattice: Lattice) -> bool:
+    """Whether comparing the curve's own candidates is less work than enumerating all levels.
+
+    A utility moves the maximisers away from those that the curve names, so it leaves enumeration.
+    """
+    if portfolio.curvature is not None or portfolio.threshold is not None:
+        return False
+    candidates = jax.eval_shape(portfolio.curves.maximisers, portfolio.costs()).shape[0]
+    return candidates * LEVELS_PER_CANDIDATE <= lattice.units
+
+
+def candidate_units(
+    portfolio: Portfolio, price: Scalar, least: Vector, most: Vector
+) -> Float[Array, "candidates projects"]:
+    """The whole units among which returns less the price are largest: on either side of each maximiser.
+
+    Between two maximisers a curve is the upper envelope of pieces each of which falls away from its own
+    maximiser or is convex, so no other whole unit can pay more.
+    """
+    efforts = jax.vmap(portfolio.effort_to)(
+        portfolio.curves.maximisers(price * portfolio.costs() / portfolio.stakes())
+    )
+    down = jnp.clip(jnp.floor(efforts), least[None], most[None])
+    up = jnp.clip(jnp.floor(efforts) + 1.0, least[None], most[None])
+    return jnp.concatenate([least[None], down, up])
+
+
+class Line(NamedTuple):
+    """A supporting line of L at some price: total return less spend, and the efforts that give it."""
+
+    value: Scalar
+    spend: Scalar
+    effort: Vector
+
+
 def integer_dual(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Dual:
-    """The Lagrangian dual over whole units."""
+    """The Lagrangian dual over whole units, by the chords of its supporting lines.
+
+    Best responses at a price give a line V + λ(B − spend) that supports L there. The next price is where the
+    last affordable and the last unaffordable line meet; once the response there spends as one of them, that
+    crossing is the minimum. Exact, and in a dozen evaluations where bisection takes sixty.
+
+    Source: Eisner & Severance (1976) for lines and crossings of parametric problems; Kelley (1960).
+    """
     least, most = unit_bounds(portfolio, budget, lattice)
     respond = unit_response(portfolio, budget, lattice)
-    dual = minimise_dual(portfolio, budget, budget + budget_slack(budget), least, respond)
+    limit = budget + budget_slack(budget)
+    tiny = jnp.asarray(jnp.finfo(portfolio.dtype).tiny, portfolio.dtype)
+
+    def line(price: Scalar) -> Line:
+        effort, payoff = respond(price)
+        spend = portfolio.spend(effort)
+        return Line(jnp.sum(payoff) + price * spend, spend, effort)
+
+    def crossing(inside: Line, outside: Line) -> Scalar:
+        more = outside.spend - inside.spend
+        return jnp.maximum((outside.value - inside.value) / jnp.where(more > 0, more, 1.0), tiny)
+
+    def advance(state: tuple[Line, Line, Scalar, Array, Array]) -> tuple[Line, Line, Scalar, Array, Array]:
+        inside, outside, least_bound, _, step = state
+        price = crossing(inside, outside)
+        found = line(price)
+        bound = found.value + price * (budget - found.spend)
+        affordable = found.spend <= limit
+        choose = lambda condition, one, other: jax.tree.map(  # noqa: E731
+            lambda a, b: jnp.where(condition, a, b), one, other
+        )
+        met = (found.spend == inside.spend) | (found.spend == outside.spend)
+        return (
+            choose(affordable, found, inside),
+            choose(affordable, outside, found),
+            jnp.minimum(least_bound, bound),
+            met,
+            step + 1,
+        )
+
+    everything = line(tiny)
+    free = everything.spend <= limit
+    nothing = Line(portfolio.value(least), portfolio.spend(least), least)
+    state = nothing, everything, jnp.asarray(jnp.inf, portfolio.dtype), free, jnp.int32(0)
+    inside, outside, bound, _, _ = jax.lax.while_loop(
+        lambda state: ~state[3] & (state[4] < MOST_CHORDS), advance, state
+    )
+    dual = Dual(
+        price=jnp.where(free, 0.0, crossing(inside, outside)),
+        bound=jnp.where(free, everything.value, bound),
+        inside=jnp.where(free, everything.effort, inside.effort),
+        outside=outside.effort,
+    )
     marginal = portfolio.gain(dual.inside) / portfolio.costs()
     sated = dual.inside >= jnp.floor(portfolio.uppers())
     return _reprice(dual, marginal, (dual.inside >= most) & ~sated)

@@ -1,96 +1,102 @@
-"""Exact: the integer optimum for any curves, by the max-plus dynamic programme.
+"""Exact: the integer optimum for any curves, and proof of it.
 
-    D_0(b) = 0,   D_i(b) = max_k D_{i−1}(b − c_i k) + w_i R_i(f_i(k)),   V* = D_N(B)
+The Lagrangian dual gives a price; the optimum over a small core of levels is proved to be the optimum over
+all if nothing left out scores better (see `engine.solvers.core`). What is not proved goes on to a larger
+core, and in the end to the full dynamic programme. So every answer is optimal, fast in the usual case. In a
+batch only the portfolios that need a harder stage enter it.
 
-over budget steps b of the lattice. One pass gives the optimum of every budget up to B; effort is read
-back from the last project to the first. With unit costs the inner maximum runs over shifted copies of
-D_{i−1}; with other integer costs over gathered ones. Costs without a common unit are rounded up to the
-lattice: the answer is then feasible, and proved only where the dual bound meets it.
+Costs without a common unit are rounded up to the lattice: only the full programme runs, its answer is
+feasible, and proved where the dual bound meets it.
 
-Cost: O(N·B²) additions and comparisons, O(N·B) memory.
+Cost: see the core; O(N·B²) for what the cores leave over.
 
-Sources: Bellman (1957); Ibaraki & Katoh (1988), chapter 3.
+Sources: Kellerer, Pferschy & Pisinger (2004), Knapsack Problems, chapters 5 and 11.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool
 
 from engine.curves import Vector
 from engine.lattice import Lattice
 from engine.portfolio import Portfolio
+from engine.solvers.batching import for_unfinished, in_chunks
 from engine.solvers.bounds import Scalar, integer_dual
+from engine.solvers.core import CoreSize, count_windows, solve_core
+from engine.solvers.programme import programme, read_back
 from engine.solvers.solution import Solution, budget_slack, conclude
 
-
-class Programme(NamedTuple):
-    """The filled-in dynamic programme.
-
-    `before[i, b]` is the optimum of projects 0..i−1 within b budget steps (row N: of all projects);
-    `steps[i, k]` is how many budget steps k units of project i take; `table` holds the returns.
-    """
-
-    before: Float[Array, "projects1 states"]
-    steps: Int[Array, "projects levels"]
-    table: Float[Array, "projects levels"]
+# The cores tried in turn: the first holds what most portfolios need, the second has every project's windows.
+FIRST = CoreSize(wide=6, width=8, reach=64)
+SECOND_WIDTH = 32
+# A core is tried only if it is this many times smaller than the full programme.
+WORTH_TRYING = 2.0
 
 
-def programme(portfolio: Portfolio, lattice: Lattice) -> Programme:
-    """Run the dynamic programme over all budgets of the lattice."""
-    table = portfolio.table(lattice.units)
-    levels = jnp.arange(lattice.units + 1, dtype=jnp.int32)
-    states = jnp.arange(lattice.states + 1, dtype=jnp.int32)
-    if portfolio.cost is None:
-        steps = jnp.broadcast_to(levels, table.shape)
-    else:
-        taken = portfolio.cost[:, None] * levels.astype(portfolio.dtype)[None] / lattice.step
-        steps = (jnp.round(taken) if lattice.holds_costs else jnp.ceil(taken)).astype(jnp.int32)
-    pad = jnp.full(lattice.states + 1, -jnp.inf, portfolio.dtype)
+class Answer(NamedTuple):
+    """An effort, the price it was found at, what no allocation can return more than, whether they meet."""
 
-    def project(best: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
-        returns, taken = row
-        padded = jnp.concatenate([pad, best])
-
-        def level(k: Int[Array, ""], after: Array) -> Array:
-            if portfolio.cost is None:
-                shifted = jax.lax.dynamic_slice(padded, (lattice.states + 1 - k,), (lattice.states + 1,))
-            else:
-                source = states - taken[k]
-                shifted = jnp.where(source >= 0, best[jnp.maximum(source, 0)], -jnp.inf)
-            return jnp.maximum(after, shifted + returns[k])
-
-        after = jax.lax.fori_loop(0, lattice.units + 1, level, jnp.full_like(best, -jnp.inf))
-        return after, best
-
-    last, before = jax.lax.scan(project, jnp.zeros(lattice.states + 1, portfolio.dtype), (table, steps))
-    return Programme(jnp.concatenate([before, last[None]]), steps, table)
+    effort: Vector
+    price: Scalar
+    bound: Scalar
+    finished: Bool[Array, ""]
 
 
-def read_back(solved: Programme, state: Int[Array, ""]) -> Vector:
-    """The optimal effort within `state` budget steps."""
-    levels = jnp.arange(solved.table.shape[1], dtype=jnp.int32)
-
-    def project(state: Array, row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        before, steps, returns = row
-        source = state - steps
-        total = jnp.where(source >= 0, before[jnp.maximum(source, 0)] + returns, -jnp.inf)
-        level = jnp.min(jnp.where(total == jnp.max(total), levels, levels.size - 1))
-        return jnp.maximum(source[level], 0), level.astype(returns.dtype)
-
-    rows = (solved.before[:-1], solved.steps, solved.table)
-    return jax.lax.scan(project, state, rows, reverse=True)[1]
+Stage = Callable[[Portfolio, Scalar, Scalar, Scalar], Answer]
 
 
 def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
-    """The integer optimum, proved by enumeration of every budget step."""
+    """The integer optimum, proved."""
+    (first, entries), *harder = stages(portfolio, lattice)
+
+    def begin(portfolio: Portfolio, budget: Scalar) -> Answer:
+        dual = integer_dual(portfolio, budget, lattice)
+        return first(portfolio, budget, dual.price, dual.bound)
+
+    answer = in_chunks(begin, entries)(portfolio, budget)
+    for stage, entries in harder:
+        given = portfolio, budget, answer.price, answer.bound
+        answer = for_unfinished(stage, entries)(answer.finished, answer, *given)
+    return conclude(portfolio, budget, answer.effort, answer.price, answer.bound)
+
+
+def stages(portfolio: Portfolio, lattice: Lattice) -> list[tuple[Stage, int]]:
+    """The stages worth trying, from the smallest core to the full programme, each with the numbers that it
+    holds in memory for one portfolio."""
+    projects, states = portfolio.shape[-1], lattice.states + 1
+    windows = count_windows(portfolio, lattice)
+    # With unequal costs a level moves each project by another number of budget steps: no common reach.
+    first = FIRST._replace(wide=min(projects, FIRST.wide) if portfolio.cost is None else projects)
+    cores = []
+    for core in (first, CoreSize(wide=projects, width=SECOND_WIDTH, reach=1)):
+        near = (projects - core.wide) * 2 * core.width * 2 * core.reach
+        work = near + core.wide * windows * core.width * states
+        if lattice.holds_costs and WORTH_TRYING * work <= projects * lattice.units * states / 2:
+            cores.append(
+                (partial(by_core, lattice=lattice, size=core), core.wide * states + near // core.width)
+            )
+    return [*cores, (partial(by_programme, lattice=lattice), 2 * projects * states)]
+
+
+def by_core(
+    portfolio: Portfolio, budget: Scalar, price: Scalar, bound: Scalar, lattice: Lattice, size: CoreSize
+) -> Answer:
+    """The optimum over a core; finished if that is proved to be the optimum over all levels."""
+    found = solve_core(portfolio, budget, price, lattice, size)
+    return Answer(found.effort, price, jnp.minimum(bound, found.bound), found.proved)
+
+
+def by_programme(
+    portfolio: Portfolio, budget: Scalar, price: Scalar, bound: Scalar, lattice: Lattice
+) -> Answer:
+    """The optimum by enumeration of every budget step."""
     solved = programme(portfolio, lattice)
     within = jnp.floor((budget + budget_slack(budget)) / lattice.step).astype(jnp.int32)
     state = jnp.clip(within, 0, lattice.states)
-    effort = read_back(solved, state)
-    dual = integer_dual(portfolio, budget, lattice)
-    bound = solved.before[-1, state] if lattice.holds_costs else dual.bound
-    return conclude(portfolio, budget, effort, dual.price, bound)
+    optimum = solved.before[-1, state] if lattice.holds_costs else bound
+    return Answer(read_back(solved, state), price, optimum, jnp.asarray(True))

@@ -1,0 +1,310 @@
+"""The core of an allocation problem: the few levels of effort worth a look, and proof that no other is.
+
+At any price λ every level k of project i has a reduced cost: what its best response to λ pays more than
+that level does. The value of an allocation is the Lagrangian bound L(λ) less the reduced costs of its
+levels, less λ times the unspent budget. So
+
+- call minus the reduced cost the score of a level, and keep the levels around each project's best response;
+  for the projects where leaving it costs least keep more windows of levels, around the curve's other
+  candidates;
+- run the max-plus dynamic programme of the scores over these levels: first over the projects with one
+  window, within `reach` of the best responses, then over the others, at any spend;
+- note the best score of whatever was left out: a level outside the windows, a spend out of reach.
+
+Scores are ≤ 0 and only add up. So if nothing left out scores above the programme's own optimum, that
+optimum is the optimum over all levels: proved. Otherwise L(λ) plus the best score left out bounds it.
+
+Cost: O(N·width·reach + wide·windows·width·B), against O(N·B²) of the full programme.
+
+Sources: Balas & Zemel (1980) for the core; Pisinger (1995), "A minimal algorithm for the multiple-choice
+knapsack problem", for dynamic programming over a core with reduced-cost bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from engine.curves import Vector
+from engine.lattice import Lattice
+from engine.portfolio import Portfolio
+from engine.solvers.bounds import Scalar, candidate_units, few_candidates, unit_bounds
+from engine.solvers.solution import budget_slack
+
+# Windows of a project whose levels are enumerated: the best aligned blocks of levels.
+TABLE_WINDOWS = 4
+
+Levels = Float[Array, "levels projects"]
+Scores = Float[Array, "levels projects"]
+
+
+class CoreSize(NamedTuple):
+    """How much the core holds: `wide` projects with all their windows and the whole budget, the others with
+    two windows around their best response; `width` levels a window; `reach` budget steps to either side of
+    the best responses."""
+
+    wide: int
+    width: int
+    reach: int
+
+
+class CoreAnswer(NamedTuple):
+    """The best effort over the core; what no allocation can return more than; whether that is the same."""
+
+    effort: Vector
+    bound: Scalar
+    proved: Bool[Array, ""]
+
+
+class Landscape(NamedTuple):
+    """Scores of a few projects at a price.
+
+    `score(levels)` is minus the reduced cost of a level, −∞ out of bounds. `best` is the best response,
+    `payoff` what it pays. `windows` are the first levels of the windows worth looking into. `outside(firsts)`
+    is the best score of any level outside the windows that begin at these levels.
+    """
+
+    score: Callable[[Levels], Scores]
+    best: Vector
+    payoff: Vector
+    windows: Levels
+    outside: Callable[[Levels], Vector]
+
+
+def survey(
+    portfolio: Portfolio, price: Scalar, least: Vector, most: Vector, width: int, lattice: Lattice
+) -> Landscape:
+    """The landscape of a portfolio at a price: from the curves' own candidates, or from a table of levels."""
+    priced = price * portfolio.costs()
+    if few_candidates(portfolio, lattice):
+        returns = jax.vmap(portfolio.returns)
+        candidates = candidate_units(portfolio, price, least, most)
+        count = candidates.shape[0] // 2
+        down = candidates[1 : count + 1]
+        windows = jnp.concatenate([least[None], down - (width - 1.0), down + 1.0])
+    else:
+        table = portfolio.table(lattice.units)
+        levels = jnp.arange(lattice.units + 1, dtype=portfolio.dtype)
+
+        def returns(effort: Levels) -> Scores:
+            index = jnp.clip(effort, 0.0, float(lattice.units)).astype(jnp.int32)
+            return jnp.take_along_axis(table, index.T, axis=1).T
+
+        candidates = jnp.broadcast_to(levels[:, None], (levels.size, least.size))
+
+    def raw(effort: Levels) -> Scores:
+        allowed = (effort >= least[None]) & (effort <= most[None])
+        return jnp.where(allowed, returns(effort) - priced[None] * effort, -jnp.inf)
+
+    paid = raw(candidates)
+    payoff = jnp.max(paid, axis=0)
+    best = jnp.min(jnp.where(paid == payoff[None], candidates, jnp.inf), axis=0)
+    score = lambda effort: raw(effort) - payoff[None]  # noqa: E731
+    if not few_candidates(portfolio, lattice):
+        windows = _best_blocks(paid, width)
+
+    def outside(firsts: Levels) -> Vector:
+        # Between windows and candidates the scores rise or fall only, so that these levels are enough.
+        critical = candidates
+        if few_candidates(portfolio, lattice):
+            critical = jnp.concatenate([candidates, most[None], firsts - 1.0, firsts + width])
+        inside = (critical[:, None] >= firsts[None]) & (critical[:, None] < firsts[None] + width)
+        return jnp.max(jnp.where(jnp.any(inside, axis=1), -jnp.inf, score(critical)), axis=0)
+
+    return Landscape(score, best, payoff, windows, outside)
+
+
+def count_windows(portfolio: Portfolio, lattice: Lattice) -> int:
+    """How many windows a project has at most."""
+    if not few_candidates(portfolio, lattice):
+        return TABLE_WINDOWS
+    return 1 + 2 * jax.eval_shape(portfolio.curves.maximisers, portfolio.costs()).shape[0]
+
+
+def _best_blocks(paid: Scores, width: int) -> Levels:
+    """The first levels of those aligned blocks of levels that hold the best scores."""
+    count = -(-paid.shape[0] // width)
+    padded = jnp.pad(paid, ((0, count * width - paid.shape[0]), (0, 0)), constant_values=-jnp.inf)
+    peak = jnp.max(padded.reshape(count, width, -1), axis=1)
+    _, blocks = jax.lax.top_k(peak.T, min(TABLE_WINDOWS, count))
+    return blocks.T.astype(paid.dtype) * width
+
+
+def solve_core(
+    portfolio: Portfolio, budget: Scalar, price: Scalar, lattice: Lattice, size: CoreSize
+) -> CoreAnswer:
+    """The optimum over the core at this price."""
+    least, most = unit_bounds(portfolio, budget, lattice)
+    room = budget + budget_slack(budget) - portfolio.spend(least)
+    limit = jnp.floor(room / lattice.step).astype(jnp.int32)
+    land = survey(portfolio, price, least, most, size.width, lattice)
+    leaving = land.outside(around(land.best, size.width))
+    # Those that leave their best response most cheaply may: they come last, with all their windows.
+    order = jnp.argsort(leaving)
+    narrow, wide = jnp.split(order, [portfolio.shape[-1] - size.wide])
+
+    levels = land.best[None] + jnp.arange(1 - size.width, 1 + size.width, dtype=portfolio.dtype)[:, None]
+    near = near_programme(land.score(levels).T[narrow], size.reach)
+    begin = jnp.sum((land.best - least)[narrow]).astype(jnp.int32)
+    chosen = jax.tree.map(lambda a: a[wide], portfolio)
+    moves = wide_moves(chosen, price, least[wide], most[wide], size.width, lattice)
+    states = jnp.arange(lattice.states + 1, dtype=jnp.int32)
+    far = far_programme(moves, _spread(near.last, states - begin + size.reach))
+
+    unspent = jnp.maximum(room - lattice.step * states.astype(portfolio.dtype), 0.0)
+    total = jnp.where(states <= limit, far.last - price * unspent, -jnp.inf)
+    state = jnp.argmax(total).astype(jnp.int32)
+    best = total[state]
+    state, far_levels = far_effort(moves, far, state)
+    near_levels = near_effort(land.score(levels).T[narrow], near, state - begin + size.reach)
+    effort = jnp.zeros_like(least).at[wide].set(far_levels)
+    effort = effort.at[narrow].set(land.best[narrow] + near_levels + (1.0 - size.width))
+    bound = jnp.sum(land.payoff) + price * budget
+    left_out = jnp.maximum(jnp.max(moves.outside, initial=-jnp.inf), near.dropped)
+    left_out = jnp.maximum(jnp.max(leaving[narrow], initial=-jnp.inf), left_out)
+    hopeless = limit < 0
+    return CoreAnswer(
+        jnp.where(hopeless, least, effort),
+        bound + jnp.maximum(best, left_out),
+        (left_out <= best) | hopeless,
+    )
+
+
+def around(best: Vector, width: int) -> Levels:
+    """The first levels of the two windows on either side of the best response."""
+    return jnp.stack([best - (width - 1.0), best + 1.0])
+
+
+class Programme(NamedTuple):
+    """A dynamic programme run over some projects: the best score at each state before each project and
+    after the last, and the best score of states that were dropped."""
+
+    before: Float[Array, "projects states"]
+    last: Float[Array, " states"]
+    dropped: Scalar
+
+
+def near_programme(scores: Float[Array, "projects width"], reach: int) -> Programme:
+    """Over budget steps away from the best responses, within `reach` on either side."""
+    width = scores.shape[1]
+    half = width // 2
+    pad = jnp.full(width - 1, -jnp.inf, scores.dtype)
+
+    def project(state: tuple[Array, Array], score: Array) -> tuple[tuple[Array, Array], Array]:
+        best, dropped = state
+        padded = jnp.concatenate([pad, best, pad])
+        length = best.size + width - 1
+        after = _fold(lambda j: padded[width - 1 - j : width - 1 - j + length] + score[j], width)
+        first = half - 1
+        kept = after[first : first + best.size]
+        ends = jnp.maximum(
+            jnp.max(after[:first], initial=-jnp.inf), jnp.max(after[first + best.size :], initial=-jnp.inf)
+        )
+        return (kept, jnp.maximum(dropped, ends)), best
+
+    begin = jnp.full(2 * reach + 1, -jnp.inf, scores.dtype).at[reach].set(0.0)
+    (last, dropped), before = jax.lax.scan(project, (begin, jnp.full_like(begin[0], -jnp.inf)), scores)
+    return Programme(before, last, dropped)
+
+
+def near_effort(scores: Float[Array, "projects width"], solved: Programme, state: Array) -> Vector:
+    """Which level of each window leads to this state."""
+    width = scores.shape[1]
+    moves = jnp.arange(width, dtype=jnp.int32) - (width // 2 - 1)
+
+    def project(state: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
+        before, score = row
+        total = _spread(before, state - moves) + score
+        level = jnp.argmax(total)
+        return state - moves[level], level.astype(score.dtype)
+
+    return jax.lax.scan(project, state, (solved.before, scores), reverse=True)[1]
+
+
+class Moves(NamedTuple):
+    """Windows of levels of a few projects: the effort at the first level of each, the budget steps that it
+    takes, steps per level, the scores, and the best score outside all windows."""
+
+    first: Float[Array, "projects windows"]
+    steps: Int[Array, "projects windows"]
+    stride: Int[Array, " projects"] | None
+    score: Float[Array, "projects windows width"]
+    outside: Vector
+
+
+def wide_moves(
+    portfolio: Portfolio, price: Scalar, least: Vector, most: Vector, width: int, lattice: Lattice
+) -> Moves:
+    """All windows of these projects."""
+    projects = portfolio.shape[-1]
+    land = survey(portfolio, price, least, most, width, lattice)
+    levels = land.windows[:, None] + jnp.arange(width, dtype=portfolio.dtype)[None, :, None]
+    score = land.score(levels.reshape(-1, projects)).T.reshape(projects, -1, width)
+    first = (land.windows - least[None]).T
+    stride = None
+    if portfolio.cost is not None:
+        stride = jnp.round(portfolio.cost / lattice.step).astype(jnp.int32)
+    steps = first.astype(jnp.int32) * (1 if stride is None else stride[:, None])
+    return Moves(land.windows.T, steps, stride, score, land.outside(land.windows))
+
+
+def far_programme(moves: Moves, begin: Float[Array, " states"]) -> Programme:
+    """Over budget steps spent above the lower bounds, all of them."""
+    size, width = begin.size, moves.score.shape[2]
+    left, right = jnp.full(size + width, -jnp.inf, begin.dtype), jnp.full(width, -jnp.inf, begin.dtype)
+
+    def project(best: Array, row: tuple[Array, Array | None, Array]) -> tuple[Array, Array]:
+        steps, stride, score = row
+        padded = jnp.concatenate([left, best, right])
+
+        def window(m: int) -> Array:
+            if stride is None:
+                start = size + 1 - jnp.clip(steps[m], -width, size)
+                part = jax.lax.dynamic_slice(padded, (start,), (size + width - 1,))
+                return _fold(lambda j: part[width - 1 - j : width - 1 - j + size] + score[m, j], width)
+
+            def level(j: int) -> Array:
+                start = size + width - jnp.clip(steps[m] + j * stride, 0, size)
+                return jax.lax.dynamic_slice(padded, (start,), (size,)) + score[m, j]
+
+            return _fold(level, width)
+
+        return _fold(window, steps.size), best
+
+    last, before = jax.lax.scan(project, begin, (moves.steps, moves.stride, moves.score))
+    return Programme(before, last, jnp.full_like(last[0], -jnp.inf))
+
+
+def far_effort(moves: Moves, solved: Programme, state: Array) -> tuple[Array, Vector]:
+    """(the state before these projects, the level of each) that lead to this state."""
+    width = moves.score.shape[2]
+    within = jnp.arange(width, dtype=jnp.int32)
+
+    def project(state: Array, row: tuple[Array, Array, Array, Array | None, Array]) -> tuple[Array, Array]:
+        before, first, steps, stride, score = row
+        source = state - (steps[:, None] + within[None] * (1 if stride is None else stride))
+        total = (_spread(before, source) + score).reshape(-1)
+        level = jnp.argmax(total)
+        effort = first[level // width] + (level % width).astype(first.dtype)
+        return source.reshape(-1)[level], effort
+
+    rows = (solved.before, moves.first, moves.steps, moves.stride, moves.score)
+    return jax.lax.scan(project, state, rows, reverse=True)
+
+
+def _fold(term: Callable[[int], Array], count: int) -> Array:
+    """The elementwise maximum of term(0), …, term(count − 1), written out so that it compiles to one loop."""
+    best = term(0)
+    for index in range(1, count):
+        best = jnp.maximum(best, term(index))
+    return best
+
+
+def _spread(values: Float[Array, " states"], place: Array) -> Array:
+    """values[place], −∞ where there is no such place."""
+    inside = (place >= 0) & (place < values.size)
+    return jnp.where(inside, values[jnp.clip(place, 0, values.size - 1)], -jnp.inf)
