@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
@@ -109,12 +110,16 @@ def choose_lattice(
     costs: Any = None,
     upper: float = math.inf,
 ) -> Lattice:
-    """The lattice that these solvers need; see `build_lattice`.
+    """The lattice that these solvers need; see `build_lattice`. Warns if one of them stands for another.
 
     **Raises:** `ValueError` for a budget beyond what they can count or compute.
     """
     if all(solver in NEEDS_NO_LATTICE for solver in solvers):
         return Lattice(0, 0, 0, 1.0, True)
+    solvers = set(solvers)
+    if "threshold" in solvers and costs is not None and np.ptp(costs) > 0:
+        warnings.warn("costs differ, where greedy is not exact: threshold is solved as exact", stacklevel=3)
+        solvers.add("exact")
     lattice = build_lattice(budget, projects, costs, upper)
     work = projects * lattice.states * lattice.units
     if "exact" in solvers and work > MOST_WORK:

@@ -20,10 +20,11 @@ SHAPE = (32, 6)
 
 seeds = st.integers(0, 2**32 - 1)
 PARTS = [
-    ("log", ("quarter_cost", "upper")),
-    ("power", ("cost",)),
-    ("hill", ("quarter_cost", "upper")),
-    ("tabulated_points", ("cost",)),
+    ("log", ("upper",)),
+    ("power", ("bounds",)),
+    ("exponential", ("bounds", "success")),
+    ("hill", ("upper",)),
+    ("tabulated_points", ("bounds",)),
     ("lifecycle", ("startup", "curvature")),
 ]
 ids = lambda part: "-".join(part) if isinstance(part, tuple) else None  # noqa: E731
@@ -72,7 +73,7 @@ def test_threshold_is_greedy_unit_for_unit_in_float64(name: str, seed: int) -> N
 
 @pytest.mark.parametrize(("name", "parts"), PARTS, ids=ids)
 @given(seed=seeds)
-def test_threshold_is_greedy_with_costs_and_bounds(name: str, parts: tuple[str, ...], seed: int) -> None:
+def test_threshold_is_greedy_with_bounds(name: str, parts: tuple[str, ...], seed: int) -> None:
     assert_same(name, seed, parts, np.float64)
 
 
@@ -211,11 +212,40 @@ def test_noise_on_a_flat_stretch_is_no_gain(solver: str) -> None:
     np.testing.assert_array_equal(solution.effort, 0.0)
 
 
-@pytest.mark.parametrize("solver", ["greedy", "threshold"])
-def test_what_does_not_fit_gives_way_to_cheaper_units(solver: str) -> None:
+def test_what_does_not_fit_gives_way_to_cheaper_units() -> None:
     # Budget 5: one unit at cost 3 (density 10/3) leaves 2, too little for a second one; the cheap project
     # with its far lower gains takes what is left.
     curves = Exponential(np.array([20.0, 0.3]), np.array([0.7, 0.1]))
-    solution = engine.allocate(Portfolio(curves, cost=[3.0, 1.0]), 5.0, solver)
+    solution = engine.allocate(Portfolio(curves, cost=[3.0, 1.0]), 5.0, "greedy")
     np.testing.assert_array_equal(solution.effort, [1.0, 2.0])
     assert solution.spent == 5.0
+
+
+@pytest.mark.parametrize(("name", "parts"), [("log", ("cost",)), ("hill", ("quarter_cost", "upper"))])
+def test_threshold_with_unequal_costs_is_exact_and_says_so(name: str, parts: tuple[str, ...]) -> None:
+    portfolio = reference.draw(name, 8, SHAPE, parts, reach=BUDGET)
+    with pytest.warns(UserWarning, match="costs differ, where greedy is not exact"):
+        solution = solve(portfolio, BUDGET, "threshold")
+    assert np.all(solution.proved)
+    step = 0.25 if "quarter_cost" in parts else 1.0
+    one_by_one = (reference.pick(portfolio, i) for i in range(SHAPE[0]))
+    expected = [reference.dynamic_programme(p, BUDGET, step) for p in one_by_one]
+    # Sums of six float64 numbers of size 1 to 10.
+    np.testing.assert_allclose(solution.value, expected, rtol=1e-9)
+    assert np.any(solve(portfolio, BUDGET, "greedy").value < solution.value - 1e-9)
+
+
+def test_threshold_counts_where_newton_has_little_to_go_by() -> None:
+    # Budgets of nothing, of a unit, of everything and beyond; curves so steep, flat or saturated that the
+    # continuous price is no guide; one project; projects that are all alike.
+    rng = np.random.default_rng(3)
+    rate = np.exp(rng.uniform(np.log(1e-4), np.log(10.0), SHAPE))
+    scale = np.exp(rng.uniform(np.log(1e-6), np.log(1e6), SHAPE)) * (rng.random(SHAPE) < 0.8)
+    rate[:4], scale[:4] = 0.3, 2.0
+    upper = rng.choice([1.0, 4.0, 40.0], SHAPE)
+    budgets = np.resize([0.0, 1.0, 2.5, 7.0, 39.0, 40.0], SHAPE[0])
+    for family in (Log, Exponential):
+        portfolio = Portfolio(family(scale, rate), upper=upper)
+        one, other = (solve(portfolio, budgets, solver) for solver in ("greedy", "threshold"))
+        np.testing.assert_array_equal(one.effort, other.effort)
+        np.testing.assert_array_equal(one.proved, other.proved)

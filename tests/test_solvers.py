@@ -15,6 +15,8 @@ import engine
 from engine import SOLVERS, Log, Portfolio, Solution, Tabulated
 from tests import portfolios as reference
 
+pytestmark = pytest.mark.filterwarnings("ignore:costs differ")
+
 BUDGET = 8.0
 SHAPE = (48, 3)
 # Efforts, values and bounds are sums of a few float64 numbers of size 1 to 100.

@@ -7,7 +7,6 @@ one portfolio what it is, and say how its vmapped form is evaluated: `in_chunks`
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -35,16 +34,35 @@ def in_chunks(function: Callable[..., Any], entries: int) -> Callable[..., Any]:
 
     @wrapped.def_vmap
     def rule(axis_size: int, in_batched: Any, *arguments: Any) -> tuple[Any, Any]:
-        batched = jax.vmap(function)
         arguments = _broadcast(axis_size, in_batched, arguments)
-        if axis_size <= size:
-            out = batched(*arguments)
-        else:
-            chunks = math.ceil(axis_size / size)
-            each = math.ceil(axis_size / chunks)
-            rows = jnp.minimum(jnp.arange(chunks * each), axis_size - 1).reshape(chunks, each)
-            parts = jax.lax.map(lambda index: batched(*_take(arguments, index)), rows)
-            out = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:axis_size], parts)
+        out = _chunk_by_chunk(lambda given: jax.vmap(function)(*given), arguments, axis_size, size)
+        return out, jax.tree.map(lambda _: True, out)
+
+    return wrapped
+
+
+def projects_first(function: Callable[..., Any], entries: int) -> Callable[..., Any]:
+    """`function` of many portfolios, arrays [projects, portfolios], as a function of one portfolio.
+
+    Sums over projects then run along whole vectors of portfolios, which is what a CPU does best. Every
+    argument and result of one portfolio is an array [projects] or a number; numbers go as [1, portfolios].
+    """
+    size = chunk_size(entries)
+
+    def widen(a: Any) -> Any:
+        return jnp.reshape(a, (-1, 1))
+
+    def one(*arguments: Any) -> Any:
+        return jax.tree.map(lambda a: a[:, 0], function(*jax.tree.map(widen, arguments)))
+
+    wrapped = custom_vmap(one)
+
+    @wrapped.def_vmap
+    def rule(axis_size: int, in_batched: Any, *arguments: Any) -> tuple[Any, Any]:
+        arguments = _broadcast(axis_size, in_batched, arguments)
+        across = lambda a: jnp.reshape(a, (a.shape[0], -1)).T  # noqa: E731
+        run = lambda given: jax.tree.map(jnp.transpose, function(*jax.tree.map(across, given)))  # noqa: E731
+        out = _chunk_by_chunk(run, list(arguments), axis_size, size)
         return out, jax.tree.map(lambda _: True, out)
 
     return wrapped
@@ -86,6 +104,17 @@ def for_unfinished(function: Callable[..., Any], entries: int) -> Callable[..., 
         return out, jax.tree.map(lambda _: True, out)
 
     return wrapped
+
+
+def _chunk_by_chunk(run: Callable[[Any], Any], arguments: Any, count: int, size: int) -> Any:
+    """`run` on `size` rows of the arguments at a time, the last ones filled up with the last row."""
+    if count <= size:
+        return run(arguments)
+    chunks = -(-count // size)
+    each = -(-count // chunks)
+    rows = jnp.minimum(jnp.arange(chunks * each), count - 1).reshape(chunks, each)
+    parts = jax.lax.map(lambda index: run(_take(arguments, index)), rows)
+    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:count], parts)
 
 
 def _broadcast(axis_size: int, in_batched: Any, arguments: Any) -> Any:

@@ -1,15 +1,18 @@
 """Threshold: the greedy allocation without its sequence of units.
 
-Greedy buys exactly the units whose density, and that of every unit before them in the same project, is at
+Greedy buys exactly the units whose gain, and that of every unit before them in the same project, is at
 least some multiplier λ. So find λ and count.
 
-- Diminishing portfolios: a continuous λ at which the slopes alone afford the budget less one unit a
-  project, from inverse slopes with no gain evaluated; every unit that gains λ is then in the greedy
-  allocation. From there a few bisections on exact counts; the last few units are bought one by one.
-- Other portfolios: the same on a table of running minima of the gains, since a unit is within reach only
+- Diminishing portfolios: Newton's method on the logarithm of λ for the real effort that the slopes alone
+  afford; at that λ the units are counted, which comes within a few units of the budget; a secant on the
+  counts mends the rare case where it does not; the last few units are bought, or given back, one by one.
+- Other portfolios: bisection on a table of running minima of the gains, since a unit is within reach only
   after those before it. So this is greedy, unit for unit, on *every* curve, with its myopia.
 
-Cost: O(projects) per bisection step for the first, O(projects · levels) for the second.
+Where costs differ greedy is not exact even on concave curves, since what is left at the end may buy none of
+the best units. Then this is the exact solver.
+
+Cost: O(projects) a step for the first, O(projects · levels) for the second.
 
 Source: Fox (1966) and Frederickson & Johnson (1982) for selection by threshold in place of a sequence.
 """
@@ -18,71 +21,177 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from engine.curves import Vector
 from engine.lattice import Lattice
 from engine.portfolio import Portfolio
-from engine.solvers.bounds import Scalar, bisect_price, integer_dual, unit_bounds, units_above
-from engine.solvers.greedy import certify, fill
+from engine.solvers.batching import projects_first
+from engine.solvers.bounds import Scalar, bisect_price, integer_dual, unit_bounds
+from engine.solvers.exact import exact
+from engine.solvers.greedy import fill
 from engine.solvers.solution import Solution, budget_slack, conclude
 
-ROUGH_STEPS = 9
-COUNT_STEPS = 5
+NEWTON_STEPS = 12
+SECANT_STEPS = 64
+# Newton stops within this much of the budget, the secant within so many units of it.
+NEAR_BUDGET = 0.25
+FEW_UNITS = 3.0
+
+Matrix = Float[Array, "projects portfolios"]
+Row = Float[Array, "1 portfolios"]
+Search = tuple[Row, Row, Row, Row, Array, Array]
+State = tuple[Matrix, Row, Row, Row, Array]
 
 
 def threshold(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
-    """Allocate as greedy by gain does, in parallel."""
-    _, most = unit_bounds(portfolio, budget, lattice)
+    """Allocate as greedy by gain does, in parallel; exactly where costs differ."""
+    if portfolio.cost is not None:
+        return exact(portfolio, budget, lattice)
     if portfolio.diminishing:
-        effort = fill(portfolio, budget, _count_by_slope(portfolio, budget, lattice), most)
-        return certify(portfolio, budget, effort, lattice)
+        settle = lambda p, b: _settle(p, b, lattice)  # noqa: E731
+        effort, price, bound = projects_first(settle, 16 * portfolio.shape[-1])(portfolio, budget)
+        return conclude(portfolio, budget, effort, price[0], bound[0])
+    _, most = unit_bounds(portfolio, budget, lattice)
     effort = fill(portfolio, budget, _count_by_table(portfolio, budget, lattice), most)
     dual = integer_dual(portfolio, budget, lattice)
     return conclude(portfolio, budget, effort, dual.price, dual.bound)
 
 
-def _count_by_slope(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Vector:
-    """Units that gain at least a price at which they are afforded, and few more would be."""
+def _settle(portfolio: Portfolio, budget: Row, lattice: Lattice) -> tuple[Matrix, Row, Row]:
+    """(effort, price, bound) of many diminishing portfolios, arrays [projects, portfolios].
+
+    The densest unit left unbought is where the budget broke, so its gain is the dual's own minimiser
+    (Dantzig 1957), and what was bought is the best response to it: L(λ) = V + λ·unspent.
+    """
     least, most = unit_bounds(portfolio, budget, lattice)
-    costs = portfolio.costs()
-    ratio = costs / portfolio.stakes()
-    unit_each = jnp.sum(costs)
-    room = budget - unit_each
+    wanted = jnp.floor(budget + budget_slack(budget) - _total(least))
+    price, elasticity, ends = _water_level(portfolio, wanted, least, most)
+    effort = _count(portfolio, wanted, least, most, price, elasticity, ends)
+    effort = _unit_by_unit(portfolio, wanted, least, most, effort)
+    next_gain = jnp.where(effort < jnp.floor(portfolio.uppers()), portfolio.gain(effort), 0.0)
+    price = jnp.max(next_gain, axis=0, keepdims=True)
+    return effort, price, _total(portfolio.returns(effort)) + price * (budget - _total(effort))
 
-    def respond(price: Scalar) -> Vector:
-        return jnp.clip(portfolio.curves.inverse_slope(price * ratio), least, most)  # type: ignore[attr-defined]
 
-    limits = jnp.finfo(portfolio.dtype)
-    tiny, largest = float(limits.tiny), float(limits.max)
-    steepest = jnp.max(portfolio.slope(least) / costs)
-    flattest = jnp.min(portfolio.slope(most) / costs)
-    rough = bisect_price(
-        respond,
-        lambda effort: portfolio.spend(effort) <= room,
-        least,
-        between=(jnp.clip(0.5 * flattest, tiny, largest), jnp.clip(2.0 * steepest, tiny, largest)),
-        steps=ROUGH_STEPS,
-    )
-    count = lambda price: units_above(portfolio, price, least, most)  # noqa: E731
-    lower = rough.high * (jnp.maximum(room, 0.0) / (budget + unit_each)) ** 2
-    return bisect_price(
-        count,
-        lambda effort: portfolio.spend(effort) <= budget + budget_slack(budget),
-        count(rough.high),
-        between=(jnp.maximum(lower, tiny), rough.high),
-        steps=COUNT_STEPS,
-    ).inside
+def _total(values: Matrix) -> Row:
+    return jnp.sum(values, axis=0, keepdims=True)
+
+
+def _water_level(
+    portfolio: Portfolio, wanted: Row, least: Matrix, most: Matrix
+) -> tuple[Row, Row, tuple[Row, Row]]:
+    """(log λ, elasticity of effort in λ, the bracket of log λ) where the slopes afford what is wanted."""
+    limits = jnp.finfo(least.dtype)
+    logarithm = lambda slope: jnp.log(jnp.clip(slope, float(limits.tiny), float(limits.max)))  # noqa: E731
+    low = logarithm(jnp.min(portfolio.slope(most), axis=0, keepdims=True))
+    high = logarithm(2.0 * jnp.max(portfolio.slope(least), axis=0, keepdims=True))
+    share = jnp.clip(least + wanted / least.shape[0], least, most)
+    guess = logarithm(jnp.mean(portfolio.slope(share), axis=0, keepdims=True))
+    stakes, floor, target = portfolio.stakes(), _total(least), jnp.maximum(wanted, NEAR_BUDGET)
+
+    def effort_above(level: Row) -> Row:
+        effort = portfolio.curves.inverse_slope(jnp.exp(level) / stakes)  # type: ignore[attr-defined]
+        return _total(jnp.clip(effort, least, most)) - floor
+
+    def newton(state: Search) -> Search:
+        level, low, high, _, _, step = state
+        effort, change = jax.jvp(effort_above, (level,), (jnp.ones_like(level),))
+        over = effort > target
+        low, high = jnp.where(over, level, low), jnp.where(over, high, level)
+        falls = (change < 0) & (effort > 0)
+        relative = jnp.where(falls, change / jnp.where(falls, effort, 1.0), -1.0)
+        better = level + jnp.log(target / jnp.where(falls, effort, target)) / relative
+        inside = falls & (better >= low) & (better <= high)
+        done = jnp.abs(effort - target) <= NEAR_BUDGET
+        level = jnp.where(done, level, jnp.where(inside, better, 0.5 * (low + high)))
+        return level, low, high, relative, done, step + 1
+
+    def unfinished(state: Search) -> Array:
+        return jnp.any(~state[4]) & (state[5] < NEWTON_STEPS)
+
+    begin = (jnp.clip(guess, low, high), low, high, -jnp.ones_like(low), low != low, jnp.int32(0))
+    level, _, _, elasticity, _, _ = jax.lax.while_loop(unfinished, newton, begin)
+    return level, elasticity, (low, high)
+
+
+def _count(
+    portfolio: Portfolio,
+    wanted: Row,
+    least: Matrix,
+    most: Matrix,
+    level: Row,
+    elasticity: Row,
+    ends: tuple[Row, Row],
+) -> Matrix:
+    """All units that gain some price, within a few units of what is wanted; or all there are, if fewer."""
+    floor, stakes = _total(least), portfolio.stakes()
+    missing = lambda effort: wanted - (_total(effort) - floor)  # noqa: E731
+
+    def count(level: Row) -> Matrix:
+        # The gain of the unit from floor(x) lies half a unit of slope from the price, so that one comparison
+        # settles the count unless x itself is wrong by as much.
+        price = jnp.exp(level)
+        effort = portfolio.curves.inverse_slope(price / stakes)  # type: ignore[attr-defined]
+        units = jnp.clip(jnp.floor(effort), least, most)
+        more = (portfolio.gain(units) >= price) & (units < most)
+        return units + more.astype(units.dtype)
+
+    def secant(state: State) -> State:
+        effort, level, low, high, step = state
+        left = missing(effort)
+        near = jnp.abs(left) <= FEW_UNITS
+        low, high = jnp.where(left < 0, level, low), jnp.where(left < 0, high, level)
+        ratio = jnp.maximum(wanted, 1.0) / jnp.maximum(wanted - left, 1.0)
+        better = level + jnp.log(ratio) / elasticity
+        inside = (better > low) & (better < high) & (step % 3 < 2)
+        level = jnp.where(near, level, jnp.where(inside, better, 0.5 * (low + high)))
+        return jnp.where(near, effort, count(level)), level, low, high, step + 1
+
+    def unfinished(state: State) -> Array:
+        return jnp.any(jnp.abs(missing(state[0])) > FEW_UNITS) & (state[4] < SECANT_STEPS)
+
+    level = jnp.where(_total(most) - floor <= wanted, ends[0], level)
+    begin = (count(level), level, *ends, jnp.int32(0))
+    effort, level, *_ = jax.lax.while_loop(unfinished, secant, begin)
+    last = portfolio.gain(jnp.maximum(effort - 1.0, 0.0))
+    return jnp.where((effort > least) & (last < jnp.exp(level)), effort - 1.0, effort)
+
+
+def _unit_by_unit(portfolio: Portfolio, wanted: Row, least: Matrix, most: Matrix, effort: Matrix) -> Matrix:
+    """Buy the best units left, or give back the worst bought, until as many are bought as wanted.
+
+    Ties go to the lowest index, as greedy has them, so they are given back by the highest.
+    """
+    left = wanted - (_total(effort) - _total(least))
+    buying = left > 0
+    unit = jnp.where(buying, 1.0, -1.0).astype(effort.dtype)
+    index = jax.lax.broadcasted_iota(jnp.int32, effort.shape, 0)
+    turn = jnp.where(buying, -index, index)
+
+    def step(state: tuple[Matrix, Row]) -> tuple[Matrix, Row]:
+        effort, left = state
+        gain = portfolio.gain(jnp.where(buying, effort, jnp.maximum(effort - 1.0, 0.0)))
+        possible = jnp.where(buying, (effort < most) & (gain > 0), effort > least)
+        merit = jnp.where(possible, unit * gain, -jnp.inf)
+        best = jnp.max(merit, axis=0, keepdims=True)
+        first = jnp.max(jnp.where(merit == best, turn, -index.shape[0]), axis=0, keepdims=True)
+        moves = (best > -jnp.inf) & (left > 0)
+        effort = jnp.where(moves & (turn == first), effort + unit, effort)
+        return effort, jnp.where(moves, left - 1.0, 0.0)
+
+    return jax.lax.while_loop(lambda state: jnp.any(state[1] > 0), step, (effort, jnp.abs(left)))[0]
 
 
 def _count_by_table(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Vector:
-    """Units whose running least density reaches the lowest price at which they are afforded."""
+    """Units whose running least gain reaches the lowest price at which they are afforded."""
     least, most = unit_bounds(portfolio, budget, lattice)
     levels = jnp.arange(lattice.units, dtype=portfolio.dtype)
     broadcast = jnp.broadcast_to(levels[:, None], (lattice.units, *portfolio.shape))
-    density = jax.vmap(portfolio.gain)(broadcast) / portfolio.costs()[None]
-    density = jnp.where(broadcast < least[None], jnp.inf, density)
-    density = jnp.where(broadcast < most[None], density, -jnp.inf)
-    reach = jax.lax.cummin(density, axis=0)
+    gain = jax.vmap(portfolio.gain)(broadcast)
+    gain = jnp.where(broadcast < least[None], jnp.inf, gain)
+    gain = jnp.where(broadcast < most[None], gain, -jnp.inf)
+    reach = jax.lax.cummin(gain, axis=0)
 
     def count(price: Scalar) -> Vector:
         return jnp.sum(reach >= price, axis=0, dtype=portfolio.dtype)
