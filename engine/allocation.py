@@ -1,7 +1,7 @@
 """The border between a user's portfolios and the solvers: validate once, choose the lattice, batch, run.
 
 dtype follows the input: portfolios of NumPy float64 arrays (or lists and numbers) are solved in float64
-whatever JAX's own default, float32 ones in float32.
+whatever JAX's own default, float32 ones in float32; but what is proved optimal is always proved in float64.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ def solve(
     """
     options = check_options(solver, options)
     portfolio = normalise(portfolio)
+    if solves_exactly(solver, portfolio.cost):
+        portfolio = normalise(portfolio, np.dtype(np.float64))
     check(portfolio)
     batch = portfolio.shape[:-1]
     if 0 in batch:
@@ -103,6 +105,11 @@ def check_options(solver: str, options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
+def solves_exactly(solver: str, costs: Any) -> bool:
+    """Whether this solver proves whole-unit optima, which takes float64 whatever the portfolio's dtype."""
+    return solver == "exact" or (solver == "threshold" and costs is not None)
+
+
 def choose_lattice(
     solvers: Iterable[str],
     budget: float,
@@ -117,12 +124,11 @@ def choose_lattice(
     if all(solver in NEEDS_NO_LATTICE for solver in solvers):
         return Lattice(0, 0, 0, 1.0, True)
     solvers = set(solvers)
-    if "threshold" in solvers and costs is not None and np.ptp(costs) > 0:
-        warnings.warn("costs differ, where greedy is not exact: threshold is solved as exact", stacklevel=3)
-        solvers.add("exact")
     lattice = build_lattice(budget, projects, costs, upper)
     work = projects * lattice.states * lattice.units
-    if "exact" in solvers and work > MOST_WORK:
+    if "threshold" in solvers and costs is not None and np.ptp(costs) > 0:
+        warnings.warn("costs differ, where greedy is not exact: threshold is solved as exact", stacklevel=3)
+    if any(solves_exactly(solver, costs) for solver in solvers) and work > MOST_WORK:
         raise ValueError(
             f"budget {budget:g} makes the exact solver take {work:.1e} steps, expected at most "
             f"{MOST_WORK:.0e}: measure effort in larger units, or choose solver=bound"

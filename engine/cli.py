@@ -154,7 +154,8 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 def run_command(config: RunConfig) -> None:
     """`engine run`."""
     begin = time.perf_counter()
-    with jax.enable_x64(_check_run(config.run).dtype == "float64"):
+    _check_run(config.run)
+    with jax.enable_x64(True):  # what is proved is proved in float64, whatever the dtype of the draws
         study = plan(config)
         folder = open_folder(config.run.output)
         write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.structured(config)))
@@ -164,7 +165,7 @@ def run_command(config: RunConfig) -> None:
         outcome = _simulate(simulation, folder)
     seconds = time.perf_counter() - begin
     write_summary(folder, outcome, _run_facts(study, outcome, seconds))
-    title = f"{config.scenario.name}: {study.portfolios:,} portfolios of {study.scenario.projects} projects"
+    title = f"{config.scenario.name}: {study.portfolios:,} portfolios of {study.source.projects} projects"
     real = {name for name, options in study.solvers.items() if real_effort(name, options)}
     table = outcome_table(outcome, f"{title}, budget {study.budget:g}", real)
     _print(table)

@@ -639,8 +639,11 @@ class Mixture(Curve):
         return self._select([f.inverse_slope(price) for f in self.families if isinstance(f, Smooth)])
 
     def maximisers(self, price: Vector) -> Float[Array, "candidates projects"]:
-        # A candidate of another family is only one more effort at which the objective is evaluated.
-        return jnp.concatenate([f.maximisers(price) for f in self.families])
+        lists = [f.maximisers(price) for f in self.families]
+        most = max(candidates.shape[0] for candidates in lists)
+        # Families with fewer candidates name their last one again.
+        padded = [jnp.pad(c, ((0, most - c.shape[0]), (0, 0)), mode="edge") for c in lists]
+        return jax.vmap(lambda *row: self._select(list(row)))(*padded)
 
     def ceiling(self) -> Vector:
         return self._select([f.ceiling() for f in self.families])

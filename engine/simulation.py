@@ -1,7 +1,7 @@
 """Monte Carlo: blocks of portfolios, drawn, solved, measured and reduced under jit.
 
 The unit of work is a block: a fixed number of portfolios with consecutive indices. Its result is a pure
-function of (scenario, budget, solvers, seed, block index). Each device takes whole blocks, so what is
+function of (source, budget, solvers, seed, block index). Each device takes whole blocks, so what is
 compiled for it has the same shapes however many there are, and its result the same bits. Nothing but
 summaries leaves a device unless records are asked for, so memory does not grow with the number of
 portfolios.
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -23,9 +23,10 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from engine.allocation import solves_exactly
 from engine.lattice import Lattice
 from engine.portfolio import Portfolio
-from engine.scenarios import Scenario, portfolio_key
+from engine.scenarios import portfolio_key
 from engine.solvers import SOLVERS, Solution
 from engine.solvers.solution import SOLVED
 from engine.statistics import METRICS, Summary, measure, merge, summarise
@@ -33,11 +34,22 @@ from engine.statistics import METRICS, Summary, measure, merge, summarise
 REFERENCE = "exact"
 
 
+class Source(Protocol):
+    """Where portfolios come from: a scenario, or a test problem; a pytree."""
+
+    @property
+    def projects(self) -> int:
+        """The number of projects."""
+
+    def draw(self, key: Array, dtype: jnp.dtype | type = ...) -> Portfolio:
+        """A random portfolio."""
+
+
 @dataclass(frozen=True)
 class Study:
-    """What is simulated: a scenario at a budget, by named solvers with their options."""
+    """What is simulated: the portfolios of a source at a budget, by named solvers with their options."""
 
-    scenario: Scenario
+    source: Source
     budget: float
     solvers: dict[str, dict[str, Any]]
     lattice: Lattice
@@ -115,12 +127,14 @@ class Simulation:
             out = PartitionSpec("blocks")
             return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=out, check_vma=False))
 
-        def draw(scenario: Scenario, seed: Array, indices: Array) -> Portfolio:
-            return jax.vmap(lambda j: scenario.draw(portfolio_key(seed, j), study.dtype))(indices)
+        def draw(source: Source, seed: Array, indices: Array) -> Portfolio:
+            return jax.vmap(lambda j: source.draw(portfolio_key(seed, j), study.dtype))(indices)
 
         def solve(name: str, portfolios: Portfolio, budget: Array) -> Solution:
             solver = partial(SOLVERS[name], lattice=study.lattice, **study.solvers[name])
-            return jax.vmap(lambda p: solver(p, budget))(portfolios)
+            if solves_exactly(name, portfolios.cost):
+                portfolios, budget = _cast((portfolios, budget), np.dtype(np.float64))
+            return _cast(jax.vmap(lambda p: solver(p, budget))(portfolios), study.dtype)
 
         def reduce(
             portfolios: Portfolio, budget: Array, solution: Solution, optimum: Array, count: Array
@@ -135,7 +149,7 @@ class Simulation:
 
         place = lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=self._split)  # noqa: E731
         indices, counts = self._indices([0])
-        lowered = on_each_device(draw, False, False, True).lower(study.scenario, jnp.uint32(0), indices)
+        lowered = on_each_device(draw, False, False, True).lower(study.source, jnp.uint32(0), indices)
         portfolios = jax.tree.map(place, lowered.out_info)
         self._draw, self._solve = lowered.compile(), {}
         for name in self._order():
@@ -165,7 +179,7 @@ class Simulation:
     def draw(self, blocks: Sequence[int]) -> tuple[Portfolio, Array]:
         """The portfolios of up to one block a device, with a leading axis, and how many of each count."""
         indices, counts = self._indices(blocks)
-        return self._draw(self.study.scenario, jnp.uint32(self.study.seed), indices), counts
+        return self._draw(self.study.source, jnp.uint32(self.study.seed), indices), counts
 
     def blocks(self, indices: Sequence[int]) -> list[Block]:
         """Draw, solve, measure and reduce up to one block a device."""
@@ -197,6 +211,11 @@ class Simulation:
             for block in self.blocks(range(start, min(start + self.devices, self.study.blocks))):
                 outcome.add(block, list(self.study.solvers))
                 yield block, outcome
+
+
+def _cast(tree: Any, dtype: np.dtype) -> Any:
+    """All real arrays in this dtype."""
+    return jax.tree.map(lambda a: a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree)
 
 
 def _records(metrics: dict[str, Array], solution: Solution, rows: slice) -> dict[str, np.ndarray]:

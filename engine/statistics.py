@@ -131,9 +131,9 @@ def standard_error(summary: Summary) -> float:
 def quantile(summary: Summary, probability: float) -> float:
     """From the histogram, the upper edge of its bin: at most 2.1 % too high; values ≤ 1e-12 count as 0.
 
-    NaN where values are negative or above 1e6, outside the histogram.
+    NaN where values are negative (by more than 1e-12) or above 1e6, outside the histogram.
     """
-    inside = float(summary.least) >= 0 and float(summary.largest) <= MOST
+    inside = float(summary.least) >= -LEAST and float(summary.largest) <= MOST
     if not float(summary.count) or not inside:
         return float("nan")
     reached = np.cumsum(summary.counts) >= probability * float(summary.count)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import engine
-from engine import Lifecycle, Portfolio, Tabulated
+from engine import Hill, Lifecycle, Portfolio, Tabulated
+from engine.allocation import choose_lattice
+from engine.portfolio import normalise
+from engine.solvers.bounds import integer_dual
+from engine.solvers.core import CoreAnswer, CoreSize, solve_core
+from engine.solvers.exact import stages
 from tests import portfolios as reference
 
 BUDGET = 30.0
@@ -67,13 +74,109 @@ def test_value_never_falls_with_the_budget(name: str) -> None:
     assert value[-1] > value[0]
 
 
-def test_float32_answers_are_optimal_to_float32_rounding() -> None:
+def test_float32_portfolios_are_proved_in_float64() -> None:
     portfolio = reference.draw("hill", 7, SHAPE, reach=BUDGET / 2, dtype=np.float32)
     solution = engine.solve(portfolio, BUDGET)
+    assert solution.value.dtype == solution.bound.dtype == np.float64
+    assert np.all(solution.proved)
     expected = engine.solve(reference.cast(portfolio, np.float64), BUDGET)
-    # Sums of five float32 numbers: a few times 1.2e-7.
-    np.testing.assert_allclose(solution.value, expected.value, rtol=3e-6)
-    np.testing.assert_allclose(reference.value(portfolio, solution.effort), expected.value, rtol=3e-6)
+    np.testing.assert_array_equal(solution.effort, expected.effort)
+    np.testing.assert_array_equal(solution.value, expected.value)
+
+
+# Instances of 160 units, large enough that cores come before the full programme.
+
+UNITS = 160.0
+ROWS, PROJECTS = 24, 8
+
+
+def steps(weight: np.ndarray, profit: np.ndarray) -> Tabulated:
+    """A 0/1 knapsack: item i pays its profit from `weight` units on."""
+    return Tabulated(np.where(np.arange(UNITS + 1) >= weight[..., None], profit[..., None], 0.0))
+
+
+def hard_cases() -> dict[str, Portfolio]:
+    """Portfolios that a core is bound to have trouble with, as well as some that it should not."""
+    rng = np.random.default_rng(5)
+    shape = (ROWS, PROJECTS)
+    one = (ROWS, 1)
+    weight = rng.integers(10, 90, shape).astype(float)
+    lognormal = lambda sigma, size=shape: np.exp(rng.normal(0.0, sigma, size))  # noqa: E731
+    half = lambda size=shape: 20.0 * lognormal(0.6, size)  # noqa: E731
+    exponent = lambda size=shape: rng.uniform(1.0, 4.0, size)  # noqa: E731
+    spread = lambda a: np.repeat(a, PROJECTS, axis=1)  # noqa: E731
+    staged = (ROWS, PROJECTS, 3)
+    return {
+        "S-shaped": Portfolio(Hill(lognormal(0.5), half(), exponent())),
+        "equal curves": Portfolio(
+            Hill(spread(lognormal(0.5, one)), spread(half(one)), spread(exponent(one)))
+        ),
+        "flat": Portfolio(Hill(np.zeros(shape), half(), exponent())),
+        "all or nothing": Portfolio(Hill(lognormal(0.5), half(), np.full(shape, 60.0))),
+        "subset sum": Portfolio(steps(weight, weight)),
+        "strongly correlated": Portfolio(steps(weight, weight + 10.0)),
+        "steps and plateaus": Portfolio(
+            Tabulated(np.cumsum(rng.exponential(1.0, (*shape, 161)) * (rng.random((*shape, 161)) < 0.06), -1))
+        ),
+        "any shape": Portfolio(Tabulated(rng.normal(0.0, 1.0, (*shape, 161)))),
+        "jumps": Portfolio(
+            Lifecycle(
+                np.sort(rng.integers(0, 60, staged), -1).astype(float),
+                np.sort(rng.integers(0, 8, staged), -1).astype(float),
+                rng.integers(0, 2, staged).astype(float),
+                lognormal(1.0, staged),
+            ),
+            startup=rng.choice([0.0, 2.5, 9.0], shape),
+        ),
+        "bounds": Portfolio(
+            Hill(lognormal(0.5), half(), exponent()),
+            lower=rng.integers(0, 4, shape).astype(float),
+            upper=rng.integers(15, 161, shape).astype(float),
+        ),
+        "integer costs": Portfolio(
+            Hill(lognormal(0.5), half(), exponent()), cost=rng.integers(1, 4, shape).astype(float)
+        ),
+        "a utility": Portfolio(
+            Hill(lognormal(0.5), half(), exponent()),
+            curvature=rng.uniform(0.0, 2.0, shape),
+            threshold=rng.uniform(0.0, 0.6, shape),
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", hard_cases())
+def test_no_hard_case_falls_through(name: str) -> None:
+    portfolio = hard_cases()[name]
+    one = reference.pick(normalise(portfolio), 0)
+    lattice = choose_lattice(["exact"], UNITS, PROJECTS, portfolio.cost)
+    assert len(stages(one, lattice)) > 1, "a core comes before the full programme"
+    solution = engine.solve(portfolio, UNITS)
+    assert np.all(solution.proved)
+    expected = [reference.dynamic_programme(reference.pick(portfolio, i), UNITS) for i in range(ROWS)]
+    np.testing.assert_allclose(solution.value, expected, rtol=ROUNDING, atol=ROUNDING)
+    np.testing.assert_allclose(
+        reference.value(portfolio, solution.effort, leeway=1e-12), expected, rtol=ROUNDING, atol=ROUNDING
+    )
+    spent = (reference.costs(portfolio) * solution.effort).sum(-1)
+    assert np.all(spent <= UNITS)
+
+
+@pytest.mark.parametrize("name", ["S-shaped", "steps and plateaus", "jumps", "integer costs"])
+def test_a_core_claims_no_more_than_it_proves(name: str) -> None:
+    portfolio = normalise(hard_cases()[name])
+    lattice = choose_lattice(["exact"], UNITS, PROJECTS, portfolio.cost)
+    optimum = engine.solve(portfolio, UNITS).value
+    size = CoreSize(wide=PROJECTS if portfolio.cost is not None else 1, width=2, reach=4)
+
+    def core(one: Portfolio, budget: jax.Array) -> CoreAnswer:
+        return solve_core(one, budget, integer_dual(one, budget, lattice).price, lattice, size)
+
+    found = jax.jit(jax.vmap(core, in_axes=(0, None)))(portfolio, jnp.float64(UNITS))
+    value, slack = reference.value(portfolio, found.effort), ROUNDING * np.abs(optimum)
+    assert np.all((reference.costs(portfolio) * found.effort).sum(-1) <= UNITS)
+    assert np.all((found.bound >= optimum - slack) & (value <= optimum + slack))
+    assert 0.0 < np.mean(found.proved) < 1.0, "a core as small as this proves some and not others"
+    np.testing.assert_allclose(value[found.proved], optimum[found.proved], rtol=ROUNDING)
 
 
 def test_costs_without_a_common_unit_stay_feasible_and_honest() -> None:

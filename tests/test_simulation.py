@@ -67,7 +67,7 @@ def test_the_summaries_are_those_of_the_records(reference: Any) -> None:
 def test_blocks_solve_what_the_scenario_draws(reference: Any) -> None:
     what = study()
     keys = jax.vmap(lambda j: portfolio_key(0, j))(np.arange(100, dtype=np.uint32))
-    portfolios = jax.vmap(lambda key: what.scenario.draw(key, np.float64))(keys)
+    portfolios = jax.vmap(lambda key: what.source.draw(key, np.float64))(keys)
     expected = solve(portfolios, 40.0, "exact")
     np.testing.assert_allclose(column(reference[0], "exact", "value"), expected.value, rtol=1e-12)
     np.testing.assert_array_equal(column(reference[0], "exact", "effort"), expected.effort)

@@ -166,11 +166,13 @@ def solve_core(
     bound = jnp.sum(land.payoff) + price * budget
     left_out = jnp.maximum(jnp.max(moves.outside, initial=-jnp.inf), near.dropped)
     left_out = jnp.maximum(jnp.max(leaving[narrow], initial=-jnp.inf), left_out)
+    # Where scores tie, rounding alone must not send a portfolio to a larger core.
+    rounding = (least.size + 8) * float(jnp.finfo(portfolio.dtype).eps) * jnp.abs(bound)
     hopeless = limit < 0
     return CoreAnswer(
         jnp.where(hopeless, least, effort),
         bound + jnp.maximum(best, left_out),
-        (left_out <= best) | hopeless,
+        (left_out <= best + rounding) | hopeless,
     )
 
 
@@ -261,19 +263,18 @@ def far_programme(moves: Moves, begin: Float[Array, " states"]) -> Programme:
         steps, stride, score = row
         padded = jnp.concatenate([left, best, right])
 
-        def window(m: int) -> Array:
+        def window(after: Array, row: tuple[Array, Array]) -> tuple[Array, None]:
+            first, score = row
             if stride is None:
-                start = size + 1 - jnp.clip(steps[m], -width, size)
+                start = size + 1 - jnp.clip(first, -width, size)
                 part = jax.lax.dynamic_slice(padded, (start,), (size + width - 1,))
-                return _fold(lambda j: part[width - 1 - j : width - 1 - j + size] + score[m, j], width)
+                moved = lambda j: part[width - 1 - j : width - 1 - j + size]  # noqa: E731
+            else:
+                start = lambda j: size + width - jnp.clip(first + j * stride, 0, size)
+                moved = lambda j: jax.lax.dynamic_slice(padded, (start(j),), (size,))  # noqa: E731
+            return jnp.maximum(after, _fold(lambda j: moved(j) + score[j], width)), None
 
-            def level(j: int) -> Array:
-                start = size + width - jnp.clip(steps[m] + j * stride, 0, size)
-                return jax.lax.dynamic_slice(padded, (start,), (size,)) + score[m, j]
-
-            return _fold(level, width)
-
-        return _fold(window, steps.size), best
+        return jax.lax.scan(window, jnp.full_like(best, -jnp.inf), (steps, score))[0], best
 
     last, before = jax.lax.scan(project, begin, (moves.steps, moves.stride, moves.score))
     return Programme(before, last, jnp.full_like(last[0], -jnp.inf))
