@@ -144,9 +144,7 @@ class Instances:
 
     def _taken(self, which: slice) -> Instances:
         parameters = {name: array[which] for name, array in self.parameters.items()}
-        return Instances(
-            self.problem, self.seed, self.family, self.budget, self.weight[which], parameters
-        )
+        return Instances(self.problem, self.seed, self.family, self.budget, self.weight[which], parameters)
 
     def save(self, path: Path | str) -> None:
         """Write one .npz file."""

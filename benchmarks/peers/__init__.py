@@ -48,7 +48,7 @@ PEERS: dict[str, Peer] = {
     "SciPy trust-constr": Peer("trust_constr", ("continuous",), SMOOTH),
     "CVXPY + Clarabel": Peer("clarabel", ("continuous",), ("log",)),
     "NLopt as Robyn": Peer("nlopt_robyn", ("continuous",), SMOOTH),
-    "NLopt as Robyn, 1 %": Peer("nlopt_robyn", ("continuous",), SMOOTH, option="0.01"),
+    "NLopt as Robyn from 1 %": Peer("nlopt_robyn", ("continuous",), SMOOTH, option="0.01"),
     "PyMC-Marketing": Peer("pymc_marketing", ("continuous",), SMOOTH),
-    "PyMC-Marketing, dollars": Peer("pymc_marketing", ("continuous",), SMOOTH, option="dollars"),
+    "PyMC-Marketing in dollars": Peer("pymc_marketing", ("continuous",), SMOOTH, option="dollars"),
 }

@@ -59,7 +59,9 @@ def solve(one: Instances, task: Task) -> Answer:
     try:
         effort = outer.optimize(np.full(one.projects, low))
     except (RuntimeError, ValueError, nlopt.RoundoffLimited) as error:
-        return Answer(np.full(one.projects, np.nan), False, f"{type(error).__name__}: {error}", building=building)
+        return Answer(
+            np.full(one.projects, np.nan), False, f"{type(error).__name__}: {error}", building=building
+        )
     result = outer.last_optimize_result()
     claims = result in (nlopt.SUCCESS, nlopt.FTOL_REACHED, nlopt.XTOL_REACHED, nlopt.STOPVAL_REACHED)
     return Answer(effort, claims, f"result {result}", building=building)

@@ -16,7 +16,7 @@ from benchmarks.peers.harness import Task, batched, cores
 LEVELS = 8
 
 
-def prepare(instances: Instances, task: Task):  # noqa: ANN201
+def prepare(instances: Instances, task: Task):
     """The compiled call over the whole set."""
     del task
     from numba import njit, prange

@@ -11,7 +11,7 @@ from benchmarks.instances import Array, Instances
 from benchmarks.peers.harness import Task, batched, cores
 
 
-def prepare(instances: Instances, task: Task):  # noqa: ANN201
+def prepare(instances: Instances, task: Task):
     """The compiled call over the whole set."""
     del task
     from numba import njit, prange

@@ -25,18 +25,18 @@ DOLLARS = 10_000.0
 
 
 def _curve(family: str, x: Any, p: dict[str, Any]) -> Any:
-    """f(x) in PyTensor."""
-    import pytensor.tensor as pt
+    """f(x) as a PyTensor expression with named dimensions; Hill is the package's own `hill_function`."""
+    from pymc_marketing.mmm.transformers import hill_function
+    from pytensor.xtensor import math
 
     match family:
         case "log":
-            return p["scale"] * pt.log1p(p["rate"] * x)
+            return p["scale"] * math.log1p(p["rate"] * x)
         case "hill":
-            # k^h / (k^h + x^h) as the package's own `hill_function` has it: 1 − 1/(1 + (x/k)^h).
-            return p["scale"] * (1 - 1 / (1 + (x / p["half"]) ** p["exponent"]))
+            return p["scale"] * hill_function(x, slope=p["exponent"], kappa=p["half"])
         case "logistic":
-            fall = pt.exp(-p["rate"] * (x - p["midpoint"]))
-            return -p["scale"] * pt.expm1(-p["rate"] * x) / (1 + fall)
+            fall = math.exp(-p["rate"] * (x - p["midpoint"]))
+            return -p["scale"] * math.expm1(-p["rate"] * x) / (1 + fall)
     raise ValueError(f"no model of {family} curves")
 
 
@@ -44,16 +44,17 @@ def _optimizer(one: Instances, unit: float, worth: float) -> Any:
     """The package's optimiser on one portfolio, with effort in `unit`s and returns divided by `worth`."""
     import arviz as az
     import pymc as pm
+    import pymc.dims as pmd
     from pymc_marketing.mmm.budget_optimizer import BudgetOptimizer, CustomModelWrapper
 
     channels = [f"project {i}" for i in range(one.projects)]
     exact = {name: array[0] for name, array in one.parameters.items()}
     exact["scale"] = exact["scale"] * one.weight[0] / worth
     with pm.Model(coords={"date": [0], "channel": channels}) as model:
-        data = pm.Data("channel_data", np.zeros((1, one.projects)), dims=("date", "channel"))
-        curves = {name: pm.Normal(name, dims="channel") for name in exact}
+        data = pmd.Data("channel_data", np.zeros((1, one.projects)), dims=("date", "channel"))
+        curves = {name: pmd.Normal(name, dims="channel") for name in exact}
         contribution = _curve(one.family, data / unit, curves)
-        pm.Deterministic("total_contribution", contribution.sum())
+        pmd.Deterministic("total_contribution", contribution.sum())
     posterior = az.from_dict(
         posterior={name: array[None, None] for name, array in exact.items()},
         coords={"channel": channels},

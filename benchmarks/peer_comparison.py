@@ -1,0 +1,387 @@
+"""`engine` and other tools side by side: the same instances, one run, one judge.
+
+    python -m benchmarks.peer_comparison                       everything; results/peers.json
+    python -m benchmarks.peer_comparison --quick               a smoke run of seconds; saves nothing
+    python -m benchmarks.peer_comparison --peers numba_dp,highs --problems hill,staged
+    BENCHMARK_PYTHON=/envs/peers/bin/python:/envs/meridian/bin/python python -m benchmarks.peer_comparison
+
+Each contender is a process of its own (see `benchmarks.peers`), run by the first interpreter of `--python`,
+or of BENCHMARK_PYTHON, that has its packages; this one without either. What is nowhere installed is reported.
+Those that solve a whole set in one call take turns, a round each, and the median round counts; those that
+solve one portfolio a call get one pass of `--seconds` and at most `--limit` seconds a portfolio, hence fewer
+instances. Import, compilation and the building of models are not in the rates; building is a column.
+
+Losses are against the best value that any contender found, in exact arithmetic the optimum wherever a bound
+meets it: `reference gap` says how far the least proven bound lies above it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evaluation import judge, loss
+from benchmarks.instances import PROBLEMS, Array, Instances, draw
+from benchmarks.machine import save
+from benchmarks.peers import PEERS, Peer
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = {(20, 300): 2048, (5, 100): 4096, (50, 1000): 256}
+DEFAULT_PROBLEMS = ("log", "hill", "logistic", "staged")
+CONTINUOUS = ("log", "hill", "logistic")
+ROUNDS = 7
+# A success claimed for an answer this far from the best is a false one.
+FALSE_LOSS = 1e-3
+
+ENGINE: dict[str, dict[str, tuple[str, ...]]] = {
+    "integer": {
+        "concave": ("threshold:float64", "threshold:float32", "greedy:float64", "exact:float64"),
+        "other": ("exact:float64", "exact:float32", "density:float64"),
+    },
+    "continuous": {
+        "concave": ("waterfilling:float64", "waterfilling:float32", "continuous:float64"),
+        "other": ("continuous:float64", "waterfilling:float64", "relaxation:float64"),
+    },
+}
+# Slow ones meet the head of the set.
+MOST_INSTANCES = {"relaxation": 128}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row: its name, its command, whether it takes turns, how many instances it meets at most."""
+
+    name: str
+    command: list[str]
+    rounds: bool
+    most: int | None = None
+
+
+@dataclass
+class Result:
+    """What came back from a contender, or why nothing did."""
+
+    name: str
+    answers: dict[str, Any] = field(default_factory=dict)
+    rate: float = float("nan")
+    rounds: int = 1
+    failure: str = ""
+
+
+def engine_name(option: str) -> str:
+    """How a solver of `engine` is called in the tables."""
+    return "engine " + option.replace(":", " ").replace("float", "f")
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
+
+
+@lru_cache(maxsize=64)
+def find_interpreter(module: str, interpreters: tuple[str, ...]) -> tuple[str | None, str]:
+    """(the first interpreter that can run this peer, or None; why not, or its versions as JSON)."""
+    reason = "no interpreter given"
+    for interpreter in interpreters:
+        command = [interpreter, "-m", f"benchmarks.peers.{module}", "--check"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=_environment())
+        except OSError as error:
+            reason = f"{interpreter}: {error.strerror}"
+            continue
+        last = (done.stdout.strip().splitlines() or [""])[-1]
+        if done.returncode == 0:
+            return interpreter, last
+        errors = done.stderr.strip().splitlines() or ["no message"]
+        reason = json.loads(last)["missing"] if last.startswith('{"missing"') else errors[-1]
+    return None, reason
+
+
+def contenders(
+    kind: str, instances: Instances, given: argparse.Namespace, missing: dict[str, str]
+) -> list[Contender]:
+    """Who takes part on these instances; notes in `missing` who cannot."""
+    rows = []
+    for option in ENGINE[kind]["concave" if instances.concave else "other"]:
+        command = [sys.executable, "-m", "benchmarks.peers.engine_solvers"]
+        most = MOST_INSTANCES.get(option.split(":")[0])
+        rows.append(Contender(engine_name(option), [*command, f"--option={option}"], True, most))
+    for name, peer in PEERS.items():
+        if kind not in peer.kinds or instances.family not in peer.families or not _wanted(name, peer, given):
+            continue
+        interpreter, why = find_interpreter(peer.module, given.python)
+        if interpreter is None:
+            missing[name] = why
+            continue
+        command = [interpreter, "-m", f"benchmarks.peers.{peer.module}", f"--option={peer.option}"]
+        rows.append(Contender(name, command, peer.rounds))
+    return rows
+
+
+def _wanted(name: str, peer: Peer, given: argparse.Namespace) -> bool:
+    return not given.peers or name in given.peers or peer.module in given.peers
+
+
+def run_alternating(
+    rows: list[Contender], instances: Instances, kind: str, folder: Path, given: argparse.Namespace
+) -> list[Result]:
+    """Rounds in turn; one that has used up its seconds sits out the rest."""
+    results, running = [], []
+    for index, row in enumerate(rows):
+        head = instances if row.most is None else instances.head(row.most)
+        source, target = folder / f"set{index}.npz", folder / f"answers{index}.npz"
+        head.save(source)
+        process = subprocess.Popen(
+            [*row.command, str(source), str(target), "--kind", kind, "--serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=_environment(),
+        )
+        said = _line(process)
+        if "ready" in said:
+            running.append((row, process, target, head.count, []))
+        else:
+            results.append(Result(row.name, failure=said.get("missing", _last_error(process))))
+            process.kill()
+            process.wait()
+    for _ in range(given.rounds):
+        for _, process, _, _, seconds in running:
+            if sum(seconds) < given.seconds or not seconds:
+                assert process.stdin is not None
+                process.stdin.write("\n")
+                process.stdin.flush()
+                seconds.append(_line(process)["seconds"])
+    for row, process, target, count, seconds in running:
+        process.communicate()
+        rate = count / statistics.median(seconds)
+        results.append(Result(row.name, _read(target), rate, len(seconds)))
+    return results
+
+
+def _line(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("{"):
+            return json.loads(line)
+    return {}
+
+
+def _last_error(process: subprocess.Popen[str]) -> str:
+    _, errors = process.communicate()
+    return (errors.strip().splitlines() or ["no message"])[-1]
+
+
+def run_single(
+    row: Contender, instances: Instances, kind: str, folder: Path, given: argparse.Namespace
+) -> Result:
+    """One pass of single calls."""
+    source, target = folder / "set.npz", folder / "answers.npz"
+    target.unlink(missing_ok=True)
+    instances.save(source)
+    command = [*row.command, str(source), str(target), "--kind", kind]
+    command += ["--seconds", str(given.seconds), "--limit", str(given.limit)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=_environment())
+    if done.returncode != 0 or not target.exists():
+        return Result(row.name, failure=(done.stderr.strip().splitlines() or ["no message"])[-1])
+    answers = _read(target)
+    return Result(row.name, answers, 1.0 / float(np.mean(answers["seconds"])))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with np.load(path) as data:
+        answers: dict[str, Any] = {name: data[name] for name in data}
+    answers["about"] = json.loads(str(answers["about"]))
+    return answers
+
+
+def compare(instances: Instances, kind: str, results: list[Result]) -> dict[str, Any]:
+    """Losses, shares and rates of all contenders on one set."""
+    found = [result for result in results if result.answers]
+    best, bound = np.full(instances.count, -np.inf), np.full(instances.count, np.inf)
+    verdicts = []
+    for result in found:
+        effort = result.answers["effort"]
+        verdict = judge(instances.head(len(effort)), effort, kind)
+        verdicts.append(verdict)
+        best[: len(effort)] = np.fmax(best[: len(effort)], verdict.value)
+        if "f32" not in result.name:
+            bound[: len(effort)] = np.fmin(bound[: len(effort)], result.answers["bound"])
+    gap = np.maximum((bound - best) / np.abs(best), 0.0)
+    proven = np.isfinite(gap)
+    reference, best_rate = _headline(instances, kind, found)
+    rows = [
+        _row(instances, kind, result, verdict, best, best_rate)
+        for result, verdict in zip(found, verdicts, strict=True)
+    ]
+    rows += [{"contender": result.name, "failed": result.failure} for result in results if not result.answers]
+    return {
+        "problem": instances.problem,
+        "kind": kind,
+        "projects": instances.projects,
+        "budget": instances.budget,
+        "seed": instances.seed,
+        "ratio_to": reference,
+        "reference_gap_mean": float(np.mean(gap[proven])) if proven.any() else None,
+        "reference_gap_max": float(np.max(gap[proven])) if proven.any() else None,
+        "rows": rows,
+    }
+
+
+def _headline(instances: Instances, kind: str, found: list[Result]) -> tuple[str, float]:
+    """(name, rate) of the solver that ratios are taken to: engine's first that took part."""
+    rates = {result.name: result.rate for result in found}
+    for option in ENGINE[kind]["concave" if instances.concave else "other"]:
+        if (name := engine_name(option)) in rates:
+            return name, rates[name]
+    return "none", float("nan")
+
+
+def _row(
+    instances: Instances, kind: str, result: Result, verdict: Any, best: Array, engine_rate: float
+) -> dict[str, Any]:
+    answers = result.answers
+    count = len(answers["effort"])
+    lost = loss(verdict.value, best[:count])
+    claims = answers["claims"]
+    false = claims & ~(lost <= FALSE_LOSS)
+    equal = np.full(instances.projects, instances.budget / instances.projects)
+    stayed = np.all(np.abs(answers["effort"] - equal) <= 1e-3 * equal, axis=1)
+    kept = lost[verdict.feasible]
+    statuses, times = np.unique(answers["status"], return_counts=True)
+    own = answers["bound"]
+    own_gap = (own - verdict.value) / np.abs(verdict.value)
+    return {
+        "contender": result.name,
+        "instances": count,
+        "loss_mean": float(np.mean(kept)) if kept.size else None,
+        "loss_worst": float(np.max(kept)) if kept.size else None,
+        "feasible": float(np.mean(verdict.feasible)),
+        "claims_success": float(np.mean(claims)),
+        "false_claims": float(np.mean(false)),
+        "equal_split": float(np.mean(stayed)),
+        "own_gap_mean": float(np.nanmean(own_gap)) if np.isfinite(own_gap).any() else None,
+        "per_second": result.rate,
+        "engine_ratio": engine_rate / result.rate,
+        "rounds": result.rounds,
+        "building_ms": 1e3 * float(np.mean(answers["building"])),
+        "cores": answers["about"]["cores"],
+        "versions": answers["about"]["versions"],
+        "status": {str(s): int(n) for s, n in zip(statuses, times, strict=True)},
+    }
+
+
+def failures(cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """Who claimed success for an answer that was not: per contender and problem, over all sizes."""
+    rows: dict[str, Any] = {}
+    for cell in cells:
+        for row in cell["rows"]:
+            if row.get("false_claims", 0) > 0:
+                size = {key: row[key] for key in ("instances", "loss_mean", "loss_worst", "false_claims")}
+                size["equal_split"] = row["equal_split"]
+                problem = f"{cell['problem']}, {cell['kind']}, N={cell['projects']}, B={cell['budget']}"
+                rows.setdefault(row["contender"], {})[problem] = size
+    return rows
+
+
+def show(cell: dict[str, Any]) -> None:
+    """Print one cell of the comparison."""
+    gap = cell["reference_gap_max"]
+    print(
+        f"\n{cell['problem']}, {cell['kind']}, N={cell['projects']}, B={cell['budget']}"
+        f"   (reference gap at most {'unknown' if gap is None else f'{gap:.1e}'})"
+    )
+    heads = ("mean loss", "worst", "feas.", "claims", "false", "per second", "engine ×", "build ms")
+    print(f"  {'':28s}{'inst.':>6s}" + "".join(f"{head:>12s}" for head in heads))
+    for row in cell["rows"]:
+        if "failed" in row:
+            print(f"  {row['contender']:28s} {row['failed'][:90]}")
+            continue
+        share = lambda key, row=row: "–" if row[key] is None else f"{100 * row[key]:.4g} %"  # noqa: E731
+        shares = [
+            share(key) for key in ("loss_mean", "loss_worst", "feasible", "claims_success", "false_claims")
+        ]
+        numbers = [f"{row['per_second']:,.4g}", f"{row['engine_ratio']:,.3g}", f"{row['building_ms']:.1f}"]
+        print(
+            f"  {row['contender']:28s}{row['instances']:6d}" + "".join(f"{x:>12s}" for x in shares + numbers)
+        )
+
+
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    """The command line; quick runs override sizes and times."""
+    parser = argparse.ArgumentParser(description="engine and its peers on the same instances.")
+    words = lambda text: tuple(w.strip() for w in text.split(",") if w.strip())  # noqa: E731
+    parser.add_argument("--quick", action="store_true", help="a smoke run; saves nothing")
+    parser.add_argument("--peers", type=words, default=(), help="by module or name; all without it")
+    parser.add_argument("--problems", type=words, default=DEFAULT_PROBLEMS, help=", ".join(PROBLEMS))
+    parser.add_argument("--kinds", type=words, default=("integer", "continuous"))
+    parser.add_argument("--projects", type=int, nargs="*", help="only these sizes")
+    parser.add_argument("--seconds", type=float, default=4.0, help="for each contender on each set")
+    parser.add_argument("--limit", type=float, default=60.0, help="for one portfolio")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", default="peers", help="results/NAME.json")
+    interpreters = os.environ.get("BENCHMARK_PYTHON", sys.executable)
+    parser.add_argument("--python", default=interpreters, help="interpreters that have the peers")
+    options = parser.parse_args(given)
+    if unknown := set(options.problems) - set(PROBLEMS):
+        parser.error(f"unknown problem {min(unknown)}, expected one of {', '.join(PROBLEMS)}")
+    known = {*PEERS, *(peer.module for peer in PEERS.values())}
+    if unknown := set(options.peers) - known:
+        parser.error(f"unknown peer {min(unknown)}, expected one of {', '.join(sorted(known))}")
+    options.python = tuple(options.python.split(os.pathsep))
+    if unknown := set(options.kinds) - {"integer", "continuous"}:
+        parser.error(f"unknown kind {min(unknown)}, expected integer or continuous")
+    if options.quick:
+        options.seconds, options.limit, options.rounds = 0.3, 2.0, 2
+    return options
+
+
+def main() -> None:
+    """Run every cell, print it, save what there is so far."""
+    given = arguments()
+    sizes = {(5, 100): 64} if given.quick else SIZES
+    cells: list[dict[str, Any]] = []
+    missing: dict[str, str] = {}
+    begin = time.perf_counter()
+    for (projects, budget), count in sizes.items():
+        if given.projects and projects not in given.projects:
+            continue
+        for problem in given.problems:
+            for kind in given.kinds:
+                if kind == "continuous" and problem not in CONTINUOUS:
+                    continue
+                instances = draw(problem, projects, budget, count, given.seed)
+                rows = contenders(kind, instances, given, missing)
+                with tempfile.TemporaryDirectory() as name:
+                    folder = Path(name)
+                    turns = [row for row in rows if row.rounds]
+                    results = run_alternating(turns, instances, kind, folder, given)
+                    singles = [row for row in rows if not row.rounds]
+                    results += [run_single(row, instances, kind, folder, given) for row in singles]
+                cells.append(compare(instances, kind, results))
+                show(cells[-1])
+                if not given.quick:
+                    settings = {key: getattr(given, key) for key in ("seconds", "limit", "rounds", "seed")}
+                    claimed = {"not_installed": missing, "false_claims": failures(cells)}
+                    save(given.output, {**settings, **claimed, "cells": cells})
+    for name, why in missing.items():
+        print(f"not installed: {name}: {why}")
+    print(f"{time.perf_counter() - begin:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
