@@ -6,8 +6,11 @@ curves' parameters as its variables, the exact parameters as a posterior of one 
 SLSQP with its default ftol of 1e-9 and start (the equal split), default bounds [0, budget].
 
 `--option dollars` states the same portfolio as a marketing model does: a unit of effort is 10,000 dollars,
-and the contribution is in units of the scaled target (the equal split returns 1), as the package scales the
-target it is fitted to. The answer is turned back into units. This is the case of its issues #1624 and #1681.
+and the contribution is in units of the scaled target (the equal split returns 1), which is what
+`MMM.optimize_budget` maximises by default (`response_variable="total_contribution"`; the multidimensional
+model's default is in original units instead). The answer is turned back into units. This is the case of the
+package's issues #1624 and #1681: gradients of 1e-6 a dollar end SLSQP where it began. A number in place of
+`dollars` is another price of a unit.
 """
 
 from __future__ import annotations
@@ -69,10 +72,11 @@ def solve(one: Instances, task: Task) -> Answer:
     from pymc_marketing.mmm.budget_optimizer import MinimizeException
 
     begin = time.perf_counter()
-    dollars = task.option == "dollars"
-    unit = DOLLARS if dollars else 1.0
-    equal = np.full(one.weight.shape, one.budget / one.projects)
-    worth = float(np.sum(one.returns(equal))) if dollars else 1.0
+    unit, worth = 1.0, 1.0
+    if task.option:
+        unit = DOLLARS if task.option == "dollars" else float(task.option)
+        equal = np.full(one.weight.shape, one.budget / one.projects)
+        worth = float(np.sum(one.returns(equal)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         optimizer = _optimizer(one, unit, worth)
