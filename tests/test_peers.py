@@ -264,6 +264,15 @@ def test_the_referee_runs_engine_and_a_peer_on_the_same_set(tmp_path: Path) -> N
         assert row["loss_worst"] < 1e-6
 
 
+def test_a_peer_that_does_not_stop_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = peer_comparison.arguments(["--seconds", "0", "--limit", "0"])
+    monkeypatch.setattr(peer_comparison, "START", 0.2)
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
+    row = peer_comparison.Contender("sleeper", sleeper, False)
+    result = peer_comparison.run_single(row, small("log"), "integer", tmp_path, given)
+    assert result.failure == "no answer in 0 s; its own limit was 0 s"
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
