@@ -35,7 +35,10 @@ def solve(one: Instances, task: Task) -> Answer:
     scale.value = (one.weight * one.parameters["scale"])[0]
     rate.value = one.parameters["rate"][0]
     building = time.perf_counter() - begin
-    problem.solve(solver=cp.CLARABEL, time_limit=task.limit)
+    try:
+        problem.solve(solver=cp.CLARABEL, time_limit=task.limit)
+    except cp.SolverError as error:
+        return Answer(np.full(one.projects, np.nan), False, str(error)[:80], building=building)
     found = np.full(one.projects, np.nan) if effort.value is None else effort.value
     return Answer(found, problem.status == cp.OPTIMAL, problem.status, building=building)
 
