@@ -16,16 +16,20 @@ from engine.curves import (
     Weibull,
 )
 from engine.files import load_portfolio
+from engine.frontier import Frontier, budget_frontier
 from engine.portfolio import Portfolio
 from engine.solvers import SOLVERS, Solution
+from engine.targets import BudgetFound, budget_for
 
 __version__ = "0.1.0"
 
 __all__ = [
     "FAMILIES",
     "SOLVERS",
+    "BudgetFound",
     "Curve",
     "Exponential",
+    "Frontier",
     "Hill",
     "Lifecycle",
     "Log",
@@ -38,6 +42,8 @@ __all__ = [
     "Tabulated",
     "Weibull",
     "allocate",
+    "budget_for",
+    "budget_frontier",
     "load_portfolio",
     "solve",
 ]

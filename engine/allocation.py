@@ -11,7 +11,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import jax
 import numpy as np
@@ -26,6 +26,8 @@ MOST_BUDGET = 1e15
 MOST_WORK = 1e12
 CHUNK_ENTRIES = 30_000_000
 NEEDS_NO_LATTICE = ("waterfilling",)
+
+T = TypeVar("T")
 
 
 def allocate(portfolio: Portfolio | Curve, budget: float, solver: str = "exact", **options: Any) -> Solution:
@@ -69,16 +71,12 @@ def solve(
         raise ValueError(f"a batch of shape {batch} has no portfolios, expected at least one")
     budgets = _check_budget(budget, batch, portfolio)
     if not real_effort(solver, options):
-        _check_whole_units(portfolio)
+        check_whole_units(portfolio)
     upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
     most = float(np.max(budgets, initial=0.0))
     lattice = choose_lattice([solver], most, portfolio.shape[-1], portfolio.cost, upper)
-    bare = dataclasses.replace(portfolio, names=())
-    flat = jax.tree.map(lambda a: np.reshape(a, (-1, *a.shape[len(batch) :])), bare)
-    run = _compiled(solver, lattice, tuple(sorted(options.items())))
-    with jax.enable_x64(budgets.dtype == np.float64):
-        chunks = _in_chunks(run, flat, budgets.reshape(-1), _chunk_size(lattice, portfolio.shape[-1]))
-    return jax.tree.map(lambda *parts: np.concatenate(parts).reshape(batch + parts[0].shape[1:])[()], *chunks)
+    run = compiled(solver, lattice, tuple(sorted(options.items())))
+    return batched(run, portfolio, budgets, _chunk_size(lattice, portfolio.shape[-1]))
 
 
 def check_options(solver: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +134,7 @@ def choose_lattice(
     return lattice
 
 
-def _check_whole_units(portfolio: Portfolio) -> None:
+def check_whole_units(portfolio: Portfolio) -> None:
     if portfolio.lower is not None and portfolio.upper is not None:
         empty = np.ceil(portfolio.lower) > np.floor(portfolio.upper)
         if np.any(empty):
@@ -156,13 +154,25 @@ def _check_budget(budget: float | np.ndarray, batch: tuple[int, ...], portfolio:
     return budgets.astype(portfolio.dtype)
 
 
+def batched(
+    run: Callable[[Portfolio, np.ndarray], T], portfolio: Portfolio, numbers: np.ndarray, size: int
+) -> T:
+    """Run a function of (portfolios, one number each) over a batch of any leading axes, `size` at once."""
+    batch = portfolio.shape[:-1]
+    bare = dataclasses.replace(portfolio, names=())
+    flat = jax.tree.map(lambda a: np.reshape(a, (-1, *a.shape[len(batch) :])), bare)
+    with jax.enable_x64(numbers.dtype == np.float64):
+        chunks = _in_chunks(run, flat, numbers.reshape(-1), size)
+    return jax.tree.map(lambda *parts: np.concatenate(parts).reshape(batch + parts[0].shape[1:])[()], *chunks)
+
+
 def _chunk_size(lattice: Lattice, projects: int) -> int:
     """How many portfolios are solved at once: bounded memory, whatever the batch."""
     return max(1, CHUNK_ENTRIES // (projects * (lattice.units + lattice.states + 64)))
 
 
 @functools.lru_cache(maxsize=256)
-def _compiled(
+def compiled(
     solver: str, lattice: Lattice, options: tuple[tuple[str, Any], ...]
 ) -> Callable[[Portfolio, np.ndarray], Solution]:
     method = SOLVERS[solver]
@@ -170,15 +180,15 @@ def _compiled(
 
 
 def _in_chunks(
-    run: Callable[[Portfolio, np.ndarray], Solution], flat: Portfolio, budgets: np.ndarray, size: int
-) -> list[Solution]:
+    run: Callable[[Portfolio, np.ndarray], T], flat: Portfolio, numbers: np.ndarray, size: int
+) -> list[T]:
     """Run chunk by chunk; the last one is filled up with its own last portfolio to keep one shape."""
-    count = budgets.shape[0]
+    count = numbers.shape[0]
     size = min(size, count)
-    solutions = []
+    answers = []
     for start in range(0, count, size):
         index = np.minimum(np.arange(start, start + size), count - 1)
-        solution = run(jax.tree.map(lambda a, i=index: a[i], flat), budgets[index])
+        answer = run(jax.tree.map(lambda a, i=index: a[i], flat), numbers[index])
         kept = min(size, count - start)
-        solutions.append(jax.tree.map(lambda a, k=kept: np.asarray(a)[:k], solution))
-    return solutions
+        answers.append(jax.tree.map(lambda a, k=kept: np.asarray(a)[:k], answer))
+    return answers

@@ -1,4 +1,4 @@
-"""The command line: `engine run` and `engine allocate`, configured by Hydra.
+"""The command line: `engine run`, `engine allocate` and `engine frontier`, configured by Hydra.
 
 Standard output carries the result alone; progress, warnings and errors go to standard error. Whatever is
 wrong with what the user gave is one line and exit code 2.
@@ -6,6 +6,7 @@ wrong with what the user gave is one line and exit code 2.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -30,19 +31,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import engine
 from engine.allocation import MOST_BUDGET, allocate, check_options, choose_lattice
-from engine.config import AllocateConfig, MonteCarloConfig, RunConfig
+from engine.config import AllocateConfig, FrontierConfig, MonteCarloConfig, RunConfig
 from engine.files import load_portfolio
-from engine.report import allocation_table, outcome_table
+from engine.frontier import budget_frontier
+from engine.report import allocation_table, frontier_columns, frontier_table, outcome_table
 from engine.scenarios import build_scenario
 from engine.simulation import Outcome, Simulation, Study
 from engine.solvers import SOLVERS, real_effort, solver_options
 from engine.storage import Records, open_folder, write_summary, write_text
+from engine.targets import KINDS, budget_for
 
 USAGE = """usage: engine COMMAND [key=value ...]
 
 commands:
   run        draw portfolios of a scenario, allocate by every solver, compare    (engine run scenario=staged)
   allocate   allocate a budget over one portfolio from a file    (engine allocate portfolio=FILE budget=100)
+  frontier   the optimum of every budget at once, and its price    (engine frontier portfolio=FILE budget=100)
 
 engine COMMAND --help shows the command's configuration and choices.
 """
@@ -62,6 +66,7 @@ def register_schemas() -> None:
     store = ConfigStore.instance()
     store.store(group="schema", name="run", node=RunConfig)
     store.store(group="schema", name="allocate", node=AllocateConfig)
+    store.store(group="schema", name="frontier", node=FrontierConfig)
     for name in SOLVERS:
         options = [
             (n, str if get_args(p.annotation) else p.annotation, field(default=p.default))
@@ -72,7 +77,11 @@ def register_schemas() -> None:
 
 def main() -> None:
     """Entry point of the `engine` command."""
-    commands: dict[str, Callable[[Any], None]] = {"run": run_command, "allocate": allocate_command}
+    commands: dict[str, Callable[[Any], None]] = {
+        "run": run_command,
+        "allocate": allocate_command,
+        "frontier": frontier_command,
+    }
     command = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if command in ("--help", "-h"):
         print(USAGE, end="")
@@ -267,10 +276,16 @@ def allocate_command(config: AllocateConfig) -> None:
         raise ValueError(f"solver is {list(config.solver)}, expected one solver")
     ((solver, given),) = config.solver.items()
     options = dict(vars(given))
+    target = _check_target(config)
     portfolio = load_portfolio(_portfolio_path(config.portfolio))
-    solution = allocate(portfolio, config.budget, solver, **options)
+    if config.budget is not None:
+        budget, solution, goal = config.budget, allocate(portfolio, config.budget, solver, **options), ""
+    else:
+        found = budget_for(portfolio, **target, solver=solver)
+        budget, solution = float(found.budget), found.solution
+        goal = _goal(target, bool(found.proved))
     if config.format == "table":
-        _print(allocation_table(portfolio, solution, config.budget, solver))
+        _print(allocation_table(portfolio, solution, budget, solver, goal))
         return
     whole = not real_effort(solver, options)
     effort = [int(e) if whole else float(e) for e in solution.effort]
@@ -281,9 +296,59 @@ def allocate_command(config: AllocateConfig) -> None:
         "gap": float(solution.gap),
         "proved": bool(solution.proved),
         "price": float(solution.price),
+        "budget": budget,
+        "spent": float(solution.spent),
+        "unspent": max(budget - float(solution.spent), 0.0),
         "solver": solver,
     }
+    if target:
+        facts |= {"target": target, "budget_proved": bool(found.proved)}
     print(json.dumps(facts))
+
+
+def _check_target(config: AllocateConfig) -> dict[str, float]:
+    """The target that the budget is asked for; empty where the budget is given."""
+    numbers: dict[str, float | None] = {kind: getattr(config.target, kind) for kind in KINDS}
+    target = {kind: number for kind, number in numbers.items() if number is not None}
+    keys = ["budget"] * (config.budget is not None) + [f"target.{kind}" for kind in target]
+    if not keys:
+        choices = ", ".join(f"target.{kind}" for kind in KINDS)
+        raise ValueError(f"budget is missing, expected budget=... or one of {choices}")
+    if len(keys) > 1:
+        raise ValueError(f"{' and '.join(keys)} are given, expected one of them")
+    return target
+
+
+def _goal(target: dict[str, float], proved: bool) -> str:
+    """What a budget was found for, in words."""
+    ((kind, number),) = target.items()
+    words = {
+        "value": f"the least that returns {number:g}",
+        "return_per_unit": f"the most that returns {number:g} per unit on average",
+        "price": f"the most whose last spending returns {number:g} per unit",
+    }
+    return words[kind] if proved else f"{words[kind]}, not proved"
+
+
+def frontier_command(config: FrontierConfig) -> None:
+    """`engine frontier`."""
+    if config.format not in ("table", "json", "csv"):
+        raise ValueError(f"format is {config.format!r}, expected table, json or csv")
+    if config.rows < 2:
+        raise ValueError(f"rows is {config.rows}, expected a number of at least 2")
+    portfolio = load_portfolio(_portfolio_path(config.portfolio))
+    frontier = budget_frontier(portfolio, config.budget, config.solver)
+    if config.format == "table":
+        _print(frontier_table(portfolio, frontier, config.budget, config.solver, config.rows))
+        return
+    columns = frontier_columns(portfolio, frontier, whole=config.solver == "exact")
+    if config.format == "json":
+        efforts = {name: columns.pop(f"effort.{name}") for name in portfolio.names}
+        print(json.dumps({**columns, "effort": efforts, "solver": config.solver}))
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
 
 
 def _portfolio_path(name: str) -> Path:

@@ -91,10 +91,31 @@ class RunConfig:
 
 
 @dataclass
+class TargetConfig:
+    """What the budget is asked for, where it is not given: one of these; see `engine.budget_for`."""
+
+    value: float | None = None
+    return_per_unit: float | None = None
+    price: float | None = None
+
+
+@dataclass
 class AllocateConfig:
     """`engine allocate`."""
 
     portfolio: str = MISSING
-    budget: float = MISSING
+    budget: float | None = None
+    target: TargetConfig = field(default_factory=TargetConfig)
     solver: dict[str, Any] = field(default_factory=dict)
     format: str = "table"
+
+
+@dataclass
+class FrontierConfig:
+    """`engine frontier`."""
+
+    portfolio: str = MISSING
+    budget: float = MISSING
+    solver: str = "exact"
+    format: str = "table"
+    rows: int = 20

@@ -10,11 +10,14 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
+from engine.frontier import Frontier
 from engine.portfolio import Portfolio
 from engine.simulation import REFERENCE, Outcome
 from engine.solvers import Solution
+from engine.solvers.solution import SOLVED
 from engine.statistics import means
 
+MOST_EFFORT_COLUMNS = 8
 HEADINGS = (
     "value",
     "± s.e.",
@@ -75,7 +78,7 @@ def _caption(outcome: Outcome, real: set[str]) -> str:
     return "\n".join(lines)
 
 
-def _figure(number: float, digits: int = 5) -> str:
+def _figure(number: Any, digits: int = 5) -> str:
     if math.isnan(number):
         return "–"
     return "0" if abs(number) < 1e-12 else f"{number:.{digits}g}"
@@ -97,7 +100,6 @@ def allocation_rows(portfolio: Portfolio, solution: Solution) -> list[dict[str, 
         performance, returns = bare.performance(effort), bare.returns(effort)
         gain = np.where(solution.effort + 1 <= bare.uppers(), bare.gain(effort), math.nan)
         stage, frontier = bare.stage(effort)
-    names = portfolio.names or tuple(f"project {i}" for i in range(portfolio.shape[-1]))
     return [
         {
             "project": name,
@@ -108,14 +110,16 @@ def allocation_rows(portfolio: Portfolio, solution: Solution) -> list[dict[str, 
             "stage": int(stage[i]) + 1,
             "frontier": bool(frontier[i]),
         }
-        for i, name in enumerate(names)
+        for i, name in enumerate(_names(portfolio))
     ]
 
 
-def allocation_table(portfolio: Portfolio, solution: Solution, budget: float, solver: str) -> Table:
-    """One row a project, and the totals with their certificate below."""
+def allocation_table(
+    portfolio: Portfolio, solution: Solution, budget: float, solver: str, goal: str = ""
+) -> Table:
+    """One row a project, and the totals with their certificate below; `goal` says what the budget is for."""
     table = Table(
-        title=f"budget {budget:g} by {solver}",
+        title=f"budget {budget:.9g} by {solver}{f', {goal}' if goal else ''}",
         title_justify="left",
         caption_justify="left",
         caption=_totals(solution, budget),
@@ -143,3 +147,92 @@ def _totals(solution: Solution, budget: float) -> str:
         f"shadow price {float(solution.price):.6g} per unit of budget, unspent {max(unspent, 0.0):g}",
     ]
     return "\n".join(lines)
+
+
+def milestones(portfolio: Portfolio, frontier: Frontier) -> dict[int, list[str]]:
+    """At which budgets of a frontier a project is first funded beyond its lower bound, or reaches a stage."""
+    solved = np.flatnonzero(frontier.status == SOLVED)
+    effort = np.asarray(frontier.effort)[solved]
+    with jax.enable_x64(effort.dtype == np.float64):
+        bare = jax.tree.map(jax.numpy.asarray, portfolio)
+        stages, last = jax.vmap(bare.stage)(jax.numpy.asarray(effort))
+        funded = effort > np.asarray(bare.lowers())
+    stages, last = np.asarray(stages), np.asarray(last)
+    found: dict[int, list[str]] = {}
+    for project, name in enumerate(_names(portfolio)):
+        highest = stages[0, project] if solved.size else 0
+        for row in np.flatnonzero(funded[:, project])[:1]:
+            found.setdefault(int(solved[row]), []).append(f"{name} starts")
+        for row in range(solved.size):
+            if stages[row, project] > highest:
+                highest = stages[row, project]
+                stage = "the frontier" if last[row, project] else f"stage {highest + 1}"
+                found.setdefault(int(solved[row]), []).append(f"{name} reaches {stage}")
+    return found
+
+
+def frontier_table(
+    portfolio: Portfolio, frontier: Frontier, budget: float, solver: str, most_rows: int
+) -> Table:
+    """Evenly spaced budgets, and all at which a project starts or reaches a stage."""
+    table = Table(
+        title=f"every budget up to {budget:g} by {solver}",
+        title_justify="left",
+        caption_justify="left",
+        caption=_frontier_caption(frontier),
+    )
+    names = _names(portfolio)
+    wide = len(names) <= MOST_EFFORT_COLUMNS
+    for heading in ("budget", "value", "unspent", "last step", "price"):
+        table.add_column(heading, justify="right")
+    for name in names if wide else ("funded",):
+        table.add_column(escape(name), justify="right")
+    table.add_column("what happens")
+    events = milestones(portfolio, frontier)
+    even = np.linspace(0, frontier.budget.size - 1, most_rows).round().astype(int)
+    for row in sorted({*even.tolist(), *events}):
+        effort = frontier.effort[row]
+        efforts = [_figure(e, 6) for e in effort] if wide else [str(np.count_nonzero(effort > 0))]
+        table.add_row(
+            f"{frontier.budget[row]:.9g}",
+            _figure(frontier.value[row], 6),
+            _figure(frontier.unspent[row], 4),
+            _figure(frontier.marginal[row], 4),
+            _figure(frontier.price_left[row], 4),
+            *efforts,
+            escape(", ".join(events.get(row, []))),
+        )
+    return table
+
+
+def _frontier_caption(frontier: Frontier) -> str:
+    lines = [
+        "last step: what the step that ends here returned, per unit of budget.",
+        "price: the same on the concave majorant, the shadow price.",
+    ]
+    solved = frontier.status == SOLVED
+    if not np.all(solved):
+        lines.append(f"{np.count_nonzero(~solved)} budgets do not cover the lower bounds")
+    unproved = int(np.count_nonzero(solved & ~frontier.proved))
+    count = "every value is" if unproved == 0 else f"{unproved} of {frontier.budget.size} values are not"
+    lines.append(f"{count} proved optimal")
+    return "\n".join(lines)
+
+
+def frontier_columns(portfolio: Portfolio, frontier: Frontier, *, whole: bool) -> dict[str, list[Any]]:
+    """Every budget of a frontier, by column; None where there is no number."""
+
+    def plain(numbers: Any, kind: type = float) -> list[Any]:
+        return [kind(number) if np.isfinite(number) else None for number in numbers]
+
+    columns = ("budget", "value", "spent", "unspent", "marginal", "price_left", "price_right")
+    efforts = zip(_names(portfolio), np.asarray(frontier.effort).T, strict=True)
+    return {
+        **{name: plain(getattr(frontier, name)) for name in columns},
+        "proved": [bool(proved) for proved in frontier.proved],
+        **{f"effort.{name}": plain(effort, int if whole else float) for name, effort in efforts},
+    }
+
+
+def _names(portfolio: Portfolio) -> tuple[str, ...]:
+    return portfolio.names or tuple(f"project {i}" for i in range(portfolio.shape[-1]))

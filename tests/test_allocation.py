@@ -92,9 +92,9 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return original(*arguments, **options)
 
     monkeypatch.setitem(engine.SOLVERS, "greedy", counted)
-    border._compiled.cache_clear()
+    border.compiled.cache_clear()
     yield traced
-    border._compiled.cache_clear()
+    border.compiled.cache_clear()
 
 
 def test_each_shape_is_compiled_once(traces: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
