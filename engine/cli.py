@@ -272,10 +272,7 @@ def allocate_command(config: AllocateConfig) -> None:
     """`engine allocate`."""
     if config.format not in ("table", "json"):
         raise ValueError(f"format is {config.format!r}, expected table or json")
-    if len(config.solver) != 1:
-        raise ValueError(f"solver is {list(config.solver)}, expected one solver")
-    ((solver, given),) = config.solver.items()
-    options = dict(vars(given))
+    solver, options = _one_solver(config.solver)
     target = _check_target(config)
     portfolio = load_portfolio(_portfolio_path(config.portfolio))
     if config.budget is not None:
@@ -304,6 +301,14 @@ def allocate_command(config: AllocateConfig) -> None:
     if target:
         facts |= {"target": target, "budget_proved": bool(found.proved)}
     print(json.dumps(facts))
+
+
+def _one_solver(solvers: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The name of the only solver, and its options."""
+    if len(solvers) != 1:
+        raise ValueError(f"solver is {list(solvers)}, expected one solver")
+    ((solver, options),) = solvers.items()
+    return solver, dict(vars(options))
 
 
 def _check_target(config: AllocateConfig) -> dict[str, float]:
@@ -336,15 +341,16 @@ def frontier_command(config: FrontierConfig) -> None:
         raise ValueError(f"format is {config.format!r}, expected table, json or csv")
     if config.rows < 2:
         raise ValueError(f"rows is {config.rows}, expected a number of at least 2")
+    solver, _ = _one_solver(config.solver)
     portfolio = load_portfolio(_portfolio_path(config.portfolio))
-    frontier = budget_frontier(portfolio, config.budget, config.solver)
+    frontier = budget_frontier(portfolio, config.budget, solver)
     if config.format == "table":
-        _print(frontier_table(portfolio, frontier, config.budget, config.solver, config.rows))
+        _print(frontier_table(portfolio, frontier, config.budget, solver, config.rows))
         return
-    columns = frontier_columns(portfolio, frontier, whole=config.solver == "exact")
+    columns = frontier_columns(portfolio, frontier, whole=solver == "exact")
     if config.format == "json":
         efforts = {name: columns.pop(f"effort.{name}") for name in portfolio.names}
-        print(json.dumps({**columns, "effort": efforts, "solver": config.solver}))
+        print(json.dumps({**columns, "effort": efforts, "solver": solver}))
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)

@@ -116,6 +116,6 @@ class FrontierConfig:
 
     portfolio: str = MISSING
     budget: float = MISSING
-    solver: str = "exact"
+    solver: dict[str, Any] = field(default_factory=dict)
     format: str = "table"
     rows: int = 20

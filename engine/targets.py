@@ -56,7 +56,7 @@ from engine.solvers.solution import INFEASIBLE
 Kind = Literal["value", "return_per_unit", "price"]
 
 KINDS: tuple[Kind, ...] = ("value", "return_per_unit", "price")
-PRICE_SHARES = 31
+PRICE_SHARES = 32
 RATIO_STEPS = 30
 
 
@@ -149,7 +149,7 @@ class Reach(NamedTuple):
     """How far a search for the target must go.
 
     - `budget`: the answer is no larger; infinite where no budget meets the target.
-    - `best`: the largest value of all budgets; for rates, one that some allocation attains.
+    - `best`: the largest value of all budgets, for a value.
     """
 
     budget: Scalar
@@ -187,7 +187,7 @@ def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Budget
             f"expected one of at most {most:.3g}, counted in whole units: measure effort in larger units, "
             "or choose solver=waterfilling"
         )
-    best = reach.best if kind == "value" or np.all(met) else _best_rate(portfolio, kind, targets, reach)
+    best = reach.best if kind == "value" or np.all(met) else _best_rate(portfolio, kind, targets)
     budgets = np.where(met, budget_steps(lattice)[read.state], 0.0).astype(portfolio.dtype)
     solver = compiled("threshold" if nested else "exact", lattice, ())
     solution = batched(solver, portfolio, budgets, size)
@@ -195,16 +195,18 @@ def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Budget
     return _found(met, budgets, solution, np.where(possible & ~within, np.nan, best), proved)
 
 
-def _best_rate(portfolio: Portfolio, kind: Kind, targets: np.ndarray, reach: Reach) -> np.ndarray:
-    """The best rate of any budget: it is on the frontier that holds every rate as good as a known one."""
+def _best_rate(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> np.ndarray:
+    """The best rate of any budget: it is on the frontier that holds every rate as good as an attained one."""
     terms = terms_of(portfolio)
     most = largest_countable(terms)
-    known = np.where(reach.best > 0, np.minimum(targets, reach.best), targets).astype(portfolio.dtype)
-    again = batched(_compiled_reach(kind), portfolio, known, _search_chunk(portfolio))
-    limit = float(np.max(np.where(again.budget <= most, again.budget, 0.0)))
+    size = _search_chunk(portfolio)
+    attained = batched(_compiled_attained(kind), portfolio, targets, size)
+    known = np.where(attained > 0, np.minimum(targets, attained), targets).astype(portfolio.dtype)
+    reach = batched(_compiled_reach(kind), portfolio, known, size)
+    limit = float(np.max(np.where(reach.budget <= most, reach.budget, 0.0)))
     nested, lattice = choose_method(terms, _round_up(limit, terms, most))
     run = _compiled_read(kind, nested, lattice)
-    return np.maximum(batched(run, portfolio, known, _lattice_chunk(lattice, portfolio)).rate, reach.best)
+    return np.maximum(batched(run, portfolio, known, _lattice_chunk(lattice, portfolio)).rate, attained)
 
 
 def _find_real(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> BudgetFound:
@@ -279,6 +281,11 @@ def _compiled_reach(kind: Kind) -> Callable[[Portfolio, np.ndarray], Reach]:
     return jax.jit(jax.vmap(reach))
 
 
+@functools.lru_cache(maxsize=8)
+def _compiled_attained(kind: Kind) -> Callable[[Portfolio, np.ndarray], Any]:
+    return jax.jit(jax.vmap(functools.partial(attained_rate, kind=kind)))
+
+
 @functools.lru_cache(maxsize=64)
 def _compiled_read(kind: Kind, nested: bool, lattice: Lattice) -> Callable[[Portfolio, np.ndarray], Read]:
     def read(portfolio: Portfolio, target: Scalar) -> Read:
@@ -330,27 +337,29 @@ def reach_of_rate(portfolio: Portfolio, target: Scalar, kind: Kind) -> Reach:
 
     For V(b) ≤ Φ(λ) + λ·b, and the answer b has V(b) − r·b ≥ V'.
     """
-    respond = unlimited(portfolio)
+    shares = jnp.arange(1, PRICE_SHARES + 1, dtype=portfolio.dtype) / float(PRICE_SHARES)
+    response = jax.vmap(unlimited(portfolio))(shares * target)
+    payoff = jnp.sum(response.payoff, axis=-1)
     least = whole_units(portfolio, portfolio.lowers())
     spend, value = origin(portfolio, kind, least)
     beat = value - target * spend
     if kind == "price":
-        near = whole_units(portfolio, respond(target).effort)
+        near = whole_units(portfolio, response.effort[-1])
         beat = jnp.maximum(beat, portfolio.value(near) - target * portfolio.spend(near))
-
-    def at(share: Scalar) -> Scalar:
-        return (jnp.sum(respond(share * target).payoff) - beat) / ((1.0 - share) * target)
-
-    shares = jnp.arange(1, PRICE_SHARES + 1, dtype=portfolio.dtype) / float(PRICE_SHARES + 1)
+    budgets = (payoff[:-1] - beat) / ((1.0 - shares[:-1]) * target)
     largest = float(jnp.finfo(portfolio.dtype).max)
-    budget = jnp.clip(jnp.min(jax.vmap(at)(shares)), portfolio.spend(least), largest)
-    # The first best response that earns at all: its rate is attained.
-    earns = lambda effort: portfolio.value(whole_units(portfolio, effort)) > value  # noqa: E731
-    first = bisect_price(lambda p: respond(p).effort, lambda e: ~earns(e), portfolio.lowers()).outside
+    return Reach(jnp.clip(jnp.min(budgets), portfolio.spend(least), largest), jnp.zeros_like(value))
+
+
+def attained_rate(portfolio: Portfolio, _: Scalar, kind: Kind) -> Scalar:
+    """The rate of the first best response that earns anything in whole units, the price coming down."""
+    respond = unlimited(portfolio)
+    spend, value = origin(portfolio, kind, whole_units(portfolio, portfolio.lowers()))
+    idle = lambda effort: portfolio.value(whole_units(portfolio, effort)) <= value  # noqa: E731
+    first = bisect_price(lambda price: respond(price).effort, idle, portfolio.lowers()).outside
     first = whole_units(portfolio, first)
     rise, more = portfolio.value(first) - value, portfolio.spend(first) - spend
-    rate = jnp.where((rise > 0) & (more > 0), rise / jnp.where(more > 0, more, 1.0), 0.0)
-    return Reach(budget, rate)
+    return jnp.where((rise > 0) & (more > 0), rise / jnp.where(more > 0, more, 1.0), 0.0)
 
 
 def read_target(portfolio: Portfolio, budgets: Budgets, values: Budgets, target: Scalar, kind: Kind) -> Read:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engine
@@ -16,19 +17,19 @@ from engine import Exponential, Lifecycle, Log, Portfolio, Tabulated, budget_for
 from engine import targets as module
 from tests import portfolios as reference
 
+TEXTBOOK = Path(__file__).parent.parent / "configs" / "portfolios" / "textbook.csv"
 BATCH = (8, 3)
 UNITS = 40
 # Values are sums of a few float64 numbers of size 1 to 10.
 ROUNDING = 1e-9
 
-CASES = [
+VALUES = [
     ("log", ()),
-    ("mixture_concave", ("bounds",)),
-    ("hill", ("cost",)),
-    ("lifecycle", ()),
     ("tabulated", ("bounds",)),
-    ("mixture", ("quarter_cost", "startup", "success", "curvature", "threshold")),
+    ("exponential", ("quarter_cost", "startup", "success", "curvature", "threshold")),
 ]
+RETURNS = [("mixture_concave", ("bounds",)), ("lifecycle", ("cost",))]
+PRICES = [("hill", ()), ("mixture", ("quarter_cost", "startup", "success", "threshold"))]
 ids = lambda part: "-".join(part) if isinstance(part, tuple) else part  # noqa: E731
 
 
@@ -78,20 +79,20 @@ def assert_solved(
     assert np.all(np.isnan(found.best))
 
 
-@pytest.mark.parametrize(("name", "parts"), CASES, ids=ids)
+@pytest.mark.parametrize(("name", "parts"), VALUES, ids=ids)
 def test_least_budget_for_a_value(name: str, parts: tuple[str, ...]) -> None:
     portfolio, budgets, values, _ = drawn(name, parts, 1)
     feasible = np.where(np.isfinite(values), values, np.inf).min(-1)
-    for share in (0.3, 0.9):
-        target = feasible + share * (values[:, UNITS] - feasible)
-        found = budget_for(portfolio, value=target)
-        expected = budgets[np.argmax(values >= target[:, None] - ROUNDING, axis=1)]
-        np.testing.assert_allclose(found.budget, expected, rtol=1e-12)
-        assert np.all(found.solution.value >= target - ROUNDING)
-        assert_solved(portfolio, found, budgets, values)
+    share = np.linspace(0.1, 0.95, BATCH[0])
+    target = feasible + share * (values[:, UNITS] - feasible)
+    found = budget_for(portfolio, value=target)
+    at = np.argmax(values >= target[:, None] - ROUNDING, axis=1)
+    np.testing.assert_allclose(found.budget, budgets[at], rtol=1e-12)
+    assert np.all(found.solution.value >= target - ROUNDING)
+    assert_solved(portfolio, found, budgets, values)
 
 
-@pytest.mark.parametrize(("name", "parts"), CASES, ids=ids)
+@pytest.mark.parametrize(("name", "parts"), RETURNS, ids=ids)
 def test_most_budget_for_an_average_return(name: str, parts: tuple[str, ...]) -> None:
     portfolio, budgets, values, nothing = drawn(name, parts, 2)
     rates = (values - nothing[:, None])[:, 1:] / budgets[1:]
@@ -112,7 +113,7 @@ def test_most_budget_for_an_average_return(name: str, parts: tuple[str, ...]) ->
     )
 
 
-@pytest.mark.parametrize(("name", "parts"), CASES, ids=ids)
+@pytest.mark.parametrize(("name", "parts"), PRICES, ids=ids)
 def test_most_budget_for_a_price(name: str, parts: tuple[str, ...]) -> None:
     portfolio, budgets, values, _ = drawn(name, parts, 3)
     first = np.argmax(np.isfinite(values), axis=1)
@@ -137,6 +138,7 @@ def test_most_budget_for_a_price(name: str, parts: tuple[str, ...]) -> None:
     )
 
 
+@settings(max_examples=3)  # another reach may be another compilation
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.05, 0.95))
 def test_one_step_less_does_not_reach_the_value(seed: int, share: float) -> None:
     portfolio = reference.draw("lifecycle", seed, BATCH)
@@ -149,24 +151,14 @@ def test_one_step_less_does_not_reach_the_value(seed: int, share: float) -> None
     assert np.all(values[rows, np.maximum(at - 1, 0)][at > 0] < target[at > 0])
 
 
-def test_a_value_of_the_frontier_gives_its_budget_back() -> None:
-    portfolio = engine.load_portfolio("configs/portfolios/textbook.csv")
-    for budget in (1, 100, 263):
-        value = engine.allocate(portfolio, budget).value
-        assert budget_for(portfolio, value=value).budget == budget
-
-
-def test_textbook_rates_by_hand() -> None:
+def test_textbook_by_hand() -> None:
     # a = 25, 30, 12, 20, 13 sum to 100: the slope of the whole is 100/B, and effort is in proportion to a.
-    portfolio = engine.load_portfolio("configs/portfolios/textbook.csv")
-    found = budget_for(portfolio, price=0.5)
-    assert found.budget == 200
-    np.testing.assert_array_equal(found.solution.effort, [50, 60, 24, 40, 26])
-    real = budget_for(portfolio, price=0.5, solver="waterfilling")
-    assert real.budget == pytest.approx(200, rel=1e-12)
-    average = budget_for(portfolio, return_per_unit=2.0)
-    assert average.solution.value >= 2 * average.budget
-    assert engine.allocate(portfolio, average.budget + 1).value < 2 * (average.budget + 1)
+    portfolio = engine.load_portfolio(TEXTBOOK)
+    assert budget_for(portfolio, value=engine.allocate(portfolio, 100).value).budget == 100
+    found = budget_for(portfolio, price=1.0)
+    assert found.budget == 100
+    np.testing.assert_array_equal(found.solution.effort, [25, 30, 12, 20, 13])
+    assert budget_for(portfolio, price=1.0, solver="waterfilling").budget == pytest.approx(100, rel=1e-12)
 
 
 def test_lumps_by_hand() -> None:
@@ -187,11 +179,11 @@ UNREACHABLE: dict[str, tuple[engine.Curve | Portfolio, dict[str, float], str]] =
         {"value": 2.0},
         "more than 1.3862944",
     ),
-    "above the last point": (Tabulated([[0.0, 1.0, 4.0, 2.0]]), {"value": 4.5}, "more than 4"),
-    "flat": (Tabulated([[1.0, 1.0]]), {"return_per_unit": 0.1}, "more than 0 per unit on average"),
+    "above the last point": (Tabulated([[0.0, 4.0, 2.0]]), {"value": 4.5}, "more than 4"),
+    "flat": (Tabulated([[1.0, 1.0, 1.0]]), {"return_per_unit": 0.1}, "more than 0 per unit on average"),
     "average": (Tabulated([[0.0, 0.0, 3.0]]), {"return_per_unit": 2.0}, "more than 1.5 per unit on average"),
     "price": (Tabulated([[0.0, 0.0, 3.0]]), {"price": 2.0}, "more than 1.5 per unit at the margin"),
-    "price of nothing": (Tabulated([[2.0, 2.0]]), {"price": 2.0}, "more than 0 per unit at the margin"),
+    "price of nothing": (Tabulated([[2.0, 2.0, 2.0]]), {"price": 2.0}, "more than 0 per unit at the margin"),
     "beyond counting": (Log([1.0], 1.0), {"value": 30.0}, "takes a budget of up to 1.07e+13"),
     "a rate beyond counting": (Log([1.0], 1.0), {"price": 1e-9}, "takes a budget of up to"),
 }
@@ -250,7 +242,7 @@ def test_costs_without_a_common_unit_meet_the_target_unproved() -> None:
 
 @pytest.mark.parametrize("kind", ["value", "return_per_unit", "price"])
 def test_real_effort_of_concave_portfolios(kind: str) -> None:
-    portfolio = reference.draw("mixture_concave", 5, (6, 4), ("cost",), reach=20.0)
+    portfolio = reference.draw("power", 5, (6, 4), ("cost",), reach=20.0)
     budgets = np.linspace(11.0, 37.0, 6)
     one_by_one = [reference.pick(portfolio, i) for i in range(6)]
     efforts, prices = zip(
@@ -269,8 +261,8 @@ def test_real_effort_of_concave_portfolios(kind: str) -> None:
     np.testing.assert_allclose(found.budget, budgets, rtol=1e-6)
     np.testing.assert_allclose(found.solution.value, values, rtol=1e-6)
     assert np.all(found.proved)
-    whole = budget_for(portfolio, **{kind: target[kind]})
     if kind == "value":
+        whole = budget_for(portfolio, value=values)
         assert np.all(whole.budget >= found.budget - 1e-6)
 
 

@@ -10,7 +10,8 @@ import pytest
 import engine as library
 from tests.cli.conftest import Run
 
-KEYS = ["effort", "value", "bound", "gap", "proved", "price", "solver"]
+TEXTBOOK = Path(__file__).parents[2] / "configs" / "portfolios" / "textbook.csv"
+KEYS = ["effort", "value", "bound", "gap", "proved", "price", "budget", "spent", "unspent", "solver"]
 MEASURED = """project,effort,performance,weight
 search,0,0.1,3
 search,10,0.4,3
@@ -39,6 +40,7 @@ def test_json_is_exactly_one_object(engine: Run) -> None:
     assert facts["gap"] == 0
     assert facts["value"] <= facts["bound"]
     assert facts["solver"] == "exact"
+    assert (facts["budget"], facts["spent"], facts["unspent"]) == (100, 100, 0)
 
 
 @pytest.mark.parametrize("solver", list(library.SOLVERS))
@@ -70,6 +72,39 @@ def test_the_table_names_projects_totals_and_proof(engine: Run) -> None:
     ):
         assert text in done.stdout
     assert done.stdout.count("frontier") == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "goal"),
+    [
+        ("value=450", "the least that returns 450"),
+        ("return_per_unit=2", "the most that returns 2 per unit on average"),
+        ("price=0.5", "the most whose last spending returns 0.5 per unit"),
+    ],
+)
+def test_a_target_in_place_of_a_budget(engine: Run, target: str, goal: str) -> None:
+    kind, number = target.split("=")
+    found = library.budget_for(library.load_portfolio(TEXTBOOK), **{kind: float(number)})
+    done = engine("allocate", "portfolio=textbook", f"target.{target}", "format=json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert list(facts) == [*KEYS, "target", "budget_proved"]
+    assert facts["target"] == {kind: float(number)}
+    assert facts["budget_proved"] is True
+    assert facts["budget"] == found.budget
+    assert list(facts["effort"].values()) == list(found.solution.effort)
+    if kind == "value":
+        shown = engine("allocate", "portfolio=textbook", f"target.{target}")
+        assert f"budget {found.budget:g} by exact, {goal}" in shown.stdout
+        assert "proved optimal" in shown.stdout
+
+
+def test_unspent_budget_is_said(engine: Run, tmp_path: Path) -> None:
+    (tmp_path / "capped.csv").write_text("project,family,scale,rate,upper\na,log,1,1,2\nb,log,1,1,3\n")
+    done = engine("allocate", "portfolio=capped.csv", "budget=9", "format=json")
+    facts = json.loads(done.stdout)
+    assert (facts["budget"], facts["spent"], facts["unspent"]) == (9, 5, 4)
+    assert "unspent 4" in engine("allocate", "portfolio=capped.csv", "budget=9").stdout
 
 
 def test_options_reach_the_solver(engine: Run) -> None:

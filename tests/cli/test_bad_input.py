@@ -85,6 +85,52 @@ BAD_ARGUMENTS = {
     "an added key": (("run", "+run.foo=1"), ("run.foo",)),
     "no solver": (("allocate", "portfolio=textbook", "budget=1", "solver=null"), ("override",)),
     "unreadable override": (("run", "solver=[greedy"), ("solver=[greedy",)),
+    "budget and target": (
+        ("allocate", "portfolio=textbook", "budget=9", "target.price=1"),
+        ("budget and target.price are given",),
+    ),
+    "two targets": (
+        ("allocate", "portfolio=textbook", "target.value=9", "target.price=1"),
+        ("target.value and target.price are given",),
+    ),
+    "a target out of reach": (
+        ("allocate", "portfolio=textbook", "target.value=1e6"),
+        ("target value is 1e+06", "returns more than 3523.1924"),
+    ),
+    "a return out of reach": (
+        ("allocate", "portfolio=textbook", "target.return_per_unit=50"),
+        ("target return_per_unit is 50", "returns more than 20.794415 per unit on average"),
+    ),
+    "a target beyond counting": (
+        ("allocate", "portfolio=textbook", "target.price=1e-9"),
+        ("target price is 1e-09", "solver=waterfilling"),
+    ),
+    "a price of nothing": (
+        ("allocate", "portfolio=textbook", "target.price=0"),
+        ("target price is 0", "above 0"),
+    ),
+    "a word for a target": (
+        ("allocate", "portfolio=textbook", "target.value=much"),
+        ("target.value", "much"),
+    ),
+    "an unknown target": (("allocate", "portfolio=textbook", "target.roi=2"), ("target.roi",)),
+    "a target for a solver that finds none": (
+        ("allocate", "portfolio=textbook", "target.value=9", "solver=greedy"),
+        ("'greedy'", "exact"),
+    ),
+    "no frontier budget": (("frontier", "portfolio=textbook"), ("budget is missing",)),
+    "negative frontier budget": (("frontier", "portfolio=textbook", "budget=-1"), ("budget is -1",)),
+    "frontier budget too large": (("frontier", "portfolio=textbook", "budget=1e9"), ("1e+09",)),
+    "unknown frontier format": (
+        ("frontier", "portfolio=textbook", "budget=1", "format=xml"),
+        ("'xml'", "csv"),
+    ),
+    "unknown frontier solver": (
+        ("frontier", "portfolio=textbook", "budget=1", "solver=greedy"),
+        ("'greedy'", "waterfilling"),
+    ),
+    "no frontier rows": (("frontier", "portfolio=textbook", "budget=1", "rows=0"), ("rows is 0",)),
+    "missing frontier file": (("frontier", "portfolio=none.csv", "budget=1"), ("none.csv",)),
     "unknown command": (("fly",), ("'fly'", "run")),
 }
 
