@@ -31,14 +31,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import engine
 from engine.allocation import MOST_BUDGET, allocate, check_options, choose_lattice
-from engine.config import AllocateConfig, FrontierConfig, MonteCarloConfig, RunConfig
+from engine.comparison import Comparison, compare
+from engine.config import AllocateConfig, BenchmarkConfig, FrontierConfig, MonteCarloConfig, RunConfig
 from engine.files import load_portfolio
 from engine.frontier import budget_frontier
-from engine.report import allocation_table, frontier_columns, frontier_table, outcome_table
+from engine.report import (
+    allocation_table,
+    comparison_table,
+    frontier_columns,
+    frontier_table,
+    outcome_table,
+)
 from engine.scenarios import build_scenario
 from engine.simulation import Outcome, Simulation, Study
 from engine.solvers import SOLVERS, real_effort, solver_options
-from engine.storage import Records, open_folder, write_summary, write_text
+from engine.storage import Records, open_folder, write_comparison, write_summary, write_text
 from engine.targets import KINDS, budget_for
 
 USAGE = """usage: engine COMMAND [key=value ...]
@@ -47,6 +54,7 @@ commands:
   run        draw portfolios of a scenario, allocate by every solver, compare    (engine run scenario=staged)
   allocate   allocate a budget over one portfolio from a file    (engine allocate portfolio=FILE budget=100)
   frontier   the optimum of every budget at once, and its price    (engine frontier portfolio=FILE budget=100)
+  benchmark  solvers over test problems and published knapsacks    (engine benchmark 'sizes=[[20,300]]')
 
 engine COMMAND --help shows the command's configuration and choices.
 """
@@ -67,6 +75,7 @@ def register_schemas() -> None:
     store.store(group="schema", name="run", node=RunConfig)
     store.store(group="schema", name="allocate", node=AllocateConfig)
     store.store(group="schema", name="frontier", node=FrontierConfig)
+    store.store(group="schema", name="benchmark", node=BenchmarkConfig)
     for name in SOLVERS:
         options = [
             (n, str if get_args(p.annotation) else p.annotation, field(default=p.default))
@@ -81,6 +90,7 @@ def main() -> None:
         "run": run_command,
         "allocate": allocate_command,
         "frontier": frontier_command,
+        "benchmark": benchmark_command,
     }
     command = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if command in ("--help", "-h"):
@@ -190,16 +200,21 @@ def plan(config: RunConfig) -> Study:
     **Raises:** `ValueError` naming the key that cannot be.
     """
     run = config.run
-    if not config.solver:
-        raise ValueError("solver is empty, expected at least one solver")
     if not 0 <= config.budget <= MOST_BUDGET:
         raise ValueError(f"budget is {config.budget:g}, expected a number from 0 to {MOST_BUDGET:g}")
     scenario = build_scenario(config.scenario)
     dtype = np.dtype(run.dtype)
-    solvers = {name: check_options(name, dict(vars(options))) for name, options in config.solver.items()}
+    solvers = _checked_solvers(config.solver)
     costs, upper = scenario.costs(), scenario.upper()
     lattice = choose_lattice(solvers, config.budget, scenario.projects, costs, upper)
     return Study(scenario, config.budget, solvers, lattice, run.seed, run.portfolios, run.block, dtype)
+
+
+def _checked_solvers(solvers: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The options of each solver."""
+    if not solvers:
+        raise ValueError("solver is empty, expected at least one solver")
+    return {name: check_options(name, dict(vars(options))) for name, options in solvers.items()}
 
 
 def _check_run(run: MonteCarloConfig) -> MonteCarloConfig:
@@ -258,14 +273,53 @@ def _describe(study: Study, config: RunConfig) -> str:
 
 def _run_facts(study: Study, outcome: Outcome, seconds: float) -> dict[str, Any]:
     return {
-        "versions": {n: version(n) for n in ("engine", "jax", "jaxlib", "numpy", "optax")},
-        "device": {"kind": jax.devices()[0].device_kind, "count": jax.device_count()},
+        **_machine_facts(),
         "portfolios": outcome.done,
         "failed": outcome.failed,
         "seconds": seconds,
         "compile_seconds": outcome.compile_seconds,
         "portfolios_per_second": {name: outcome.rate(name) for name in study.solvers},
     }
+
+
+def _machine_facts() -> dict[str, Any]:
+    return {
+        "versions": {n: version(n) for n in ("engine", "jax", "jaxlib", "numpy", "optax")},
+        "device": {"kind": jax.devices()[0].device_kind, "count": jax.device_count()},
+        "cores": os.cpu_count(),
+    }
+
+
+def benchmark_command(config: BenchmarkConfig) -> None:
+    """`engine benchmark`."""
+    run = _check_run(config.run)
+    solvers = _checked_solvers(config.solver)
+    sizes = [_check_size(size) for size in config.sizes]
+    if not config.problems or not sizes:
+        raise ValueError(f"{'sizes' if config.problems else 'problems'} is empty, expected at least one")
+    comparison = Comparison(
+        config.problems, sizes, solvers, run.portfolios, run.seed, run.block, np.dtype(run.dtype)
+    )
+    rows: list[dict[str, Any]] = []
+    with jax.enable_x64(True):
+        studies = comparison.studies()
+        folder = open_folder(run.output)
+        write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.structured(config)))
+        for number, found in enumerate(compare(comparison), start=1):
+            rows += found
+            write_comparison(folder, rows, _machine_facts())
+            size = "{problem}, {projects} projects, budget {budget}".format(**found[0])
+            print(f"engine: {number} of {len(studies)}: {size}", file=sys.stderr)
+    _print(comparison_table(rows))
+    print(f"engine: results in {folder}", file=sys.stderr)
+
+
+def _check_size(size: Any) -> tuple[int, int]:
+    """A pair of whole numbers."""
+    pair = list(size) if isinstance(size, (list, tuple)) else []
+    if len(pair) != 2 or not all(isinstance(n, int) and 1 <= n <= MOST_BUDGET for n in pair):
+        raise ValueError(f"sizes has {size!r}, expected pairs of projects and budget: sizes=[[20,300]]")
+    return pair[0], pair[1]
 
 
 def allocate_command(config: AllocateConfig) -> None:

@@ -119,3 +119,13 @@ class FrontierConfig:
     solver: dict[str, Any] = field(default_factory=dict)
     format: str = "table"
     rows: int = 20
+
+
+@dataclass
+class BenchmarkConfig:
+    """`engine benchmark`."""
+
+    problems: list[str] = field(default_factory=list)
+    sizes: list[Any] = field(default_factory=list)
+    solver: dict[str, Any] = field(default_factory=dict)
+    run: MonteCarloConfig = field(default_factory=MonteCarloConfig)

@@ -44,19 +44,18 @@ def parameter(
     any_sign: bool = False,
     neutral: float = 1.0,
     axes: int = 0,
-    optional: bool = False,
+    default: Any = dataclasses.MISSING,
 ) -> Any:
-    """A curve's parameter: its domain, a harmless value for projects of other families, extra axes."""
+    """A curve's parameter: its domain, a harmless value for projects of other families, extra axes; `None` is
+    the default of those that may be absent."""
     metadata = {
         "positive": positive,
         "any_sign": any_sign,
         "neutral": neutral,
         "axes": axes,
-        "optional": optional,
+        "optional": default is None,
     }
-    if optional:
-        return dataclasses.field(default=None, metadata=metadata)
-    return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(parameter, dataclasses.field))
@@ -182,7 +181,7 @@ class Log(Smooth):
     concave: ClassVar[bool] = True
     scale: Vector = parameter(positive=False)
     rate: Vector = parameter()
-    baseline: Vector | None = parameter(any_sign=True, optional=True)
+    baseline: Vector | None = parameter(any_sign=True, default=None)
 
     def lift(self, effort: Vector) -> Vector:
         return self.scale * jnp.log1p(self.rate * effort)
@@ -212,7 +211,7 @@ class PureLog(Smooth):
     family: ClassVar[str] = "purelog"
     scale: Vector = parameter(positive=False)
     rate: Vector = parameter()
-    baseline: Vector | None = parameter(any_sign=True, optional=True)
+    baseline: Vector | None = parameter(any_sign=True, default=None)
 
     def lift(self, effort: Vector) -> Vector:
         return self.scale * jnp.log(jnp.maximum(self.rate * effort, 1.0))
@@ -242,7 +241,7 @@ class Power(Smooth):
     scale: Vector = parameter(any_sign=True)
     exponent: Vector = parameter(any_sign=True, neutral=0.5)
     shift: Vector = parameter()
-    baseline: Vector | None = parameter(any_sign=True, optional=True)
+    baseline: Vector | None = parameter(any_sign=True, default=None)
 
     def lift(self, effort: Vector) -> Vector:
         return self.scale * jnp.expm1(self.exponent * jnp.log1p(effort / self.shift))
@@ -275,7 +274,7 @@ class Exponential(Smooth):
     concave: ClassVar[bool] = True
     scale: Vector = parameter(positive=False)
     rate: Vector = parameter()
-    baseline: Vector | None = parameter(any_sign=True, optional=True)
+    baseline: Vector | None = parameter(any_sign=True, default=None)
 
     def lift(self, effort: Vector) -> Vector:
         return -self.scale * jnp.expm1(-self.rate * effort)
@@ -305,7 +304,7 @@ class Hill(Smooth):
     scale: Vector = parameter(positive=False)
     half: Vector = parameter()
     exponent: Vector = parameter()
-    baseline: Vector | None = parameter(any_sign=True, optional=True)
+    baseline: Vector | None = parameter(any_sign=True, default=None)
 
     def _log_odds(self, effort: Vector) -> Vector:
         """log((x/k)^h), so that the lift is a·sigmoid of it; −∞ at 0 with finite derivatives."""
@@ -364,7 +363,7 @@ class Weibull(Smooth):
     scale: Vector = parameter(positive=False)
     rate: Vector = parameter()
     exponent: Vector = parameter()
-    baseline: Vector | None = parameter(any_sign=True, optional=True)
+    baseline: Vector | None = parameter(any_sign=True, default=None)
 
     def _hazard(self, effort: Vector) -> Vector:
         """(b x)^h, capped where e^−(b x)^h is 0 long since; differentiable at 0 too."""
@@ -423,7 +422,7 @@ class Logistic(Smooth):
     scale: Vector = parameter(positive=False)
     rate: Vector = parameter()
     midpoint: Vector = parameter(any_sign=True)
-    baseline: Vector | None = parameter(any_sign=True, optional=True)
+    baseline: Vector | None = parameter(any_sign=True, default=None)
 
     def _span(self) -> Vector:
         return self.scale / jax.nn.sigmoid(self.rate * self.midpoint)
@@ -478,7 +477,7 @@ class Lifecycle(Curve):
     base: Float[Array, "projects stages"] = parameter(any_sign=True, neutral=0.0, axes=1)
     scale: Float[Array, "projects stages"] = parameter(positive=False, axes=1)
     rate: Float[Array, "projects stages"] = parameter(axes=1)
-    baseline: Vector | None = parameter(any_sign=True, optional=True)
+    baseline: Vector | None = parameter(any_sign=True, default=None)
 
     def _stages(self, effort: Vector) -> Float[Array, "projects stages"]:
         since = effort[..., None] - self.start
@@ -542,7 +541,7 @@ class Tabulated(Curve):
     rising: ClassVar[bool] = False
     values: Float[Array, "projects levels"] = parameter(any_sign=True, neutral=0.0, axes=1)
     points: Float[Array, "projects levels"] | None = parameter(
-        any_sign=True, optional=True, neutral=0.0, axes=1
+        any_sign=True, default=None, neutral=0.0, axes=1
     )
 
     def _position(self, effort: Vector) -> tuple[Int[Array, " projects"], Vector, Vector]:

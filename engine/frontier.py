@@ -39,7 +39,7 @@ from engine.lattice import MOST_STATES, Lattice
 from engine.portfolio import Portfolio, check, normalise
 from engine.solvers import greedy_path
 from engine.solvers.bounds import Scalar, unit_bounds
-from engine.solvers.exact import Programme, programme
+from engine.solvers.programme import Programme, programme
 from engine.solvers.solution import INFEASIBLE, NOT_FINITE, SOLVED, budget_slack
 from engine.solvers.waterfilling import waterfilling
 

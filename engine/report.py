@@ -36,6 +36,12 @@ HEADINGS = (
 )
 
 
+COMPARISON_CAPTION = (
+    "gap: certified, (bound − value)/|bound|. optimal: share that returns what the proved optimum does.\n"
+    "loss: share of the proved integer optimum that is missed."
+)
+
+
 def outcome_table(outcome: Outcome, title: str, real: set[str]) -> Table:
     """One row a solver; solvers whose effort is real rather than whole units are marked with a star."""
     table = Table(
@@ -62,6 +68,43 @@ def outcome_table(outcome: Outcome, title: str, real: set[str]) -> Table:
             _figure(of["effective_number"]["mean"], 3),
             _figure(of["price"]["mean"], 3),
             _rate(outcome.rate(solver)),
+        )
+    return table
+
+
+def comparison_table(rows: list[dict[str, Any]]) -> Table:
+    """One row a problem, size and solver: see `engine.comparison.COLUMNS`."""
+    table = Table(caption_justify="left", caption=COMPARISON_CAPTION)
+    for heading in ("problem", "projects × budget", "solver"):
+        table.add_column(heading)
+    for heading in (
+        "value",
+        "gap mean",
+        "gap max",
+        "proved",
+        "optimal",
+        "loss mean",
+        "loss 99 %",
+        "loss max",
+    ):
+        table.add_column(heading, justify="right")
+    table.add_column("per second", justify="right")
+    for row in rows:
+        first = row is rows[0] or row["solver"] == rows[0]["solver"]
+        if first and row is not rows[0]:
+            table.add_section()
+        shares = [row[name] for name in ("gap", "largest_gap")]
+        losses = [row[name] for name in ("loss", "loss_q99", "largest_loss")]
+        table.add_row(
+            row["problem"] if first else "",
+            f"{row['projects']} × {row['budget']}" if first else "",
+            row["solver"],
+            _figure(row["value"]),
+            *map(_percent, shares),
+            _percent(row["proved"], 1),
+            _percent(row["optimal"], 1),
+            *map(_percent, losses),
+            _rate(row["per_second"]),
         )
     return table
 

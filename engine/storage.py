@@ -4,6 +4,7 @@
     run.json         versions, device, counts, timings
     summary.csv      one row a solver and metric: mean, standard error, 95 % quantile, largest
     records.parquet  one row a portfolio and solver, where asked for
+    benchmark.csv    of a benchmark: one row a problem, size and solver
 
 Every file is written beside its place and renamed into it.
 """
@@ -23,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engine.comparison import COLUMNS
 from engine.simulation import Block, Outcome
 from engine.statistics import means
 
@@ -61,6 +63,16 @@ def write_summary(folder: Path, outcome: Outcome, run: dict[str, Any]) -> None:
         for metric, summary in summaries.items():
             writer.writerow([solver, metric, int(summary.count), *means(summary).values()])
     write_text(folder / "summary.csv", table.getvalue())
+    write_text(folder / "run.json", json.dumps(run, indent=2) + "\n")
+
+
+def write_comparison(folder: Path, rows: list[dict[str, Any]], run: dict[str, Any]) -> None:
+    """benchmark.csv, one row a problem, size and solver, and run.json."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(COLUMNS), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(folder / "benchmark.csv", table.getvalue())
     write_text(folder / "run.json", json.dumps(run, indent=2) + "\n")
 
 

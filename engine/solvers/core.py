@@ -268,10 +268,13 @@ def far_programme(moves: Moves, begin: Float[Array, " states"]) -> Programme:
             if stride is None:
                 start = size + 1 - jnp.clip(first, -width, size)
                 part = jax.lax.dynamic_slice(padded, (start,), (size + width - 1,))
-                moved = lambda j: part[width - 1 - j : width - 1 - j + size]  # noqa: E731
-            else:
-                start = lambda j: size + width - jnp.clip(first + j * stride, 0, size)
-                moved = lambda j: jax.lax.dynamic_slice(padded, (start(j),), (size,))  # noqa: E731
+
+            def moved(j: int) -> Array:
+                if stride is None:
+                    return part[width - 1 - j : width - 1 - j + size]
+                start = size + width - jnp.clip(first + j * stride, 0, size)
+                return jax.lax.dynamic_slice(padded, (start,), (size,))
+
             return jnp.maximum(after, _fold(lambda j: moved(j) + score[j], width)), None
 
         return jax.lax.scan(window, jnp.full_like(best, -jnp.inf), (steps, score))[0], best
