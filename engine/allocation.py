@@ -25,7 +25,7 @@ from engine.solvers.solution import INFEASIBLE, NOT_FINITE
 MOST_BUDGET = 1e15
 MOST_WORK = 1e12
 CHUNK_ENTRIES = 30_000_000
-NEEDS_NO_LATTICE = ("waterfilling",)
+NEEDS_NO_LATTICE = ("waterfilling", "continuous")
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ BUDGET = 8.0
 SHAPE = (48, 3)
 # Efforts, values and bounds are sums of a few float64 numbers of size 1 to 100.
 ROUNDING = 1e-9
-REAL_EFFORT = ("waterfilling",)
+REAL_EFFORT = ("waterfilling", "continuous")
 
 EVERYTHING = ("quarter_cost", "bounds", "startup", "success", "curvature", "threshold")
 # Every family, with and without the optional parts; each case is seven compilations.

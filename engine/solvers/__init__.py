@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from engine.lattice import Lattice
 from engine.portfolio import Portfolio
 from engine.solvers.bounds import Scalar, integer_dual, unit_bounds
+from engine.solvers.continuous import continuous
 from engine.solvers.density import best_of, climb, density
 from engine.solvers.exact import exact
 from engine.solvers.greedy import Path, greedy, greedy_path
@@ -46,6 +47,7 @@ SOLVERS: dict[str, Solver] = {
     "relaxation": relaxation,
     "bound": bound,
     "exact": exact,
+    "continuous": continuous,
 }
 
 __all__ = ["SOLVERS", "Path", "Solution", "Solver", "greedy_path", "real_effort", "solver_options"]
@@ -59,4 +61,4 @@ def solver_options(name: str) -> dict[str, inspect.Parameter]:
 
 def real_effort(name: str, options: dict[str, Any]) -> bool:
     """Whether this solver's answers are real effort rather than whole units."""
-    return name == "waterfilling" or (name == "relaxation" and not options.get("rounding", True))
+    return name in ("waterfilling", "continuous") or (name == "relaxation" and not options.get("rounding", True))
