@@ -46,10 +46,10 @@ from engine.solvers.solution import Solution, budget_slack, conclude, rounding_s
 from engine.solvers.waterfilling import waterfilling
 
 OPEN_NODES = 64
-ROOT_STEPS = 20
-CHILD_STEPS = 10
+ROOT_STEPS = 24
+CHILD_STEPS = 12
 # Steps of the price search that follow the supporting lines alone.
-CUT_STEPS = 10
+CUT_STEPS = 8
 # A child's price is sought first at this relative distance from its parent's, then ever further.
 FIRST_STRIDE = 0.03
 # A split leaves at least this share of a jump on either side.
@@ -99,7 +99,7 @@ def continuous(
     budget: Scalar,
     lattice: Lattice,
     *,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-9,
     most_nodes: int = 2000,
 ) -> Solution:
     """The optimum over real effort, to a certified gap.
