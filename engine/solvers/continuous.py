@@ -299,7 +299,9 @@ def search_price(
         over = point.spend > budget
         below = jax.tree.map(lambda new, old: jnp.where(over, new, old), point, below)
         above = jax.tree.map(lambda new, old: jnp.where(over, old, new), point, above)
-        return below, above, jnp.minimum(bound, jnp.sum(response.payoff) + price * budget)
+        # The first price stands for 0: times the budget it would be a gap of its own where returns are 0.
+        dual = jnp.where(step == 0, jnp.sum(returns), jnp.sum(response.payoff) + price * budget)
+        return below, above, jnp.minimum(bound, dual)
 
     idle = Point(infinite, least, portfolio.returns(least), portfolio.spend(least))
     begin = idle._replace(price=tiny, spend=infinite), idle, infinite
