@@ -1,4 +1,4 @@
-"""Continuous branch and bound against fine grids, dynamic programming, water-filling and the integer optimum."""
+"""Continuous branch and bound against fine grids, dynamic programming, water-filling and whole units."""
 
 from __future__ import annotations
 
@@ -185,6 +185,8 @@ def test_infinite_first_slopes() -> None:
 
 def test_one_s_shaped_project_takes_the_budget() -> None:
     budgets = np.array([0.5, 3.0, 20.0])
-    solution = engine.solve(Logistic(np.ones((3, 1)), np.ones((3, 1)), np.full((3, 1), 6.0)), budgets, "continuous")
+    solution = engine.solve(
+        Logistic(np.ones((3, 1)), np.ones((3, 1)), np.full((3, 1), 6.0)), budgets, "continuous"
+    )
     np.testing.assert_allclose(solution.effort[:, 0], budgets, rtol=1e-12)
     assert np.all(solution.proved)

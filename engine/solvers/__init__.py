@@ -61,4 +61,6 @@ def solver_options(name: str) -> dict[str, inspect.Parameter]:
 
 def real_effort(name: str, options: dict[str, Any]) -> bool:
     """Whether this solver's answers are real effort rather than whole units."""
-    return name in ("waterfilling", "continuous") or (name == "relaxation" and not options.get("rounding", True))
+    return name in ("waterfilling", "continuous") or (
+        name == "relaxation" and not options.get("rounding", True)
+    )
