@@ -20,6 +20,7 @@ from engine.curves import Curve
 from engine.lattice import Lattice, build_lattice
 from engine.portfolio import Portfolio, check, normalise
 from engine.solvers import SOLVERS, Solution, real_effort, solver_options
+from engine.solvers.continuous import OPEN_NODES
 from engine.solvers.solution import INFEASIBLE, NOT_FINITE
 
 MOST_BUDGET = 1e15
@@ -76,7 +77,7 @@ def solve(
     most = float(np.max(budgets, initial=0.0))
     lattice = choose_lattice([solver], most, portfolio.shape[-1], portfolio.cost, upper)
     run = compiled(solver, lattice, tuple(sorted(options.items())))
-    return batched(run, portfolio, budgets, _chunk_size(lattice, portfolio.shape[-1]))
+    return batched(run, portfolio, budgets, _chunk_size(solver, lattice, portfolio.shape[-1]))
 
 
 def check_options(solver: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -166,9 +167,10 @@ def batched(
     return jax.tree.map(lambda *parts: np.concatenate(parts).reshape(batch + parts[0].shape[1:])[()], *chunks)
 
 
-def _chunk_size(lattice: Lattice, projects: int) -> int:
+def _chunk_size(solver: str, lattice: Lattice, projects: int) -> int:
     """How many portfolios are solved at once: bounded memory, whatever the batch."""
-    return max(1, CHUNK_ENTRIES // (projects * (lattice.units + lattice.states + 64)))
+    boxes = 3 * OPEN_NODES if solver == "continuous" else 0
+    return max(1, CHUNK_ENTRIES // (projects * (lattice.units + lattice.states + boxes + 64)))
 
 
 @functools.lru_cache(maxsize=256)

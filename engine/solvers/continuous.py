@@ -149,10 +149,11 @@ def certified(tree: Tree) -> Scalar:
 def goal(portfolio: Portfolio, tree: Tree, tolerance: float) -> Scalar:
     """A bound that need not be lowered further: within the tolerance, or within rounding, of the value.
 
-    `conclude` widens the bound by the slack, which is therefore taken off the tolerance.
+    `conclude` widens the bound by the slack, which is therefore taken off the tolerance, with a tenth more
+    for the rounding of the gap itself.
     """
     slack = rounding_slack(portfolio, tree.effort, tree.value)
-    return tree.value + jnp.maximum(tolerance * jnp.abs(tree.value) - slack, 0.5 * slack)
+    return tree.value + jnp.maximum(tolerance * jnp.abs(tree.value) - 1.1 * slack, 0.5 * slack)
 
 
 def find_twins(portfolio: Portfolio) -> Bool[Array, "projects projects"]:
