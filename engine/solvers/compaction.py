@@ -6,8 +6,8 @@ need a hundred times the steps of most, nearly all of that work is thrown away. 
 fixed number of them at a time, step those until half of them are done, put them back, and so on. Each
 member takes exactly the steps that it would have taken alone.
 
-Cost: at most twice the steps that the members need themselves, plus one gather and one scatter of the
-state a round, and the rounds of the last few members, which run in a group of their own size.
+Cost: about twice the steps that the members need themselves at most, plus one gather and one scatter of
+the state a round; the last group waits for its slowest member.
 """
 
 from __future__ import annotations
