@@ -327,14 +327,14 @@ def fine_grid(portfolio: Portfolio, budget: float, points: int = 4001) -> Array:
     return np.max(earned[..., 0] + kept, axis=0)
 
 
-def concave_optimum(portfolio: Portfolio, budget: float) -> tuple[Array, Array]:
+def concave_optimum(portfolio: Portfolio, budget: float | Array) -> tuple[Array, Array]:
     """(effort, price) of the real optimum of concave portfolios [batch, projects], by nested bisection.
 
     On the multiplier λ outside, on slope(x) = λ c inside: nothing but the derivative of `returns`.
     """
     cost, (lower, upper) = costs(portfolio), limits(portfolio)
     # Twice what the budget buys: a project that takes it all must still be priced by its own slope.
-    most = np.minimum(upper, 2 * budget / cost)
+    most = np.minimum(upper, 2 * np.asarray(budget)[..., None] / cost)
 
     def respond(price: Array) -> Array:
         low, high = lower.astype(float), np.maximum(most, lower)

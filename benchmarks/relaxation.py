@@ -1,0 +1,178 @@
+"""The relaxation against its goals: distance from the optimum, and portfolios per second next to SLSQP's.
+
+    python -m benchmarks.relaxation            10,000 portfolios a case; results/relaxation.json
+
+Concave cases are measured against water-filling, S-shaped ones against the exact integer optimum: real effort
+may exceed that one, whole units may not. SLSQP (SciPy, analytic slopes) takes turns with the relaxation in the
+same process on the first few portfolios of each concave case.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from scipy import optimize
+
+import engine
+from benchmarks.machine import save
+from engine.cli import config_folder, register_schemas
+from engine.scenarios import build_scenario, portfolio_key
+
+PORTFOLIOS, ROUNDS, LOOPS = 10_000, 3, 60
+TWENTY = ("scenario.projects=20", "budget=300")
+CONCAVE: dict[str, tuple[str, ...]] = {
+    "product_embedded": ("scenario=product_embedded",),
+    "research_lab": ("scenario=research_lab",),
+    "big_tech": ("scenario=big_tech",),
+    "log": ("scenario=s_shaped", "curves@scenario.curves=[log]", *TWENTY),
+    "power": ("scenario=s_shaped", "curves@scenario.curves=[power]", *TWENTY),
+    "exponential": ("scenario=s_shaped", "curves@scenario.curves=[exponential]", *TWENTY),
+    "log, power, exponential": (
+        "scenario=s_shaped",
+        "curves@scenario.curves=[log,power,exponential]",
+        "scenario.weight.sigma=1.5",
+        *TWENTY,
+    ),
+}
+S_SHAPED = {name: (f"scenario={name}",) for name in ("s_shaped", "independent_division", "staged")}
+
+
+def draw(overrides: tuple[str, ...], count: int) -> tuple[engine.Portfolio, float]:
+    """Portfolios 0, 1, … of a scenario with these overrides, in float64, and its budget."""
+    register_schemas()
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        composed = compose("run", ["run.output=unused", *overrides])
+    config: Any = OmegaConf.to_object(composed)
+    scenario = build_scenario(config.scenario)
+    keys = jax.vmap(lambda j: portfolio_key(0, j))(np.arange(count, dtype=np.uint32))
+    drawn = jax.jit(jax.vmap(lambda key: scenario.draw(key, np.float64)))(keys)
+    return jax.tree.map(np.asarray, drawn), float(config.budget)
+
+
+def cast(portfolio: engine.Portfolio, dtype: type) -> engine.Portfolio:
+    """The same in another floating dtype."""
+    return jax.tree.map(lambda a: a.astype(dtype) if np.issubdtype(a.dtype, np.floating) else a, portfolio)
+
+
+def slsqp(portfolio: engine.Portfolio, budget: float, count: int) -> Callable[[], np.ndarray]:
+    """SLSQP with its default stopping on the first portfolios, one by one; value and slope in compiled JAX."""
+    value = jax.jit(lambda p, x: -p.value(x))
+    slope = jax.jit(lambda p, x: -p.slope(x))
+    rows = [jax.tree.map(lambda a, i=i: jnp.asarray(a[i]), portfolio) for i in range(count)]
+    projects = portfolio.shape[-1]
+    limits = []
+    for i in range(count):
+        lower = np.zeros(projects) if portfolio.lower is None else portfolio.lower[i]
+        upper = np.full(projects, budget) if portfolio.upper is None else portfolio.upper[i]
+        limits.append(list(zip(lower, upper, strict=True)))
+    ones = np.ones(projects)
+
+    def run() -> np.ndarray:
+        values = []
+        for row, bounds in zip(rows, limits, strict=True):
+            answer = optimize.minimize(
+                lambda x, p=row: float(value(p, x)),
+                np.full(projects, budget / projects),
+                jac=lambda x, p=row: np.asarray(slope(p, x)),
+                bounds=bounds,
+                constraints=[{"type": "ineq", "fun": lambda x: budget - x.sum(), "jac": lambda x: -ones}],
+                method="SLSQP",
+            )
+            values.append(-answer.fun)
+        return np.array(values)
+
+    return run
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """Of one call."""
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin
+
+
+def concave(name: str) -> dict[str, Any]:
+    """Worst gaps to water-filling in both dtypes, real effort, and rates beside SLSQP's."""
+    portfolio, budget = draw(CONCAVE[name], PORTFOLIOS)
+    best = engine.solve(portfolio, budget, "waterfilling").value
+    figures: dict[str, Any] = {"projects": portfolio.shape[-1], "budget": budget}
+    loop = slsqp(portfolio, budget, LOOPS)
+    figures["slsqp_worst_gap"] = float(np.max((best[:LOOPS] - loop()) / best[:LOOPS]))
+    runs: dict[str, tuple[Callable[[], object], int]] = {"slsqp": (loop, LOOPS)}
+    for dtype in (np.float64, np.float32):
+        given = cast(portfolio, dtype)
+        run = lambda given=given: engine.solve(given, budget, "relaxation", rounding=False)  # noqa: E731
+        solution, label = run(), np.dtype(dtype).name
+        value = np.asarray(jax.vmap(engine.Portfolio.value)(portfolio, solution.effort.astype(float)))
+        figures[label] = {
+            "worst_gap": float(np.max((best - value) / best)),
+            "mean_gap": float(np.mean((best - value) / best)),
+            "worst_certified_gap": float(np.max(solution.gap)),
+            "overspent": float(np.max(solution.effort.astype(float) @ np.ones(portfolio.shape[-1])) / budget - 1),
+        }
+        runs[label] = (run, PORTFOLIOS)
+    times: dict[str, list[float]] = {label: [] for label in runs}
+    for _ in range(ROUNDS):
+        for label, (run, _) in runs.items():
+            times[label].append(seconds(run))
+    rates = {label: runs[label][1] / statistics.median(times[label]) for label in runs}
+    figures["portfolios_per_second"] = {label: round(rate, 1) for label, rate in rates.items()}
+    figures["times_slsqp"] = {k: round(rates[k] / rates["slsqp"], 1) for k in ("float64", "float32")}
+    return figures
+
+
+def s_shaped(name: str) -> dict[str, Any]:
+    """Gaps to the exact integer optimum, and to the certified bound, with and without rounding."""
+    portfolio, budget = draw(S_SHAPED[name], PORTFOLIOS)
+    best = engine.solve(portfolio, budget, "exact").value
+    figures: dict[str, Any] = {"projects": portfolio.shape[-1], "budget": budget}
+    for rounding in (True, False):
+        run = lambda r=rounding: engine.solve(portfolio, budget, "relaxation", rounding=r)  # noqa: E731
+        solution = run()
+        gap = 1.0 - solution.value / best
+        figures["whole units" if rounding else "real effort"] = {
+            "mean_gap_to_integer_optimum": float(gap.mean()),
+            "p99_gap_to_integer_optimum": float(np.quantile(gap, 0.99)),
+            "worst_gap_to_integer_optimum": float(gap.max()),
+            "mean_certified_gap": float(solution.gap.mean()),
+            "p99_certified_gap": float(np.quantile(solution.gap, 0.99)),
+            "portfolios_per_second": round(
+                PORTFOLIOS / statistics.median(seconds(run) for _ in range(ROUNDS)), 1
+            ),
+        }
+    return figures
+
+
+def main() -> None:
+    """Measure, print, save."""
+    jax.config.update("jax_enable_x64", True)
+    figures: dict[str, Any] = {"portfolios": PORTFOLIOS, "concave": {}, "s_shaped": {}}
+    for name in CONCAVE:
+        figures["concave"][name] = found = concave(name)
+        for label in ("float64", "float32"):
+            print(
+                f"{name:24s}{label}: worst gap {found[label]['worst_gap']:8.1e}"
+                f"{found['portfolios_per_second'][label]:12,.0f}/s {found['times_slsqp'][label]:8,.0f} × SLSQP",
+                flush=True,
+            )
+    for name in S_SHAPED:
+        figures["s_shaped"][name] = found = s_shaped(name)
+        for label, row in ((k, v) for k, v in found.items() if isinstance(v, dict)):
+            print(
+                f"{name:24s}{label}: mean {row['mean_gap_to_integer_optimum']:9.4%}"
+                f" p99 {row['p99_gap_to_integer_optimum']:8.3%} {row['portfolios_per_second']:8,.0f}/s",
+                flush=True,
+            )
+    print(f"saved {save('relaxation', figures)}")
+
+
+if __name__ == "__main__":
+    main()
