@@ -231,7 +231,9 @@ def concave_utility(curvature: Vector | None, performance: Vector) -> Vector:
     if curvature is None:
         return performance
     safe = jnp.where(curvature > 0, curvature, 1.0)
-    return jnp.where(curvature > 0, -jnp.expm1(-safe * performance) / safe, performance)
+    # At r = 0 the first terms in r, so that the derivative in r is right there too.
+    linear = performance * (1.0 - 0.5 * curvature * performance)
+    return jnp.where(curvature > 0, -jnp.expm1(-safe * performance) / safe, linear)
 
 
 def concave_utility_gain(curvature: Vector | None, performance: Vector, rise: Vector) -> Vector:

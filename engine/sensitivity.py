@@ -1,9 +1,9 @@
-"""Sensitivity: how the optimal value and the optimal effort over real numbers change with what they depend on.
+"""Sensitivity: how the optimal value and the optimal real effort change with what they depend on.
 
     V*(θ, B) = max_x V(x; θ)   subject to  Σ_i c_i x_i ≤ B,  l_i ≤ x_i ≤ u_i
 
 with θ everything in a portfolio: curve parameters, weights, costs, bounds and the rest. Both functions carry
-a linear rule (`jax.custom_jvp`), so `jax.grad`, `jax.jacfwd`, `jax.jacrev`, `jax.jit` and `jax.vmap` work, and
+a linear rule (`jax.custom_jvp`), so `jax.grad`, `jax.jacfwd`, `jax.jit` and `jax.vmap` work, and
 nothing differentiates through the solver's iterations.
 
 - The value by the envelope theorem (Milgrom & Segal 2002): the derivative of the Lagrangian at the optimum,
@@ -30,7 +30,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 
 from engine.curves import Curve, Vector
 from engine.lattice import Lattice

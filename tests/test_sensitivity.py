@@ -106,17 +106,14 @@ def test_derivatives_are_those_of_central_differences(name: str, parts: tuple[st
         if put is None:
             move = 0.1 * budgets
             ends = [optimum(portfolio, budgets + sign * STEP * move) for sign in (1, -1)]
-            (value, effort), (value_dot, effort_dot) = push(portfolio, budgets, still, move)
+            (value, _), (value_dot, effort_dot) = push(portfolio, budgets, still, move)
         else:
             here = find(portfolio, field)
-            move = rng.uniform(-1.0, 1.0, SHAPE) * np.where(np.isfinite(here), np.maximum(np.abs(here), 0.1), 0)
-            move = np.abs(move) if field == "lower" else move
-            move = -np.abs(move) if field == "upper" else move
+            # In proportion, so that what is 0, a bound or a curvature, stays within its domain.
+            move = rng.uniform(-1.0, 1.0, SHAPE) * np.where(np.isfinite(here), here, 0.0)
             ends = [optimum(put(here + sign * STEP * move), budgets) for sign in (1, -1)]
             tangent = dict(fields(still))[field](move)
-            (value, effort), (value_dot, effort_dot) = push(
-                portfolio, budgets, tangent, np.zeros_like(budgets)
-            )
+            (value, _), (value_dot, effort_dot) = push(portfolio, budgets, tangent, np.zeros_like(budgets))
         here_value, here_effort, here_place = optimum(portfolio, budgets)
         np.testing.assert_allclose(value, here_value, rtol=1e-9)
         smooth = np.all((ends[0][2] == here_place) & (ends[1][2] == here_place), axis=-1)
@@ -130,3 +127,72 @@ def test_derivatives_are_those_of_central_differences(name: str, parts: tuple[st
     # Rows where a project reaches or leaves a bound within the step are no test of a derivative.
     assert np.mean(compared) > 0.8
 
+
+@pytest.mark.parametrize(("name", "parts"), [("hill", ()), ("logistic", ("startup",))], ids=ids)
+def test_other_portfolios_are_differentiated_at_the_optimum_found(name: str, parts: tuple[str, ...]) -> None:
+    portfolio = reference.draw(name, 3, SHAPE, parts, reach=BUDGET)
+    rng = np.random.default_rng(4)
+    budgets, still = np.full(SHAPE[0], BUDGET), zeros(portfolio)
+    for field, put in [("budget", None), *fields(portfolio)]:
+        move = 0.1 * budgets if put is None else rng.uniform(-1.0, 1.0, SHAPE) * find(portfolio, field)
+        tangent = still if put is None else dict(fields(still))[field](move)
+        rise = move if put is None else np.zeros_like(budgets)
+        (_, effort), (value_dot, effort_dot) = push(portfolio, budgets, tangent, rise)
+        ends = []
+        for sign in (STEP, -STEP):
+            moved = portfolio if put is None else put(find(portfolio, field) + sign * move)
+            found = push(moved, budgets + sign * rise, still, np.zeros_like(budgets))[0][1]
+            ends.append((reference.value(moved, found), np.asarray(found)))
+        # Where the best allocation jumps, or a project meets a bound or its kink, there is no derivative.
+        support = [np.asarray(e) > 1e-9 for e in (effort, ends[0][1], ends[1][1])]
+        near = np.abs(ends[0][1] - ends[1][1]).max(-1) < 0.1
+        smooth = np.all((support[0] == support[1]) & (support[0] == support[2]), -1) & near
+        assert smooth.mean() > 0.7
+        slope = (ends[0][0] - ends[1][0]) / (2 * STEP)
+        change = (ends[0][1] - ends[1][1]) / (2 * STEP)
+        off = np.abs(value_dot - slope) / (1 + np.abs(slope)), np.abs(effort_dot - change).max(-1)
+        assert np.quantile(off[0][smooth], 0.9) <= 1e-6, field
+        assert np.quantile((off[1] / (1 + np.abs(change).max(-1)))[smooth], 0.8) <= 1e-4, field
+
+
+def test_price_is_the_derivative_in_the_budget() -> None:
+    portfolio = reference.draw("log", 5, SHAPE, ("bounds", "real_cost"), reach=BUDGET)
+    # From nothing to more than all caps can take.
+    budgets = np.concatenate([np.full(4, 20.0), np.linspace(12.0, 400.0, SHAPE[0] - 4)])
+    price = engine.solve(portfolio, budgets, "waterfilling").price
+    slope = jax.jit(jax.vmap(jax.grad(engine.optimal_value, argnums=1)))(portfolio, budgets)
+    np.testing.assert_allclose(slope, price, rtol=1e-12)
+
+
+def test_forward_and_reverse_agree_and_the_hessian_is_symmetric() -> None:
+    curves = engine.Log(jnp.array([1.0, 2.0, 3.0]), jnp.array([0.5, 0.2, 0.1]))
+    portfolio = Portfolio(curves, weight=jnp.array([1.0, 1.5, 0.7]), cost=jnp.array([1.0, 2.0, 1.0]))
+    effort = jax.jit(jax.jacfwd(engine.optimal_effort))(portfolio, 20.0)
+    other = jax.jit(jax.jacrev(engine.optimal_effort))(portfolio, 20.0)
+    for one, two in zip(jax.tree.leaves(effort), jax.tree.leaves(other), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-14)
+
+    def value(weight: Any) -> Any:
+        return engine.optimal_value(dataclasses.replace(portfolio, weight=weight), 20.0)
+
+    hessian = jax.jit(jax.hessian(value))(portfolio.weight)
+    np.testing.assert_allclose(hessian, hessian.T, rtol=1e-9)
+    # V* is convex in the weights, a maximum of linear functions of them.
+    assert np.linalg.eigvalsh(hessian).min() >= -1e-12
+    assert np.linalg.eigvalsh(hessian).max() > 0.01
+
+
+def test_corners() -> None:
+    curves = engine.Exponential(jnp.array([2.0, 1.0]), jnp.array([0.5, 0.5]))
+    grad = jax.jit(jax.value_and_grad(engine.optimal_value, argnums=1))
+    push_budget = jax.jit(jax.jacfwd(engine.optimal_effort, argnums=1))
+    # No budget: the first unit goes to the steeper project, whose slope is 2 · 0.5.
+    np.testing.assert_allclose(grad(curves, 0.0), (0.0, 1.0), atol=1e-12)
+    np.testing.assert_allclose(push_budget(curves, 0.0), [1.0, 0.0])
+    # More than the caps can take: nothing changes, and a cap is worth the slope there.
+    capped = Portfolio(curves, upper=jnp.array([1.0, 1.0]))
+    np.testing.assert_allclose(jax.grad(engine.optimal_value, argnums=1)(capped, 5.0), 0.0, atol=1e-12)
+    by_cap = jax.grad(engine.optimal_value)(capped, 5.0).upper
+    np.testing.assert_allclose(by_cap, 0.5 * np.array([2.0, 1.0]) * np.exp(-0.5), rtol=1e-12)
+    with pytest.raises(ValueError, match="use jax"):
+        engine.optimal_value(engine.Log(np.ones((3, 2)), np.ones((3, 2))), 1.0)

@@ -9,7 +9,7 @@ rather than f': exact at once for logs, and free of units, so no scenario needs 
 bends upwards its reach is all that the budget buys.
 
 V is separable, and so is the safeguard: a project whose step does not pay for itself at λ stays where it is
-and tries a quarter of the reach next time. Hence V never falls, up to rounding.
+and tries a quarter of the reach next time. A step that lowers V as a whole is not taken.
 
 It stops when the Frank–Wolfe gap, max_{y feasible} ∇V(x)·(y − x), is within `tolerance` of the value: a few
 steps, since convergence is quadratic. Where V is concave that gap bounds V* − V(x) and is the certificate
@@ -48,11 +48,12 @@ from engine.solvers.density import best_of, equal_split
 from engine.solvers.greedy import certify, fill
 from engine.solvers.solution import Solution, conclude
 
-MULTIPLIER_STEPS = 4
+MULTIPLIER_STEPS = 5
+FAINT = 1e-12
 FAR = 0.3
 LONGEST_REACH = 16.0
 NEAREST_ZERO = 0.1
-STALLED_STEPS = 3
+STALLED_STEPS = 4
 WORTHWHILE = 1e-9
 SCOUT_STEPS = 4
 LOWER_PRICES = (0.8, 0.6, 0.4, 0.2)
@@ -60,7 +61,7 @@ ROUND_UP = 1e-3
 
 
 class Box(NamedTuple):
-    """Where effort may lie: Σ c x ≤ budget, least ≤ x ≤ most; `steep` where the slope at least is infinite."""
+    """Where effort may lie: Σ c x ≤ budget, least ≤ x ≤ most; `steep` where the slope there is infinite."""
 
     budget: Scalar
     costs: Vector
@@ -156,7 +157,7 @@ def respond(box: Box, point: Point, reach: Vector) -> tuple[Vector, Scalar]:
         below = jnp.max(jnp.where(rising & (meets < water), meets, 0.0))
         step = water + missing / jnp.where(speed > 0, speed, 1.0)
         step = jnp.where(speed > 0, step, jnp.where(over, below, above))
-        step = jnp.where((step > low) & (step < high), step, 0.5 * (low + high))
+        step = jnp.where((step > low) & (step < high), step, jnp.sqrt(jnp.maximum(low, FAINT * high) * high))
         return low, high, jnp.where(jnp.abs(missing) <= hair, water, step)
 
     begin = low, high, jnp.clip(point.water, low, high)
@@ -191,20 +192,27 @@ def advance(portfolio: Portfolio, box: Box, ascent: Ascent) -> Ascent:
     )
     share = jnp.where(pays, wider, 0.25 * jnp.minimum(ascent.share, 1.0))
     effort = within_budget(box, point.effort, jnp.where(pays, step, 0.0))
-    point = evaluate(portfolio, box, effort, water)
+    reached = evaluate(portfolio, box, effort, water)
+    # Where the multiplier is not found yet, or steps were too long, only the search for it goes on.
+    fell = reached.value < point.value - hair * jnp.sum(jnp.abs(point.returns))
+    point = jax.tree.map(lambda new, old: jnp.where(fell, old, new), reached, point._replace(water=water))
+    share = jnp.where(fell, 0.5 * jnp.minimum(ascent.share, 1.0), share)
     risen, size = point.value - ascent.best.value, jnp.abs(point.value)
     better = (risen > hair * size) | ((risen >= -hair * size) & (point.gap < ascent.best.gap))
     best = jax.tree.map(lambda new, old: jnp.where(better, new, old), point, ascent.best)
-    moving = (risen > WORTHWHILE * size) | (point.gap < 0.9 * ascent.best.gap)
+    moving = (risen > WORTHWHILE * size) | (point.gap < 0.9 * ascent.best.gap) | fell
     idle = jnp.where(moving, 0, ascent.idle + 1).astype(jnp.int32)
     return Ascent(point, share, best, idle, ascent.steps + 1)
 
 
 def ascend(portfolio: Portfolio, box: Box, effort: Vector, tolerance: float, most_steps: int) -> Ascent:
     """Climb from an effort, brought within the budget, until the Frank–Wolfe gap is within tolerance."""
-    one = jnp.ones((), portfolio.dtype)
     tolerance = max(tolerance, 64.0 * float(jnp.finfo(portfolio.dtype).eps))
-    begin = evaluate(portfolio, box, effort, one)
+    begin = evaluate(portfolio, box, effort, jnp.ones((), portfolio.dtype))
+    # The water level if no bound were met.
+    rate = jnp.sum(begin.reach * begin.slope)
+    level = (box.budget - portfolio.spend(effort - begin.reach)) / jnp.where(rate > 0, rate, 1.0)
+    begin = begin._replace(water=level)
     target, water = respond(box, begin, begin.reach)
     over = portfolio.spend(effort) > box.budget
     effort = within_budget(box, box.least, jnp.where(over, target, effort) - box.least)
@@ -219,7 +227,9 @@ def ascend(portfolio: Portfolio, box: Box, effort: Vector, tolerance: float, mos
     return jax.lax.while_loop(unfinished, lambda ascent: advance(portfolio, box, ascent), start)
 
 
-def neighbours(box: Box, dual: Dual, response: Callable[[Scalar], Response]) -> Float[Array, "starts projects"]:
+def neighbours(
+    box: Box, dual: Dual, response: Callable[[Scalar], Response]
+) -> Float[Array, "starts projects"]:
     """The dual's best responses, inside and outside the budget, and those with one project toggled.
 
     A project that is taken up goes to its best response at the highest of some lower prices that funds it.
