@@ -59,16 +59,15 @@ def optimal_effort(portfolio: Portfolio | Curve, budget: float | Scalar) -> Vect
 
 
 def _as_arrays(portfolio: Portfolio | Curve, budget: float | Scalar) -> tuple[Portfolio, Scalar]:
-    if isinstance(portfolio, Curve):
-        portfolio = Portfolio(portfolio)
-    portfolio = jax.tree.map(jnp.asarray, portfolio)
-    budget = jnp.asarray(budget, portfolio.dtype)
-    if len(portfolio.shape) != 1 or budget.ndim:
+    given = Portfolio(portfolio) if isinstance(portfolio, Curve) else portfolio
+    arrays: Portfolio = jax.tree.map(jnp.asarray, given)
+    budget = jnp.asarray(budget, arrays.dtype)
+    if len(arrays.shape) != 1 or budget.ndim:
         raise ValueError(
-            f"expected one portfolio of arrays [projects] and one budget, got shapes {portfolio.shape} and "
+            f"expected one portfolio of arrays [projects] and one budget, got shapes {arrays.shape} and "
             f"{budget.shape}: use jax.vmap for a batch"
         )
-    return portfolio, budget
+    return arrays, budget
 
 
 @jax.custom_jvp

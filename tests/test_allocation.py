@@ -177,7 +177,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "option of another solver": ("exact", {"rounding": False}, "unknown option 'rounding'"),
     "text for a number": ("relaxation", {"tolerance": "small"}, "tolerance"),
     "number for a switch": ("relaxation", {"rounding": 1}, "rounding"),
-    "fraction for a count": ("relaxation", {"restarts": 2.5}, "restarts"),
+    "fraction for a count": ("relaxation", {"most_steps": 2.5}, "most_steps"),
     "switch for a count": ("relaxation", {"most_steps": True}, "most_steps"),
     "no steps": ("relaxation", {"most_steps": 0}, "most_steps"),
     "negative tolerance": ("relaxation", {"tolerance": -1e-3}, "tolerance"),
