@@ -9,9 +9,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, get_args
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast, get_args
 
 import jax
 import numpy as np
@@ -26,6 +28,7 @@ from engine.solvers.solution import INFEASIBLE, NOT_FINITE
 MOST_BUDGET = 1e15
 MOST_WORK = 1e12
 CHUNK_ENTRIES = 30_000_000
+LEAST_CHUNK = 64
 NEEDS_NO_LATTICE = ("waterfilling", "continuous")
 
 T = TypeVar("T")
@@ -162,8 +165,7 @@ def batched(
     batch = portfolio.shape[:-1]
     bare = dataclasses.replace(portfolio, names=())
     flat = jax.tree.map(lambda a: np.reshape(a, (-1, *a.shape[len(batch) :])), bare)
-    with jax.enable_x64(numbers.dtype == np.float64):
-        chunks = _in_chunks(run, flat, numbers.reshape(-1), size)
+    chunks = _in_chunks(run, flat, numbers.reshape(-1), size)
     return jax.tree.map(lambda *parts: np.concatenate(parts).reshape(batch + parts[0].shape[1:])[()], *chunks)
 
 
@@ -184,13 +186,43 @@ def compiled(
 def _in_chunks(
     run: Callable[[Portfolio, np.ndarray], T], flat: Portfolio, numbers: np.ndarray, size: int
 ) -> list[T]:
-    """Run chunk by chunk; the last one is filled up with its own last portfolio to keep one shape."""
+    """Run chunk by chunk; the last one is filled up with its own last portfolio to keep one shape.
+
+    On CPUs a chunk for each core runs at the same time: within one, XLA leaves cores idle where loops are
+    short.
+    """
     count = numbers.shape[0]
-    size = min(size, count)
-    answers = []
-    for start in range(0, count, size):
+    workers = min(_workers(), max(1, count // LEAST_CHUNK))
+    size = max(1, min(size // workers, -(-count // workers)))
+
+    def rows(start: int) -> tuple[Portfolio, np.ndarray]:
         index = np.minimum(np.arange(start, start + size), count - 1)
-        answer = run(jax.tree.map(lambda a, i=index: a[i], flat), numbers[index])
-        kept = min(size, count - start)
-        answers.append(jax.tree.map(lambda a, k=kept: np.asarray(a)[:k], answer))
-    return answers
+        return jax.tree.map(lambda a: a[index], flat), numbers[index]
+
+    def answer(start: int) -> T:
+        with jax.enable_x64(numbers.dtype == np.float64):
+            kept = min(size, count - start)
+            return jax.tree.map(lambda a: np.asarray(a)[:kept], ready(*rows(start)))
+
+    ready, starts = run, range(0, count, size)
+    if workers == 1 or len(starts) == 1:
+        return [answer(start) for start in starts]
+    if isinstance(run, jax.stages.Wrapped):  # compiled before the threads begin, so that it is compiled once
+        with jax.enable_x64(numbers.dtype == np.float64):
+            ready = _executable(cast(Any, run), *_signature(rows(0)))
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(answer, starts))
+
+
+def _workers() -> int:
+    return len(os.sched_getaffinity(0)) if jax.default_backend() == "cpu" else 1
+
+
+def _signature(arguments: Any) -> tuple[Any, tuple[jax.ShapeDtypeStruct, ...]]:
+    leaves, structure = jax.tree.flatten(arguments)
+    return structure, tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in leaves)
+
+
+@functools.lru_cache(maxsize=256)
+def _executable(run: Any, structure: Any, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> Callable[..., Any]:
+    return run.lower(*jax.tree.unflatten(structure, leaves)).compile()

@@ -48,6 +48,7 @@ def assert_equal(one: Solution, other: Solution) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12, err_msg=field)
 
 
+@pytest.mark.filterwarnings("ignore:costs differ")
 @pytest.mark.parametrize("solver", ["exact", "threshold", "waterfilling"])
 def test_a_batch_is_a_loop_of_single_portfolios(solver: str) -> None:
     portfolio = reference.draw("mixture", 1, (6, 4), ("cost",), reach=BUDGET)

@@ -96,7 +96,8 @@ def test_bound_is_the_envelope_of_two_equal_s_shapes() -> None:
 
 @pytest.mark.parametrize("solver", ["greedy", "threshold"])
 def test_greedy_certificate_is_the_dual_bound_on_concave_draws(solver: str) -> None:
-    for parts in ((), ("quarter_cost",)):
+    # With unequal costs threshold is the exact solver, whose bound is the optimum, below the dual's.
+    for parts in ((), ("quarter_cost",)) if solver == "greedy" else ((),):
         portfolio = reference.draw("exponential", 4, (64, 4), parts, reach=12.0)
         solution = engine.solve(portfolio, 12.0, solver)
         dual = engine.solve(portfolio, 12.0, "bound").bound

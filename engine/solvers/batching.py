@@ -17,7 +17,9 @@ from jaxtyping import Array, Bool
 
 # How many numbers a chunk of portfolios may hold: a CPU's cache, an accelerator's memory.
 CPU_ENTRIES, ACCELERATOR_ENTRIES = 1 << 19, 1 << 28
-LEAST_CHUNK = 16
+LEAST_CHUNK = 8
+# Unfinished portfolios are few: a chunk that they do not fill is work for nothing.
+UNFINISHED_SHARE = 4
 
 
 def chunk_size(entries: int) -> int:
@@ -73,7 +75,7 @@ def for_unfinished(function: Callable[..., Any], entries: int) -> Callable[..., 
 
     Vmapped, the unfinished portfolios are brought together and solved chunk by chunk until none is left.
     """
-    size = chunk_size(entries)
+    size = chunk_size(UNFINISHED_SHARE * entries)
 
     def one(finished: Bool[Array, ""], answer: Any, *arguments: Any) -> Any:
         return jax.lax.cond(finished, lambda: answer, lambda: function(*arguments))

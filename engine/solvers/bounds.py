@@ -139,11 +139,13 @@ def units_above(portfolio: Portfolio, price: Scalar, least: Vector, most: Vector
     return jnp.where(more, units + 1.0, jnp.where(fewer, units - 1.0, units))
 
 
-def unit_response(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Callable[[Scalar], Response]:
+def unit_response(
+    portfolio: Portfolio, budget: Scalar, lattice: Lattice, *, rough: bool = False
+) -> Callable[[Scalar], Response]:
     """The best response in whole units; the least effort on a tie.
 
     By inverse slope where returns diminish, among the whole units around the curve's own candidates where
-    those are few, else by enumeration of all levels.
+    those are few, else by enumeration of all levels. A `rough` one may look for candidates in float32.
     """
     least, most = unit_bounds(portfolio, budget, lattice)
     costs = portfolio.costs()
@@ -159,7 +161,7 @@ def unit_response(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Cal
         returns_at = jax.vmap(portfolio.returns)
 
         def compare(price: Scalar) -> Response:
-            levels = candidate_units(portfolio, price, least, most)
+            levels = candidate_units(portfolio, price, least, most, rough=rough)
             return _best(levels, returns_at(levels) - (price * costs)[None] * levels)
 
         return compare
@@ -192,19 +194,24 @@ def few_candidates(portfolio: Portfolio, lattice: Lattice) -> bool:
 
 
 def candidate_units(
-    portfolio: Portfolio, price: Scalar, least: Vector, most: Vector
+    portfolio: Portfolio, price: Scalar, least: Vector, most: Vector, *, rough: bool = False
 ) -> Float[Array, "candidates projects"]:
     """The whole units among which returns less the price are largest: on either side of each maximiser.
 
     Between two maximisers a curve is the upper envelope of pieces each of which falls away from its own
     maximiser or is convex, so no other whole unit can pay more.
     """
-    efforts = jax.vmap(portfolio.effort_to)(
-        portfolio.curves.maximisers(price * portfolio.costs() / portfolio.stakes())
-    )
+    curves, asked = portfolio.curves, price * portfolio.costs() / portfolio.stakes()
+    if rough:
+        curves, asked = jax.tree.map(_in_float32, (curves, asked))
+    efforts = jax.vmap(portfolio.effort_to)(curves.maximisers(asked).astype(portfolio.dtype))
     down = jnp.clip(jnp.floor(efforts), least[None], most[None])
     up = jnp.clip(jnp.floor(efforts) + 1.0, least[None], most[None])
     return jnp.concatenate([least[None], down, up])
+
+
+def _in_float32(array: Array) -> Array:
+    return array.astype(jnp.float32) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
 
 class Line(NamedTuple):
@@ -215,21 +222,25 @@ class Line(NamedTuple):
     effort: Vector
 
 
-def integer_dual(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Dual:
+def integer_dual(
+    portfolio: Portfolio, budget: Scalar, lattice: Lattice, most_chords: int = MOST_CHORDS
+) -> Dual:
     """The Lagrangian dual over whole units, by the chords of its supporting lines.
 
     Best responses at a price give a line V + λ(B − spend) that supports L there. The next price is where the
     last affordable and the last unaffordable line meet; once the response there spends as one of them, that
-    crossing is the minimum. Exact, and in a dozen evaluations where bisection takes sixty.
+    crossing is the minimum: found in a dozen evaluations where bisection takes sixty. The search may be
+    rough, since L(λ) is a bound at every λ; the bound itself is evaluated in full at the end.
 
     Source: Eisner & Severance (1976) for lines and crossings of parametric problems; Kelley (1960).
     """
     least, most = unit_bounds(portfolio, budget, lattice)
     respond = unit_response(portfolio, budget, lattice)
+    search = unit_response(portfolio, budget, lattice, rough=True)
     limit = budget + budget_slack(budget)
     tiny = jnp.asarray(jnp.finfo(portfolio.dtype).tiny, portfolio.dtype)
 
-    def line(price: Scalar) -> Line:
+    def line(respond: Callable[[Scalar], Response], price: Scalar) -> Line:
         effort, payoff = respond(price)
         spend = portfolio.spend(effort)
         return Line(jnp.sum(payoff) + price * spend, spend, effort)
@@ -238,40 +249,36 @@ def integer_dual(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Dual
         more = outside.spend - inside.spend
         return jnp.maximum((outside.value - inside.value) / jnp.where(more > 0, more, 1.0), tiny)
 
-    def advance(state: tuple[Line, Line, Scalar, Array, Array]) -> tuple[Line, Line, Scalar, Array, Array]:
-        inside, outside, least_bound, _, step = state
-        price = crossing(inside, outside)
-        found = line(price)
-        bound = found.value + price * (budget - found.spend)
+    def advance(state: tuple[Line, Line, Array, Array]) -> tuple[Line, Line, Array, Array]:
+        inside, outside, _, step = state
+        found = line(search, crossing(inside, outside))
         affordable = found.spend <= limit
-        choose = lambda condition, one, other: jax.tree.map(  # noqa: E731
-            lambda a, b: jnp.where(condition, a, b), one, other
-        )
         met = (found.spend == inside.spend) | (found.spend == outside.spend)
-        return (
-            choose(affordable, found, inside),
-            choose(affordable, outside, found),
-            jnp.minimum(least_bound, bound),
-            met,
-            step + 1,
-        )
+        return _choose(affordable, found, inside), _choose(affordable, outside, found), met, step + 1
 
-    everything = line(tiny)
+    everything = line(respond, tiny)
     free = everything.spend <= limit
     nothing = Line(portfolio.value(least), portfolio.spend(least), least)
-    state = nothing, everything, jnp.asarray(jnp.inf, portfolio.dtype), free, jnp.int32(0)
-    inside, outside, bound, _, _ = jax.lax.while_loop(
-        lambda state: ~state[3] & (state[4] < MOST_CHORDS), advance, state
+    inside, outside, _, _ = jax.lax.while_loop(
+        lambda state: ~state[2] & (state[3] < most_chords),
+        advance,
+        (nothing, everything, free, jnp.int32(0)),
     )
+    price = crossing(inside, outside)
+    found = line(respond, price)
     dual = Dual(
-        price=jnp.where(free, 0.0, crossing(inside, outside)),
-        bound=jnp.where(free, everything.value, bound),
+        price=jnp.where(free, 0.0, price),
+        bound=jnp.where(free, everything.value, found.value + price * (budget - found.spend)),
         inside=jnp.where(free, everything.effort, inside.effort),
         outside=outside.effort,
     )
     marginal = portfolio.gain(dual.inside) / portfolio.costs()
     sated = dual.inside >= jnp.floor(portfolio.uppers())
     return _reprice(dual, marginal, (dual.inside >= most) & ~sated)
+
+
+def _choose(condition: Bool[Array, ""], one: Line, other: Line) -> Line:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)
 
 
 # Real effort.

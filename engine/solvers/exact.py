@@ -32,8 +32,10 @@ from engine.solvers.programme import programme, read_back
 from engine.solvers.solution import Solution, budget_slack, conclude
 
 # The cores tried in turn: the first holds what most portfolios need, the second has every project's windows.
-FIRST = CoreSize(wide=6, width=8, reach=64)
+FIRST = CoreSize(wide=4, width=8, reach=40)
 SECOND_WIDTH = 32
+# The price need not be the best one: a core mends what is left.
+FEW_CHORDS = 9
 # A core is tried only if it is this many times smaller than the full programme.
 WORTH_TRYING = 2.0
 
@@ -54,11 +56,9 @@ def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
     """The integer optimum, proved."""
     (first, entries), *harder = stages(portfolio, lattice)
 
-    def begin(portfolio: Portfolio, budget: Scalar) -> Answer:
-        dual = integer_dual(portfolio, budget, lattice)
-        return first(portfolio, budget, dual.price, dual.bound)
-
-    answer = in_chunks(begin, entries)(portfolio, budget)
+    search = in_chunks(lambda p, b: integer_dual(p, b, lattice, FEW_CHORDS), 16 * portfolio.shape[-1])
+    dual = search(portfolio, budget)
+    answer = in_chunks(first, entries)(portfolio, budget, dual.price, dual.bound)
     for stage, entries in harder:
         given = portfolio, budget, answer.price, answer.bound
         answer = for_unfinished(stage, entries)(answer.finished, answer, *given)
