@@ -48,6 +48,11 @@ def test_bad_files(engine: Run, tmp_path: Path, what: str) -> None:
 
 
 BAD_ARGUMENTS = {
+    "unknown problem": (("benchmark", "problems=[parabola]"), ("unknown problem 'parabola'",)),
+    "no problem": (("benchmark", "problems=[]"), ("problems is empty",)),
+    "no size": (("benchmark", "sizes=[]"), ("sizes is empty",)),
+    "a size that is no pair": (("benchmark", "sizes=[20]"), ("sizes has 20", "pairs")),
+    "fewer units than projects": (("benchmark", "sizes=[[20,10]]"), ("budget 10",)),
     "missing file": (("allocate", "portfolio=none.csv", "budget=3"), ("none.csv",)),
     "a folder for a file": (("allocate", "portfolio=.", "budget=3"), (".: cannot be read",)),
     "no portfolio": (("allocate", "budget=3"), ("portfolio is missing",)),
