@@ -95,9 +95,9 @@ def steps(weight: np.ndarray, profit: np.ndarray) -> Tabulated:
     return Tabulated(np.where(np.arange(UNITS + 1) >= weight[..., None], profit[..., None], 0.0))
 
 
-def hard_cases() -> dict[str, Portfolio]:
+def hard_cases(seed: int = 5) -> dict[str, Portfolio]:
     """Portfolios that a core is bound to have trouble with, as well as some that it should not."""
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(seed)
     shape = (ROWS, PROJECTS)
     one = (ROWS, 1)
     weight = rng.integers(10, 90, shape).astype(float)

@@ -203,7 +203,8 @@ def candidate_units(
     """
     curves, asked = portfolio.curves, price * portfolio.costs() / portfolio.stakes()
     if rough:
-        curves, asked = jax.tree.map(_in_float32, (curves, asked))
+        lowest = float(jnp.finfo(jnp.float32).tiny)
+        curves, asked = jax.tree.map(_in_float32, (curves, jnp.maximum(asked, lowest)))
     efforts = jax.vmap(portfolio.effort_to)(curves.maximisers(asked).astype(portfolio.dtype))
     down = jnp.clip(jnp.floor(efforts), least[None], most[None])
     up = jnp.clip(jnp.floor(efforts) + 1.0, least[None], most[None])
@@ -251,26 +252,26 @@ def integer_dual(
 
     def advance(state: tuple[Line, Line, Array, Array]) -> tuple[Line, Line, Array, Array]:
         inside, outside, _, step = state
-        found = line(search, crossing(inside, outside))
+        found = line(search, jnp.where(step > 0, crossing(inside, outside), tiny))
         affordable = found.spend <= limit
         met = (found.spend == inside.spend) | (found.spend == outside.spend)
-        return _choose(affordable, found, inside), _choose(affordable, outside, found), met, step + 1
+        end = jnp.where(step > 0, met, affordable)
+        return _choose(affordable, found, inside), _choose(affordable, outside, found), end, step + 1
 
-    everything = line(respond, tiny)
-    free = everything.spend <= limit
     nothing = Line(portfolio.value(least), portfolio.spend(least), least)
-    inside, outside, _, _ = jax.lax.while_loop(
+    inside, outside, ended, steps = jax.lax.while_loop(
         lambda state: ~state[2] & (state[3] < most_chords),
         advance,
-        (nothing, everything, free, jnp.int32(0)),
+        (nothing, nothing, jnp.asarray(False), jnp.int32(0)),
     )
-    price = crossing(inside, outside)
+    free = ended & (steps == 1)  # even the lowest price is afforded
+    price = jnp.where(free, tiny, crossing(inside, outside))
     found = line(respond, price)
     dual = Dual(
         price=jnp.where(free, 0.0, price),
-        bound=jnp.where(free, everything.value, found.value + price * (budget - found.spend)),
-        inside=jnp.where(free, everything.effort, inside.effort),
-        outside=outside.effort,
+        bound=found.value + price * (budget - found.spend),
+        inside=jnp.where(free, found.effort, inside.effort),
+        outside=jnp.where(free, found.effort, outside.effort),
     )
     marginal = portfolio.gain(dual.inside) / portfolio.costs()
     sated = dual.inside >= jnp.floor(portfolio.uppers())

@@ -150,8 +150,7 @@ def solve_core(
     levels = land.best[None] + jnp.arange(1 - size.width, 1 + size.width, dtype=portfolio.dtype)[:, None]
     near = near_programme(land.score(levels).T[narrow], size.reach)
     begin = jnp.sum((land.best - least)[narrow]).astype(jnp.int32)
-    chosen = jax.tree.map(lambda a: a[wide], portfolio)
-    moves = wide_moves(chosen, price, least[wide], most[wide], size.width, lattice)
+    moves = jax.tree.map(lambda a: a[wide], wide_moves(portfolio, land, least, size.width, lattice))
     states = jnp.arange(lattice.states + 1, dtype=jnp.int32)
     far = far_programme(moves, _spread(near.last, states - begin + size.reach))
 
@@ -238,12 +237,9 @@ class Moves(NamedTuple):
     outside: Vector
 
 
-def wide_moves(
-    portfolio: Portfolio, price: Scalar, least: Vector, most: Vector, width: int, lattice: Lattice
-) -> Moves:
-    """All windows of these projects."""
+def wide_moves(portfolio: Portfolio, land: Landscape, least: Vector, width: int, lattice: Lattice) -> Moves:
+    """All windows of all projects."""
     projects = portfolio.shape[-1]
-    land = survey(portfolio, price, least, most, width, lattice)
     levels = land.windows[:, None] + jnp.arange(width, dtype=portfolio.dtype)[None, :, None]
     score = land.score(levels.reshape(-1, projects)).T.reshape(projects, -1, width)
     first = (land.windows - least[None]).T

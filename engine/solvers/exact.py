@@ -35,7 +35,7 @@ from engine.solvers.solution import Solution, budget_slack, conclude
 FIRST = CoreSize(wide=4, width=8, reach=40)
 SECOND_WIDTH = 32
 # The price need not be the best one: a core mends what is left.
-FEW_CHORDS = 9
+FEW_CHORDS = 10
 # A core is tried only if it is this many times smaller than the full programme.
 WORTH_TRYING = 2.0
 
