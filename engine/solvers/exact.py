@@ -26,7 +26,7 @@ from engine.curves import Vector
 from engine.lattice import Lattice
 from engine.portfolio import Portfolio
 from engine.solvers.batching import for_unfinished, in_chunks
-from engine.solvers.bounds import Scalar, integer_dual
+from engine.solvers.bounds import MOST_CHORDS, Scalar, few_candidates, integer_dual
 from engine.solvers.core import CoreSize, count_windows, solve_core
 from engine.solvers.programme import programme, read_back
 from engine.solvers.solution import Solution, budget_slack, conclude
@@ -36,6 +36,8 @@ FIRST = CoreSize(wide=4, width=8, reach=40)
 SECOND_WIDTH = 32
 # The price need not be the best one: a core mends what is left.
 FEW_CHORDS = 10
+# What is kept of a project whose curve names its own candidates.
+FEW_LEVELS = 16
 # A core is tried only if it is this many times smaller than the full programme.
 WORTH_TRYING = 2.0
 
@@ -55,14 +57,20 @@ Stage = Callable[[Portfolio, Scalar, Scalar, Scalar], Answer]
 def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
     """The integer optimum, proved."""
     (first, entries), *harder = stages(portfolio, lattice)
-
-    search = in_chunks(lambda p, b: integer_dual(p, b, lattice, FEW_CHORDS), 16 * portfolio.shape[-1])
-    dual = search(portfolio, budget)
+    chords = FEW_CHORDS if harder else MOST_CHORDS
+    search = lambda p, b: integer_dual(p, b, lattice, chords)  # noqa: E731
+    dual = in_chunks(search, surveyed(portfolio, lattice))(portfolio, budget)
     answer = in_chunks(first, entries)(portfolio, budget, dual.price, dual.bound)
     for stage, entries in harder:
         given = portfolio, budget, answer.price, answer.bound
         answer = for_unfinished(stage, entries)(answer.finished, answer, *given)
     return conclude(portfolio, budget, answer.effort, answer.price, answer.bound)
+
+
+def surveyed(portfolio: Portfolio, lattice: Lattice) -> int:
+    """How many numbers the levels of one portfolio are that its best responses are chosen from."""
+    levels = FEW_LEVELS if few_candidates(portfolio, lattice) else 2 * (lattice.units + 1)
+    return portfolio.shape[-1] * levels
 
 
 def stages(portfolio: Portfolio, lattice: Lattice) -> list[tuple[Stage, int]]:
@@ -77,9 +85,8 @@ def stages(portfolio: Portfolio, lattice: Lattice) -> list[tuple[Stage, int]]:
         near = (projects - core.wide) * 2 * core.width * 2 * core.reach
         work = near + core.wide * windows * core.width * states
         if lattice.holds_costs and WORTH_TRYING * work <= projects * lattice.units * states / 2:
-            cores.append(
-                (partial(by_core, lattice=lattice, size=core), core.wide * states + near // core.width)
-            )
+            entries = core.wide * states + near // core.width + surveyed(portfolio, lattice)
+            cores.append((partial(by_core, lattice=lattice, size=core), entries))
     return [*cores, (partial(by_programme, lattice=lattice), 2 * projects * states)]
 
 
