@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from engine.curves import Vector
 from engine.lattice import Lattice
@@ -48,15 +48,24 @@ from engine.solvers.density import best_of, equal_split
 from engine.solvers.greedy import certify, fill
 from engine.solvers.solution import Solution, conclude
 
+# Newton steps for the multiplier at each step of the ascent; what they leave over, the next one finds.
 MULTIPLIER_STEPS = 5
+# Relative to the highest water level that matters, where a bisection of a bracket from 0 begins.
 FAINT = 1e-12
+# A project whose slope is below this share of its price is far above its optimum: its reach may grow to
+# LONGEST_REACH times that of the osculating log, which underrates how far a saturated curve has to fall.
 FAR = 0.3
 LONGEST_REACH = 16.0
+# The most that a step may take from an effort whose slope is infinite at the lower bound: down to a tenth.
 NEAREST_ZERO = 0.1
+# It has stalled after so many steps without a rise of this relative size or a smaller gap.
 STALLED_STEPS = 4
 WORTHWHILE = 1e-9
+# Steps from each start, after which the best one alone goes on.
 SCOUT_STEPS = 4
+# Relative to the dual's price: where a project that is idle there might be funded.
 LOWER_PRICES = (0.8, 0.6, 0.4, 0.2)
+# Efforts that close below a whole unit count as that unit.
 ROUND_UP = 1e-3
 
 
@@ -175,56 +184,71 @@ def within_budget(box: Box, effort: Vector, step: Vector) -> Vector:
     return effort + jnp.where(step > 0, cut * step, step)
 
 
-def advance(portfolio: Portfolio, box: Box, ascent: Ascent) -> Ascent:
-    """One step: to the osculating logs' optimum, project by project, where it pays."""
-    point = ascent.point
-    target, water = respond(box, point, ascent.share * point.reach)
+def propose(portfolio: Portfolio, box: Box, ascent: Ascent) -> tuple[Point, Vector]:
+    """The osculating logs' optimum for the projects that it pays, and every project's next share."""
+    point, share = ascent.point, ascent.share
+    target, water = respond(box, point, share * point.reach)
     nearest = box.least + NEAREST_ZERO * (point.effort - box.least)
     target = jnp.where(box.steep, jnp.maximum(target, nearest), target)
     step = target - point.effort
     price = box.costs / water
-    hair = 16.0 * float(jnp.finfo(step.dtype).eps)
-    noise = hair * (jnp.abs(point.returns) + price * jnp.abs(step))
+    noise = hair_of(step.dtype) * (jnp.abs(point.returns) + price * jnp.abs(step))
     pays = portfolio.returns(target) - point.returns - price * step >= -noise
     far = point.slope < FAR * price
-    wider = jnp.where(
-        far, jnp.minimum(2.0 * ascent.share, LONGEST_REACH), jnp.minimum(4.0 * ascent.share, 1.0)
-    )
-    share = jnp.where(pays, wider, 0.25 * jnp.minimum(ascent.share, 1.0))
+    wider = jnp.where(far, jnp.minimum(2.0 * share, LONGEST_REACH), jnp.minimum(4.0 * share, 1.0))
+    share = jnp.where(pays, wider, 0.25 * jnp.minimum(share, 1.0))
     effort = within_budget(box, point.effort, jnp.where(pays, step, 0.0))
-    reached = evaluate(portfolio, box, effort, water)
-    # Where the multiplier is not found yet, or steps were too long, only the search for it goes on.
+    return evaluate(portfolio, box, effort, water), share
+
+
+def advance(portfolio: Portfolio, box: Box, ascent: Ascent) -> Ascent:
+    """One step: taken unless V falls, which happens where the multiplier is not found yet."""
+    reached, share = propose(portfolio, box, ascent)
+    point, hair = ascent.point, hair_of(ascent.share.dtype)
     fell = reached.value < point.value - hair * jnp.sum(jnp.abs(point.returns))
-    point = jax.tree.map(lambda new, old: jnp.where(fell, old, new), reached, point._replace(water=water))
+    point = choose(fell, point._replace(water=reached.water), reached)
     share = jnp.where(fell, 0.5 * jnp.minimum(ascent.share, 1.0), share)
-    risen, size = point.value - ascent.best.value, jnp.abs(point.value)
-    better = (risen > hair * size) | ((risen >= -hair * size) & (point.gap < ascent.best.gap))
-    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), point, ascent.best)
-    moving = (risen > WORTHWHILE * size) | (point.gap < 0.9 * ascent.best.gap) | fell
+    best, size = ascent.best, jnp.abs(point.value)
+    risen = point.value - best.value
+    better = (risen > hair * size) | ((risen >= -hair * size) & (point.gap < best.gap))
+    moving = (risen > WORTHWHILE * size) | (point.gap < 0.9 * best.gap) | fell
     idle = jnp.where(moving, 0, ascent.idle + 1).astype(jnp.int32)
-    return Ascent(point, share, best, idle, ascent.steps + 1)
+    return Ascent(point, share, choose(better, point, best), idle, ascent.steps + 1)
 
 
-def ascend(portfolio: Portfolio, box: Box, effort: Vector, tolerance: float, most_steps: int) -> Ascent:
-    """Climb from an effort, brought within the budget, until the Frank–Wolfe gap is within tolerance."""
-    tolerance = max(tolerance, 64.0 * float(jnp.finfo(portfolio.dtype).eps))
-    begin = evaluate(portfolio, box, effort, jnp.ones((), portfolio.dtype))
+def hair_of(dtype: jnp.dtype) -> float:
+    """What is left of a sum of returns by rounding, relative to its size."""
+    return 16.0 * float(jnp.finfo(dtype).eps)
+
+
+def choose(first: Bool[Array, ""], one: Point, other: Point) -> Point:
+    """The one point or the other."""
+    return jax.tree.map(lambda a, b: jnp.where(first, a, b), one, other)
+
+
+def set_out(portfolio: Portfolio, box: Box, effort: Vector) -> Ascent:
+    """The start of an ascent at this effort, or at the osculating logs' optimum if it cannot be afforded."""
+    point = evaluate(portfolio, box, effort, jnp.ones((), portfolio.dtype))
     # The water level if no bound were met.
-    rate = jnp.sum(begin.reach * begin.slope)
-    level = (box.budget - portfolio.spend(effort - begin.reach)) / jnp.where(rate > 0, rate, 1.0)
-    begin = begin._replace(water=level)
-    target, water = respond(box, begin, begin.reach)
+    rate = jnp.sum(point.reach * point.slope)
+    level = (box.budget - portfolio.spend(effort - point.reach)) / jnp.where(rate > 0, rate, 1.0)
+    target, water = respond(box, point._replace(water=level), point.reach)
     over = portfolio.spend(effort) > box.budget
     effort = within_budget(box, box.least, jnp.where(over, target, effort) - box.least)
     point = evaluate(portfolio, box, effort, water)
-    zero = jnp.int32(0)
-    start = Ascent(point, jnp.ones_like(effort), point, zero, zero)
+    return Ascent(point, jnp.ones_like(effort), point, jnp.int32(0), jnp.int32(0))
+
+
+def ascend(portfolio: Portfolio, box: Box, effort: Vector, tolerance: float, most_steps: int) -> Point:
+    """The best point of a climb from an effort, until the Frank–Wolfe gap is within tolerance."""
+    tolerance = max(tolerance, 64.0 * float(jnp.finfo(portfolio.dtype).eps))
 
     def unfinished(ascent: Ascent) -> Array:
         far = ascent.point.gap > tolerance * jnp.abs(ascent.point.value)
         return far & (ascent.idle < STALLED_STEPS) & (ascent.steps < most_steps)
 
-    return jax.lax.while_loop(unfinished, lambda ascent: advance(portfolio, box, ascent), start)
+    start = set_out(portfolio, box, effort)
+    return jax.lax.while_loop(unfinished, lambda ascent: advance(portfolio, box, ascent), start).best
 
 
 def neighbours(
@@ -263,22 +287,21 @@ def relaxation(
     box = feasible_set(portfolio, budget)
     if portfolio.diminishing:
         even = box.least + (budget - portfolio.spend(box.least)) / (box.costs * portfolio.shape[-1])
-        point = ascend(portfolio, box, jnp.minimum(even, box.most), tolerance, most_steps).best
-        if rounding:
-            split = equal_split(portfolio, budget, lattice)
-            effort = best_of(portfolio, whole_units(portfolio, budget, lattice, point.effort), split)
-            return certify(portfolio, budget, effort, lattice)
-        price = margin(portfolio, box, point)
-        return conclude(portfolio, budget, point.effort, price, point.value + point.gap)
+        point = ascend(portfolio, box, jnp.minimum(even, box.most), tolerance, most_steps)
+        if not rounding:
+            price = margin(portfolio, box, point)
+            return conclude(portfolio, budget, point.effort, price, point.value + point.gap)
+        whole = whole_units(portfolio, budget, lattice, point.effort)
+        effort = best_of(portfolio, whole, equal_split(portfolio, budget, lattice))
+        return certify(portfolio, budget, effort, lattice)
     if rounding:
-        dual = integer_dual(portfolio, budget, lattice)
-        starts = neighbours(box, dual, unit_response(portfolio, budget, lattice))
+        dual, response = integer_dual(portfolio, budget, lattice), unit_response(portfolio, budget, lattice)
     else:
-        dual = real_dual(portfolio, budget)
-        starts = neighbours(box, dual, real_response(portfolio, budget))
+        dual, response = real_dual(portfolio, budget), real_response(portfolio, budget)
+    starts = neighbours(box, dual, response)
     scouts = jax.vmap(lambda effort: ascend(portfolio, box, effort, tolerance, SCOUT_STEPS))(starts)
-    begin = best_of(portfolio, *scouts.best.effort, dual.inside)
-    effort = ascend(portfolio, box, begin, tolerance, most_steps).best.effort
+    begin = best_of(portfolio, *scouts.effort, dual.inside)
+    effort = ascend(portfolio, box, begin, tolerance, most_steps).effort
     if rounding:
         least, _ = unit_bounds(portfolio, budget, lattice)
         whole = whole_units(portfolio, budget, lattice, effort)
@@ -288,8 +311,8 @@ def relaxation(
 
 def margin(portfolio: Portfolio, box: Box, point: Point) -> Scalar:
     """What a little more budget would earn: the steepest slope per unit of budget below the upper bounds."""
-    open_ = point.effort < portfolio.uppers()
-    return jnp.max(jnp.where(open_, point.slope / box.costs, 0.0))
+    below = point.effort < portfolio.uppers()
+    return jnp.max(jnp.where(below, point.slope / box.costs, 0.0))
 
 
 def whole_units(portfolio: Portfolio, budget: Scalar, lattice: Lattice, effort: Vector) -> Vector:
