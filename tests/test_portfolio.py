@@ -246,6 +246,25 @@ def test_gradient_of_the_utility_is_finite_at_no_curvature() -> None:
     assert np.all(np.isfinite(gradient))
 
 
+def test_derivatives_of_the_utility_at_no_curvature_are_those_of_its_limit() -> None:
+    """(1 − e^(−r p))/r = p − r p²/2 + r² p³/6 − …: ∂/∂r is −p²/2 at r = 0, ∂/∂p is 1 and ∂²/∂r∂p is −p."""
+    performance = jnp.array([-2.0, 0.0, 0.3, 7.0])
+
+    def utility(r: jnp.ndarray, p: jnp.ndarray) -> jnp.ndarray:
+        return concave_utility(r[None], p[None])[0]
+
+    none = jnp.zeros(4)
+    by_curvature = jax.vmap(jax.grad(utility))(none, performance)
+    np.testing.assert_allclose(by_curvature, -0.5 * performance**2, rtol=1e-15)
+    # The limit is that of differences to r > 0: they err by r p³/6.
+    step = jnp.full(4, 1e-6)
+    rise = concave_utility(step, performance) - concave_utility(none, performance)
+    np.testing.assert_allclose(by_curvature, rise / step, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(jax.vmap(jax.grad(utility, argnums=1))(none, performance), 1.0, rtol=1e-15)
+    mixed = jax.vmap(jax.grad(jax.grad(utility), argnums=1))(none, performance)
+    np.testing.assert_allclose(mixed, -performance, rtol=1e-15)
+
+
 # Tables, spending, thresholds.
 
 
