@@ -26,6 +26,9 @@ NAMES = (*CONCAVE, *STAGED, *MIXTURES)
 MIXED = {
     "mixture": ("exponential", "hill", "lifecycle", "tabulated_points"),
     "mixture_concave": ("log", "power", "exponential"),
+    # Not in NAMES. Concave without the promise, infinitely steep at 0; and S-shaped.
+    "mixture_steep": ("hill_concave", "weibull_concave"),
+    "mixture_s_shaped": ("hill", "logistic"),
 }
 STAGES = 3
 
