@@ -1,7 +1,7 @@
 """The relaxation: the water-filling optimum on concave draws, honest bounds, whole units, stopping.
 
 Concave draws have every part that the ascent must handle, of three families side by side; S-shaped ones are
-of two families that are concave in some draws. One shape and structure each: a compiled solver is what costs.
+Hill curves, of which some are concave. One shape and structure each: a compiled solver is what costs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import engine
-from engine import Mixture, Portfolio, Solution
+from engine import Portfolio, Solution
 from tests import portfolios as reference
 
 BUDGET = 20.0
@@ -22,13 +22,9 @@ def concave(seed: int) -> Portfolio:
     return reference.draw("mixture_concave", seed, CONCAVE, ("real_cost", "bounds"), reach=BUDGET)
 
 
-def hills_and_weibulls(seed: int, concave: bool = False) -> Portfolio:
-    """Exponents of 0.3 to 1 or of 0.4 to 6; `diminishing` is promised of neither."""
-    rng = np.random.default_rng(seed)
-    names = [name + "_concave" * concave for name in ("hill", "weibull")]
-    families = tuple(reference.draw_curves(name, rng, STAGED, BUDGET) for name in names)
-    curves = Mixture(families, rng.integers(0, 2, STAGED))
-    return Portfolio(curves, weight=rng.uniform(0.2, 3.0, STAGED))
+def hills(name: str, seed: int) -> Portfolio:
+    """Exponents of 0.3 to 1 (hill_concave) or of 0.4 to 6 (hill): one structure, `diminishing` of neither."""
+    return reference.draw(name, seed, STAGED, reach=BUDGET)
 
 
 def real(portfolio: Portfolio, budget: float, **options: float) -> Solution:
@@ -65,8 +61,8 @@ def test_price_is_what_a_little_more_budget_earns() -> None:
 
 
 def test_concave_portfolios_that_do_not_promise_it_are_solved_too() -> None:
-    """Hill and Weibull curves of exponents up to 1, infinitely steep at 0, go the way of S-shaped ones."""
-    portfolio = hills_and_weibulls(2, concave=True)
+    """Hill curves of exponents up to 1, infinitely steep at 0, go the way of S-shaped ones."""
+    portfolio = hills("hill_concave", 2)
     assert not portfolio.diminishing
     effort, _ = reference.concave_optimum(portfolio, np.full(STAGED[0], BUDGET))
     best = reference.value(portfolio, effort)
@@ -76,7 +72,7 @@ def test_concave_portfolios_that_do_not_promise_it_are_solved_too() -> None:
 
 
 def test_s_shaped_portfolios_lose_little_to_the_integer_optimum() -> None:
-    portfolio = hills_and_weibulls(7)
+    portfolio = hills("hill", 7)
     exact = engine.solve(portfolio, BUDGET)
     whole, free = engine.solve(portfolio, BUDGET, "relaxation"), real(portfolio, BUDGET)
     np.testing.assert_array_equal(whole.effort, np.round(whole.effort))
@@ -92,10 +88,10 @@ def test_s_shaped_portfolios_lose_little_to_the_integer_optimum() -> None:
 
 def test_it_funds_one_of_two_equal_s_shapes() -> None:
     # Budget for one: 7 units on either give 2·7^6/(5^6 + 7^6) = 1.77; 3.5 on each only 0.42.
-    portfolio = hills_and_weibulls(8)
-    hill = portfolio.curves.families[0]
+    portfolio = hills("hill", 8)
+    hill = portfolio.curves
     hill.scale[0], hill.half[0], hill.exponent[0], hill.baseline[0] = [2, 2, 0, 0, 0], 5.0, 6.0, 0.0
-    portfolio.curves.choice[0], portfolio.weight[0] = 0, 1.0
+    portfolio.weight[0] = 1.0
     budgets = np.where(np.arange(STAGED[0]) == 0, 7.0, BUDGET)
     value = real(portfolio, budgets).value[0]
     np.testing.assert_allclose(value, 2.0 * 7.0**6 / (5.0**6 + 7.0**6), rtol=1e-9)
