@@ -117,7 +117,7 @@ def feasible_set(portfolio: Portfolio, budget: Scalar) -> Box:
 def frank_wolfe_gap(box: Box, effort: Vector, slope: Vector, price: Scalar) -> Scalar:
     """max over feasible y of slope·(y − x), by its own dual at a price: an upper bound at any, tight at λ."""
     excess = slope - price * box.costs
-    gained = jnp.where(excess > 0, excess * (box.most - effort), 0.0)
+    gained = jnp.where((excess > 0) & (effort < box.most), excess * (box.most - effort), 0.0)
     saved = jnp.where((excess < 0) & (effort > box.least), excess * (box.least - effort), 0.0)
     return jnp.sum(gained + saved) + price * jnp.maximum(box.budget - jnp.sum(box.costs * effort), 0.0)
 
@@ -125,15 +125,16 @@ def frank_wolfe_gap(box: Box, effort: Vector, slope: Vector, price: Scalar) -> S
 def evaluate(portfolio: Portfolio, box: Box, effort: Vector, water: Scalar) -> Point:
     """All that a step needs to know of an effort."""
     slope, bend = jax.jvp(portfolio.slope, (effort,), (jnp.ones_like(effort),))
-    falls = bend < 0
+    finite = jnp.isfinite(slope)  # an infinite slope leaves the gap infinite at every price
+    falls = (bend < 0) & finite
     tiny = float(jnp.finfo(effort.dtype).tiny)
     most = jnp.maximum(box.most - box.least, tiny)
     reach = jnp.where(falls & (slope > 0), slope / jnp.where(falls, -bend, 1.0), most)
-    highest = jnp.maximum(jnp.max(slope / box.costs), 0.0)
+    highest = jnp.maximum(jnp.max(jnp.where(finite, slope, 0.0) / box.costs), 0.0)
     gap = jnp.minimum(
         frank_wolfe_gap(box, effort, slope, 1.0 / water), frank_wolfe_gap(box, effort, slope, highest)
     )
-    slope = jnp.where(jnp.isfinite(slope), slope, 0.0)
+    slope = jnp.where(finite, slope, 0.0)
     return Point(effort, portfolio.returns(effort), slope, jnp.clip(reach, tiny, most), water, gap)
 
 
