@@ -38,7 +38,7 @@ from benchmarks.machine import save
 from benchmarks.peers import PEERS, Peer
 
 ROOT = Path(__file__).resolve().parent.parent
-SIZES = {(20, 300): 2048, (5, 100): 4096, (50, 1000): 256}
+SIZES = {(20, 300): 4096, (5, 100): 4096, (50, 1000): 1024}
 DEFAULT_PROBLEMS = ("log", "hill", "logistic", "staged")
 CONTINUOUS = ("log", "hill", "logistic")
 ROUNDS = 7
@@ -49,8 +49,13 @@ FALSE_LOSS = 1e-3
 
 ENGINE: dict[str, dict[str, tuple[str, ...]]] = {
     "integer": {
-        "concave": ("threshold:float64", "threshold:float32", "greedy:float64", "exact:float64"),
-        "other": ("exact:float64", "exact:float32", "density:float64"),
+        "concave": (
+            "threshold:float32:compiled",
+            "threshold:float64:compiled",
+            "threshold:float32",
+            "exact:float64",
+        ),
+        "other": ("exact:float64", "exact:float64:compiled", "density:float64"),
     },
     "continuous": {
         "concave": ("waterfilling:float64", "waterfilling:float32", "continuous:float64"),
@@ -58,7 +63,7 @@ ENGINE: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 # Slow ones meet the head of the set.
-MOST_INSTANCES = {"relaxation": 128}
+MOST_INSTANCES = {"relaxation": 512}
 
 
 @dataclass(frozen=True)
@@ -340,6 +345,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--projects", type=int, nargs="*", help="only these sizes")
     parser.add_argument("--seconds", type=float, default=4.0, help="for each contender on each set")
     parser.add_argument("--limit", type=float, default=60.0, help="for one portfolio")
+    parser.add_argument("--count", type=int, help="portfolios a set; a default for each size without it")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", default="peers", help="results/NAME.json")
@@ -373,7 +379,7 @@ def main() -> None:
             for kind in given.kinds:
                 if kind == "continuous" and problem not in CONTINUOUS:
                     continue
-                instances = draw(problem, projects, budget, count, given.seed)
+                instances = draw(problem, projects, budget, given.count or count, given.seed)
                 rows = contenders(kind, instances, given, missing)
                 with tempfile.TemporaryDirectory() as name:
                     folder = Path(name)

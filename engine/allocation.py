@@ -80,7 +80,7 @@ def solve(
     most = float(np.max(budgets, initial=0.0))
     lattice = choose_lattice([solver], most, portfolio.shape[-1], portfolio.cost, upper)
     run = compiled(solver, lattice, tuple(sorted(options.items())))
-    return batched(run, portfolio, budgets, _chunk_size(solver, lattice, portfolio.shape[-1]))
+    return batched(run, portfolio, budgets, _chunk_size(solver, lattice, portfolio))
 
 
 def check_options(solver: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -169,10 +169,12 @@ def batched(
     return jax.tree.map(lambda *parts: np.concatenate(parts).reshape(batch + parts[0].shape[1:])[()], *chunks)
 
 
-def _chunk_size(solver: str, lattice: Lattice, projects: int) -> int:
+def _chunk_size(solver: str, lattice: Lattice, portfolio: Portfolio) -> int:
     """How many portfolios are solved at once: bounded memory, whatever the batch."""
+    needs_no_table = ("exact", "waterfilling", *(("greedy", "threshold") if portfolio.diminishing else ()))
     boxes = 3 * OPEN_NODES if solver == "continuous" else 0
-    return max(1, CHUNK_ENTRIES // (projects * (lattice.units + lattice.states + boxes + 64)))
+    levels = 0 if solver in needs_no_table else lattice.units + lattice.states
+    return max(1, CHUNK_ENTRIES // (portfolio.shape[-1] * (levels + boxes + 64)))
 
 
 @functools.lru_cache(maxsize=256)
