@@ -198,8 +198,12 @@ def _in_chunks(
     size = max(1, min(size // workers, -(-count // workers)))
 
     def rows(start: int) -> tuple[Portfolio, np.ndarray]:
-        index = np.minimum(np.arange(start, start + size), count - 1)
-        return jax.tree.map(lambda a: a[index], flat), numbers[index]
+        part = slice(start, start + size)
+        if start + size > count:
+            return jax.tree.map(
+                lambda a: a[np.minimum(np.arange(start, start + size), count - 1)], (flat, numbers)
+            )
+        return jax.tree.map(lambda a: a[part], (flat, numbers))
 
     def answer(start: int) -> T:
         with jax.enable_x64(numbers.dtype == np.float64):
