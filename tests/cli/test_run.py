@@ -51,7 +51,8 @@ def test_the_issued_command_in_small(engine: Run, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_all_solvers_in_either_precision(engine: Run, tmp_path: Path, dtype: str) -> None:
-    done = engine("run", "scenario=s_shaped", f"run.dtype={dtype}", "run.records=true", *SMALL)
+    solvers = f"solver=[{','.join(SOLVERS)}]"
+    done = engine("run", "scenario=s_shaped", solvers, f"run.dtype={dtype}", "run.records=true", *SMALL)
     assert done.returncode == 0, done.stderr
     records = pd.read_parquet(tmp_path / "out" / "records.parquet")
     assert set(records.solver) == set(SOLVERS)
