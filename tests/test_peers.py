@@ -227,14 +227,14 @@ def test_losses_false_claims_and_gaps_are_counted() -> None:
     claims, unknown = np.array([True, True]), np.full(2, np.nan)
     results = [
         peer_comparison.Result(
-            "engine threshold f64", {"effort": good, "claims": claims, "bound": best * 1.01, **shared}, 10.0
+            "engine exact f64", {"effort": good, "claims": claims, "bound": best * 1.01, **shared}, 10.0
         ),
         peer_comparison.Result("bad", {"effort": bad, "claims": claims, "bound": unknown, **shared}, 2.0),
         peer_comparison.Result("absent", failure="not here"),
     ]
     cell = peer_comparison.compare(instances, "integer", results)
     first, second, third = cell["rows"]
-    assert cell["ratio_to"] == "engine threshold f64"
+    assert cell["ratio_to"] == "engine exact f64"
     np.testing.assert_allclose(cell["reference_gap_max"], 0.01, rtol=1e-6)
     assert (first["loss_worst"], first["false_claims"], first["engine_ratio"]) == (0.0, 0.0, 1.0)
     assert (second["feasible"], second["false_claims"], second["engine_ratio"]) == (0.5, 1.0, 5.0)
