@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import jax
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +16,13 @@ settings.register_profile(
     "engine", deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), max_examples=25
 )
 settings.load_profile("engine")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_compiled_code() -> Iterator[None]:
+    """Compiled functions are kept for ever, and thousands of them meet Linux's limit on memory mappings."""
+    yield
+    jax.clear_caches()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
