@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from engine.curves import Curve
-from engine.lattice import Lattice, build_lattice
+from engine.lattice import NO_LATTICE, Lattice, build_lattice
 from engine.portfolio import Portfolio, check, normalise
 from engine.solvers import SOLVERS, Solution, real_effort, solver_options
 from engine.solvers.continuous import OPEN_NODES
@@ -70,17 +70,15 @@ def solve(
     if solves_exactly(solver, portfolio.cost):
         portfolio = normalise(portfolio, np.dtype(np.float64))
     check(portfolio)
-    batch = portfolio.shape[:-1]
-    if 0 in batch:
-        raise ValueError(f"a batch of shape {batch} has no portfolios, expected at least one")
-    budgets = _check_budget(budget, batch, portfolio)
+    check_batch(portfolio)
+    budgets = _check_budget(budget, portfolio.shape[:-1], portfolio)
     if not real_effort(solver, options):
         check_whole_units(portfolio)
     upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
     most = float(np.max(budgets, initial=0.0))
     lattice = choose_lattice([solver], most, portfolio.shape[-1], portfolio.cost, upper)
     run = compiled(solver, lattice, tuple(sorted(options.items())))
-    return batched(run, portfolio, budgets, _chunk_size(solver, lattice, portfolio))
+    return batched(run, portfolio, budgets, chunk_size(portfolio, _entries(solver, lattice, portfolio)))
 
 
 def check_options(solver: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +122,7 @@ def choose_lattice(
     **Raises:** `ValueError` for a budget beyond what they can count or compute.
     """
     if all(solver in NEEDS_NO_LATTICE for solver in solvers):
-        return Lattice(0, 0, 0, 1.0, True)
+        return NO_LATTICE
     solvers = set(solvers)
     lattice = build_lattice(budget, projects, costs, upper)
     work = projects * lattice.states * lattice.units
@@ -136,6 +134,11 @@ def choose_lattice(
             f"{MOST_WORK:.0e}: measure effort in larger units, or choose solver=bound"
         )
     return lattice
+
+
+def check_batch(portfolio: Portfolio) -> None:
+    if 0 in portfolio.shape:
+        raise ValueError(f"a batch of shape {portfolio.shape[:-1]} has no portfolios, expected at least one")
 
 
 def check_whole_units(portfolio: Portfolio) -> None:
@@ -169,12 +172,17 @@ def batched(
     return jax.tree.map(lambda *parts: np.concatenate(parts).reshape(batch + parts[0].shape[1:])[()], *chunks)
 
 
-def _chunk_size(solver: str, lattice: Lattice, portfolio: Portfolio) -> int:
-    """How many portfolios are solved at once: bounded memory, whatever the batch."""
+def chunk_size(portfolio: Portfolio, entries: int) -> int:
+    """How many portfolios run at once, at so many numbers a project: bounded memory, whatever the batch."""
+    return max(1, CHUNK_ENTRIES // (portfolio.shape[-1] * entries))
+
+
+def _entries(solver: str, lattice: Lattice, portfolio: Portfolio) -> int:
+    """How many numbers a solver holds at once for each project."""
     needs_no_table = ("exact", "waterfilling", *(("greedy", "threshold") if portfolio.diminishing else ()))
     boxes = 3 * OPEN_NODES if solver == "continuous" else 0
     levels = 0 if solver in needs_no_table else lattice.units + lattice.states
-    return max(1, CHUNK_ENTRIES // (portfolio.shape[-1] * (levels + boxes + 64)))
+    return levels + boxes + 64
 
 
 @functools.lru_cache(maxsize=256)

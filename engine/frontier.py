@@ -33,9 +33,16 @@ import numpy as np
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Bool, Float, Int
 
-from engine.allocation import MOST_BUDGET, batched, check_whole_units, choose_lattice
+from engine.allocation import (
+    MOST_BUDGET,
+    batched,
+    check_batch,
+    check_whole_units,
+    choose_lattice,
+    chunk_size,
+)
 from engine.curves import Curve, Vector
-from engine.lattice import MOST_STATES, Lattice
+from engine.lattice import MOST_STATES, NO_LATTICE, Lattice
 from engine.portfolio import Portfolio, check, normalise
 from engine.solvers import greedy_path
 from engine.solvers.bounds import Scalar, unit_bounds
@@ -46,7 +53,6 @@ from engine.solvers.waterfilling import waterfilling
 Budgets = Float[Array, " budgets"]
 
 FRONTIER_SOLVERS = ("exact", "waterfilling")
-CHUNK_ENTRIES = 30_000_000
 
 
 @register_dataclass
@@ -97,7 +103,6 @@ def budget_frontier(
     **Raises:** `ValueError` naming what cannot be.
     """
     portfolio = checked(portfolio, solver)
-    projects = portfolio.shape[-1]
     run: Callable[[Portfolio, np.ndarray], Frontier]
     if solver == "waterfilling":
         grid = _check_grid(budget).astype(portfolio.dtype)
@@ -107,7 +112,7 @@ def budget_frontier(
         grid, run = budget_steps(lattice), _compiled_frontier(nested, lattice)
         entries = lattice.units + 6 * lattice.states + 64
     numbers = np.zeros(portfolio.shape[:-1], portfolio.dtype)
-    frontier = batched(run, portfolio, numbers, max(1, CHUNK_ENTRIES // (projects * entries)))
+    frontier = batched(run, portfolio, numbers, chunk_size(portfolio, entries))
     return dataclasses.replace(frontier, budget=grid.astype(portfolio.dtype))  # type: ignore[arg-type]
 
 
@@ -120,8 +125,7 @@ def checked(portfolio: Portfolio | Curve, solver: str) -> Portfolio:
         raise ValueError(f"solver is {solver!r}, expected one of {', '.join(FRONTIER_SOLVERS)}")
     portfolio = normalise(portfolio)
     check(portfolio)
-    if 0 in portfolio.shape:
-        raise ValueError(f"a batch of shape {portfolio.shape[:-1]} has no portfolios, expected at least one")
+    check_batch(portfolio)
     if solver == "exact":
         check_whole_units(portfolio)
     return portfolio
@@ -235,8 +239,7 @@ def along_programme(portfolio: Portfolio, lattice: Lattice) -> Frontier:
 
 def along_water(portfolio: Portfolio, budgets: Budgets) -> Frontier:
     """Real effort, budget by budget; its price is the water level, the same on both sides."""
-    no_lattice = Lattice(0, 0, 0, 1.0, True)
-    solution = jax.vmap(lambda budget: waterfilling(portfolio, budget, no_lattice))(budgets)
+    solution = jax.vmap(lambda budget: waterfilling(portfolio, budget, NO_LATTICE))(budgets)
     steps = jnp.diff(solution.value) / jnp.diff(budgets)
     frontier = _describe(portfolio, budgets, solution.effort, steps, steps, jnp.asarray(True))
     price = jnp.where(solution.status == SOLVED, solution.price, jnp.nan)

@@ -29,6 +29,10 @@ class Lattice(NamedTuple):
     holds_costs: bool
 
 
+# Of solvers that count nothing.
+NO_LATTICE = Lattice(0, 0, 0, 1.0, True)
+
+
 def build_lattice(
     budget: float, projects: int, costs: np.ndarray | None = None, upper: float = math.inf
 ) -> Lattice:

@@ -33,13 +33,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from engine.curves import Curve, Vector
-from engine.lattice import Lattice
+from engine.lattice import NO_LATTICE
 from engine.portfolio import Portfolio
 from engine.solvers.bounds import Scalar
 from engine.solvers.relaxation import relaxation
 from engine.solvers.waterfilling import waterfilling
 
-NO_LATTICE = Lattice(0, 0, 0, 1.0, True)
 # Derivatives take the effort to be optimal: solve as far as rounding allows.
 TOLERANCE = 1e-13
 

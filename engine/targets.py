@@ -34,10 +34,9 @@ import numpy as np
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Bool, Float, Int
 
-from engine.allocation import MOST_BUDGET, batched, compiled, solve
+from engine.allocation import MOST_BUDGET, batched, chunk_size, compiled, solve
 from engine.curves import Curve, Vector
 from engine.frontier import (
-    CHUNK_ENTRIES,
     Budgets,
     Terms,
     budget_steps,
@@ -240,11 +239,11 @@ def _found(met: Any, budgets: np.ndarray, solution: Solution, best: Any, proved:
 
 
 def _search_chunk(portfolio: Portfolio) -> int:
-    return max(1, CHUNK_ENTRIES // (portfolio.shape[-1] * 64 * PRICE_SHARES))
+    return chunk_size(portfolio, 64 * PRICE_SHARES)
 
 
 def _lattice_chunk(lattice: Lattice, portfolio: Portfolio) -> int:
-    return max(1, CHUNK_ENTRIES // (portfolio.shape[-1] * (lattice.units + 2 * lattice.states + 64)))
+    return chunk_size(portfolio, lattice.units + 2 * lattice.states + 64)
 
 
 def _round_up(budget: float, terms: Terms, most: float) -> float:

@@ -14,7 +14,7 @@ from engine import Hill, Lifecycle, Portfolio, Tabulated
 from engine.allocation import choose_lattice
 from engine.portfolio import normalise
 from engine.solvers.bounds import integer_dual
-from engine.solvers.core import CoreAnswer, CoreSize, solve_core
+from engine.solvers.core import Answer, CoreSize, solve_core
 from engine.solvers.exact import stages
 from tests import portfolios as reference
 
@@ -168,15 +168,16 @@ def test_a_core_claims_no_more_than_it_proves(name: str) -> None:
     optimum = engine.solve(portfolio, UNITS).value
     size = CoreSize(wide=PROJECTS if portfolio.cost is not None else 1, width=2, reach=4)
 
-    def core(one: Portfolio, budget: jax.Array) -> CoreAnswer:
-        return solve_core(one, budget, integer_dual(one, budget, lattice).price, lattice, size)
+    def core(one: Portfolio, budget: jax.Array) -> Answer:
+        dual = integer_dual(one, budget, lattice)
+        return solve_core(one, budget, dual.price, dual.bound, lattice, size)
 
     found = jax.jit(jax.vmap(core, in_axes=(0, None)))(portfolio, jnp.float64(UNITS))
     value, slack = reference.value(portfolio, found.effort), ROUNDING * np.abs(optimum)
     assert np.all((reference.costs(portfolio) * found.effort).sum(-1) <= UNITS)
     assert np.all((found.bound >= optimum - slack) & (value <= optimum + slack))
-    assert 0.0 < np.mean(found.proved) < 1.0, "a core as small as this proves some and not others"
-    np.testing.assert_allclose(value[found.proved], optimum[found.proved], rtol=ROUNDING)
+    assert 0.0 < np.mean(found.finished) < 1.0, "a core as small as this proves some and not others"
+    np.testing.assert_allclose(value[found.finished], optimum[found.finished], rtol=ROUNDING)
 
 
 def test_costs_without_a_common_unit_stay_feasible_and_honest() -> None:

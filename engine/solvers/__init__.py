@@ -19,7 +19,7 @@ from engine.lattice import Lattice
 from engine.portfolio import Portfolio
 from engine.solvers.bounds import Scalar, integer_dual, unit_bounds
 from engine.solvers.continuous import continuous
-from engine.solvers.density import best_of, climb, density
+from engine.solvers.density import climb, density
 from engine.solvers.exact import exact
 from engine.solvers.greedy import Path, greedy, greedy_path
 from engine.solvers.relaxation import relaxation
@@ -32,8 +32,7 @@ def bound(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
     """The Lagrangian bound, with the allocation of its affordable best responses, filled up by density."""
     dual = integer_dual(portfolio, budget, lattice)
     least, _ = unit_bounds(portfolio, budget, lattice)
-    inside = jnp.maximum(dual.inside, least)
-    effort = best_of(portfolio, climb(portfolio, budget, inside, lattice), inside)
+    effort = climb(portfolio, budget, jnp.maximum(dual.inside, least), lattice)
     return conclude(portfolio, budget, effort, dual.price, dual.bound)
 
 

@@ -23,6 +23,7 @@ from jaxtyping import Array, Bool, Float
 from engine.curves import Vector
 from engine.lattice import Lattice
 from engine.portfolio import Portfolio, concave_utility
+from engine.solvers.batching import choose
 from engine.solvers.solution import budget_slack
 
 Scalar = Float[Array, ""]
@@ -256,7 +257,7 @@ def integer_dual(
         affordable = found.spend <= limit
         met = (found.spend == inside.spend) | (found.spend == outside.spend)
         end = jnp.where(step > 0, met, affordable)
-        return _choose(affordable, found, inside), _choose(affordable, outside, found), end, step + 1
+        return choose(affordable, found, inside), choose(affordable, outside, found), end, step + 1
 
     nothing = Line(portfolio.value(least), portfolio.spend(least), least)
     inside, outside, ended, steps = jax.lax.while_loop(
@@ -276,10 +277,6 @@ def integer_dual(
     marginal = portfolio.gain(dual.inside) / portfolio.costs()
     sated = dual.inside >= jnp.floor(portfolio.uppers())
     return _reprice(dual, marginal, (dual.inside >= most) & ~sated)
-
-
-def _choose(condition: Bool[Array, ""], one: Line, other: Line) -> Line:
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)
 
 
 # Real effort.
@@ -335,9 +332,7 @@ def real_response(portfolio: Portfolio, budget: Scalar) -> Callable[[Scalar], Re
         if portfolio.threshold is not None:
             stay = portfolio.returns(least) - priced * least
             leave = payable & (response.payoff > stay)
-            response = Response(
-                jnp.where(leave, response.effort, least), jnp.where(leave, response.payoff, stay)
-            )
+            response = choose(leave, response, Response(least, stay))
         return response
 
     return respond
@@ -371,9 +366,7 @@ def _tangent_response(
     low, high = jax.lax.fori_loop(0, TANGENT_STEPS, halve, bracket)
     (one, _), (other, _) = touch(low), touch(high)
     smaller = one.payoff <= other.payoff
-    return Response(
-        jnp.where(smaller, one.effort, other.effort), jnp.where(smaller, one.payoff, other.payoff)
-    )
+    return choose(smaller, one, other)
 
 
 def real_dual(portfolio: Portfolio, budget: Scalar) -> Dual:

@@ -41,8 +41,8 @@ from jaxtyping import Array, Bool, Int
 from engine.curves import Vector
 from engine.lattice import Lattice
 from engine.portfolio import Portfolio
+from engine.solvers.batching import choose, loop_unfinished
 from engine.solvers.bounds import Scalar, effort_bounds, real_response
-from engine.solvers.compaction import loop_unfinished
 from engine.solvers.solution import Solution, budget_slack, conclude, rounding_slack
 from engine.solvers.waterfilling import waterfilling
 
@@ -198,9 +198,8 @@ def keep(tree: Tree, node: Node, enough: Scalar) -> Tree:
     least = tree.nodes.bound[slot]
     opened = (node.bound > enough) & (node.bound > least)
     given_up = jnp.where(opened, least, node.bound)
-    nodes = jax.tree.map(
-        lambda leaf, new: leaf.at[slot].set(jnp.where(opened, new, leaf[slot])), tree.nodes, node
-    )
+    kept = choose(opened, node, jax.tree.map(lambda leaf: leaf[slot], tree.nodes))
+    nodes = jax.tree.map(lambda leaf, new: leaf.at[slot].set(new), tree.nodes, kept)
     return tree._replace(nodes=nodes, closed=jnp.maximum(tree.closed, given_up))
 
 
@@ -299,8 +298,7 @@ def search_price(
         returns = response.payoff + price * costs * response.effort
         point = Point(price, response.effort, returns, portfolio.spend(response.effort))
         over = point.spend > budget
-        below = jax.tree.map(lambda new, old: jnp.where(over, new, old), point, below)
-        above = jax.tree.map(lambda new, old: jnp.where(over, old, new), point, above)
+        below, above = choose(over, point, below), choose(over, above, point)
         # The first price stands for 0: times the budget it would be a gap of its own where returns are 0.
         dual = jnp.where(step == 0, jnp.sum(returns), jnp.sum(response.payoff) + price * budget)
         return below, above, jnp.minimum(bound, dual)
@@ -311,4 +309,4 @@ def search_price(
     free = jnp.isinf(below.spend)
     price = jnp.where(free, 0.0, jnp.where(jnp.isfinite(above.price), above.price, below.price))
     above = above._replace(price=price)
-    return above, jax.tree.map(lambda one, other: jnp.where(free, one, other), above, below), bound
+    return above, choose(free, above, below), bound

@@ -52,12 +52,13 @@ class CoreSize(NamedTuple):
     reach: int
 
 
-class CoreAnswer(NamedTuple):
-    """The best effort over the core; what no allocation can return more than; whether that is the same."""
+class Answer(NamedTuple):
+    """An effort, the price it was found at, what no allocation can return more than, whether they meet."""
 
     effort: Vector
+    price: Scalar
     bound: Scalar
-    proved: Bool[Array, ""]
+    finished: Bool[Array, ""]
 
 
 class Landscape(NamedTuple):
@@ -135,9 +136,12 @@ def _best_blocks(paid: Scores, width: int) -> Levels:
 
 
 def solve_core(
-    portfolio: Portfolio, budget: Scalar, price: Scalar, lattice: Lattice, size: CoreSize
-) -> CoreAnswer:
-    """The optimum over the core at this price."""
+    portfolio: Portfolio, budget: Scalar, price: Scalar, known: Scalar, lattice: Lattice, size: CoreSize
+) -> Answer:
+    """The optimum over the core at this price; finished if that is proved to be the optimum over all levels.
+
+    `known` is a bound from elsewhere.
+    """
     least, most = unit_bounds(portfolio, budget, lattice)
     room = budget + budget_slack(budget) - portfolio.spend(least)
     limit = jnp.floor(room / lattice.step).astype(jnp.int32)
@@ -148,7 +152,8 @@ def solve_core(
     narrow, wide = jnp.split(order, [portfolio.shape[-1] - size.wide])
 
     levels = land.best[None] + jnp.arange(1 - size.width, 1 + size.width, dtype=portfolio.dtype)[:, None]
-    near = near_programme(land.score(levels).T[narrow], size.reach)
+    scores = land.score(levels).T[narrow]
+    near, dropped = near_programme(scores, size.reach)
     begin = jnp.sum((land.best - least)[narrow]).astype(jnp.int32)
     moves = jax.tree.map(lambda a: a[wide], wide_moves(portfolio, land, least, size.width, lattice))
     states = jnp.arange(lattice.states + 1, dtype=jnp.int32)
@@ -159,19 +164,20 @@ def solve_core(
     state = jnp.argmax(total).astype(jnp.int32)
     best = total[state]
     state, far_levels = far_effort(moves, far, state)
-    near_levels = near_effort(land.score(levels).T[narrow], near, state - begin + size.reach)
+    near_levels = near_effort(scores, near, state - begin + size.reach)
     effort = jnp.zeros_like(least).at[wide].set(far_levels)
     effort = effort.at[narrow].set(land.best[narrow] + near_levels + (1.0 - size.width))
     bound = jnp.sum(land.payoff) + price * budget
-    left_out = jnp.maximum(jnp.max(moves.outside, initial=-jnp.inf), near.dropped)
+    left_out = jnp.maximum(jnp.max(moves.outside, initial=-jnp.inf), dropped)
     left_out = jnp.maximum(jnp.max(leaving[narrow], initial=-jnp.inf), left_out)
     # Where scores tie, rounding alone must not send a portfolio to a larger core.
     rounding = (least.size + 8) * float(jnp.finfo(portfolio.dtype).eps) * jnp.abs(bound)
     hopeless = limit < 0
-    return CoreAnswer(
-        jnp.where(hopeless, least, effort),
-        bound + jnp.maximum(best, left_out),
-        (left_out <= best + rounding) | hopeless,
+    return Answer(
+        effort=jnp.where(hopeless, least, effort),
+        price=price,
+        bound=jnp.minimum(known, bound + jnp.maximum(best, left_out)),
+        finished=(left_out <= best + rounding) | hopeless,
     )
 
 
@@ -180,17 +186,17 @@ def around(best: Vector, width: int) -> Levels:
     return jnp.stack([best - (width - 1.0), best + 1.0])
 
 
-class Programme(NamedTuple):
-    """A dynamic programme run over some projects: the best score at each state before each project and
-    after the last, and the best score of states that were dropped."""
+class Forward(NamedTuple):
+    """The forward pass of a dynamic programme over some projects: the best score at each state before each
+    project, and after the last."""
 
     before: Float[Array, "projects states"]
     last: Float[Array, " states"]
-    dropped: Scalar
 
 
-def near_programme(scores: Float[Array, "projects width"], reach: int) -> Programme:
-    """Over budget steps away from the best responses, within `reach` on either side."""
+def near_programme(scores: Float[Array, "projects width"], reach: int) -> tuple[Forward, Scalar]:
+    """Over budget steps away from the best responses, within `reach` on either side; also the best score of
+    the states beyond."""
     width = scores.shape[1]
     half = width // 2
     pad = jnp.full(width - 1, -jnp.inf, scores.dtype)
@@ -209,10 +215,10 @@ def near_programme(scores: Float[Array, "projects width"], reach: int) -> Progra
 
     begin = jnp.full(2 * reach + 1, -jnp.inf, scores.dtype).at[reach].set(0.0)
     (last, dropped), before = jax.lax.scan(project, (begin, jnp.full_like(begin[0], -jnp.inf)), scores)
-    return Programme(before, last, dropped)
+    return Forward(before, last), dropped
 
 
-def near_effort(scores: Float[Array, "projects width"], solved: Programme, state: Array) -> Vector:
+def near_effort(scores: Float[Array, "projects width"], solved: Forward, state: Array) -> Vector:
     """Which level of each window leads to this state."""
     width = scores.shape[1]
     moves = jnp.arange(width, dtype=jnp.int32) - (width // 2 - 1)
@@ -250,7 +256,7 @@ def wide_moves(portfolio: Portfolio, land: Landscape, least: Vector, width: int,
     return Moves(land.windows.T, steps, stride, score, land.outside(land.windows))
 
 
-def far_programme(moves: Moves, begin: Float[Array, " states"]) -> Programme:
+def far_programme(moves: Moves, begin: Float[Array, " states"]) -> Forward:
     """Over budget steps spent above the lower bounds, all of them."""
     size, width = begin.size, moves.score.shape[2]
     left, right = jnp.full(size + width, -jnp.inf, begin.dtype), jnp.full(width, -jnp.inf, begin.dtype)
@@ -276,10 +282,10 @@ def far_programme(moves: Moves, begin: Float[Array, " states"]) -> Programme:
         return jax.lax.scan(window, jnp.full_like(best, -jnp.inf), (steps, score))[0], best
 
     last, before = jax.lax.scan(project, begin, (moves.steps, moves.stride, moves.score))
-    return Programme(before, last, jnp.full_like(last[0], -jnp.inf))
+    return Forward(before, last)
 
 
-def far_effort(moves: Moves, solved: Programme, state: Array) -> tuple[Array, Vector]:
+def far_effort(moves: Moves, solved: Forward, state: Array) -> tuple[Array, Vector]:
     """(the state before these projects, the level of each) that lead to this state."""
     width = moves.score.shape[2]
     within = jnp.arange(width, dtype=jnp.int32)

@@ -17,17 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
 
-from engine.curves import Vector
 from engine.lattice import Lattice
 from engine.portfolio import Portfolio
 from engine.solvers.batching import for_unfinished, in_chunks
 from engine.solvers.bounds import MOST_CHORDS, Scalar, few_candidates, integer_dual
-from engine.solvers.core import CoreSize, count_windows, solve_core
+from engine.solvers.core import Answer, CoreSize, count_windows, solve_core
 from engine.solvers.programme import programme, read_back
 from engine.solvers.solution import Solution, budget_slack, conclude
 
@@ -40,15 +37,6 @@ FEW_CHORDS = 10
 FEW_LEVELS = 16
 # A core is tried only if it is this many times smaller than the full programme.
 WORTH_TRYING = 2.0
-
-
-class Answer(NamedTuple):
-    """An effort, the price it was found at, what no allocation can return more than, whether they meet."""
-
-    effort: Vector
-    price: Scalar
-    bound: Scalar
-    finished: Bool[Array, ""]
 
 
 Stage = Callable[[Portfolio, Scalar, Scalar, Scalar], Answer]
@@ -86,16 +74,8 @@ def stages(portfolio: Portfolio, lattice: Lattice) -> list[tuple[Stage, int]]:
         work = near + core.wide * windows * core.width * states
         if lattice.holds_costs and WORTH_TRYING * work <= projects * lattice.units * states / 2:
             entries = core.wide * states + near // core.width + surveyed(portfolio, lattice)
-            cores.append((partial(by_core, lattice=lattice, size=core), entries))
+            cores.append((partial(solve_core, lattice=lattice, size=core), entries))
     return [*cores, (partial(by_programme, lattice=lattice), 2 * projects * states)]
-
-
-def by_core(
-    portfolio: Portfolio, budget: Scalar, price: Scalar, bound: Scalar, lattice: Lattice, size: CoreSize
-) -> Answer:
-    """The optimum over a core; finished if that is proved to be the optimum over all levels."""
-    found = solve_core(portfolio, budget, price, lattice, size)
-    return Answer(found.effort, price, jnp.minimum(bound, found.bound), found.proved)
 
 
 def by_programme(

@@ -16,7 +16,8 @@ steps, since convergence is quadratic. Where V is concave that gap bounds V* −
 (Jaggi 2013); elsewhere the Lagrangian bound is, and the climb starts from the dual's best responses and
 from each of their neighbours: one project dropped, or one more taken up.
 
-Rounding: down to whole units, then the rest of the budget by largest marginal gains.
+Rounding: down to whole units, then the rest of the budget by largest marginal gains. Where curves are not
+concave the dual's best responses, filled up jump by jump, stand against that.
 
 Cost: one slope, one bend and one gain a project and step; about 7 steps.
 """
@@ -28,11 +29,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from engine.curves import Vector
 from engine.lattice import Lattice
 from engine.portfolio import Portfolio
+from engine.solvers.batching import choose
 from engine.solvers.bounds import (
     Dual,
     Response,
@@ -44,7 +46,7 @@ from engine.solvers.bounds import (
     unit_bounds,
     unit_response,
 )
-from engine.solvers.density import best_of, equal_split
+from engine.solvers.density import best_of, climb, equal_split
 from engine.solvers.greedy import certify, fill
 from engine.solvers.solution import Solution, conclude
 
@@ -222,11 +224,6 @@ def hair_of(dtype: jnp.dtype) -> float:
     return 16.0 * float(jnp.finfo(dtype).eps)
 
 
-def choose(first: Bool[Array, ""], one: Point, other: Point) -> Point:
-    """The one point or the other."""
-    return jax.tree.map(lambda a, b: jnp.where(first, a, b), one, other)
-
-
 def set_out(portfolio: Portfolio, box: Box, effort: Vector) -> Ascent:
     """The start of an ascent at this effort, or at the osculating logs' optimum if it cannot be afforded."""
     point = evaluate(portfolio, box, effort, jnp.ones((), portfolio.dtype))
@@ -306,7 +303,8 @@ def relaxation(
     if rounding:
         least, _ = unit_bounds(portfolio, budget, lattice)
         whole = whole_units(portfolio, budget, lattice, effort)
-        effort = best_of(portfolio, whole, jnp.maximum(dual.inside, least))
+        jumped = climb(portfolio, budget, jnp.maximum(dual.inside, least), lattice)
+        effort = best_of(portfolio, whole, jumped)
     return conclude(portfolio, budget, effort, dual.price, dual.bound)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.solvers.compaction import loop_unfinished
+from engine.solvers.batching import loop_unfinished
 
 
 class Walk(NamedTuple):
