@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from benchmarks.machine import save
 from engine.allocation import choose_lattice
@@ -89,8 +90,9 @@ def main() -> None:
 
     for path in sorted((config_folder() / "scenario").glob("*.yaml")):
         with initialize_config_dir(str(config_folder()), version_base="1.3"):
-            config = compose("run", [f"scenario={path.stem}", "run.output=unused"]).scenario
-        scenario = build_scenario(config)
+            composed = compose("run", [f"scenario={path.stem}", "run.output=unused"])
+        config: Any = OmegaConf.to_object(composed)
+        scenario = build_scenario(config.scenario)
         batches = [draw(scenario, start, 1) for start in range(0, RANDOM, BATCH)]
         record(path.stem, count_wrong(batches, float(config.budget), scenario.upper()))
     for name in PROBLEMS:
