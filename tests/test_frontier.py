@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import engine
 from engine import Exponential, Lifecycle, Log, Portfolio, Tabulated
+from engine import allocation as border
 from engine import frontier as frontiers
 from engine.frontier import budget_frontier, majorant_slopes
 from tests import portfolios as reference
@@ -286,7 +287,7 @@ def test_leading_axes_and_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch)
     flat = reference.draw("hill", 3, (6, 3), reach=BUDGET)
     grid = jax.tree.map(lambda a: np.reshape(a, (2, 3, *np.shape(a)[1:])), flat)
     one = budget_frontier(flat, BUDGET)
-    monkeypatch.setattr(frontiers, "CHUNK_ENTRIES", 1)
+    monkeypatch.setattr(border, "CHUNK_ENTRIES", 1)
     other = budget_frontier(grid, BUDGET)
     assert other.effort.shape == (2, 3, BUDGET + 1, 3)
     np.testing.assert_allclose(one.value, other.value.reshape(6, -1), rtol=ROUNDING)

@@ -41,7 +41,7 @@ CASES = [
     ("mixture", EVERYTHING),
 ]
 # Solvers that take long to compile meet every kind of portfolio once.
-SLOW_TO_COMPILE = ("relaxation", "continuous")
+SLOW_TO_COMPILE = ("relaxation", "continuous", "exact", "density", "bound")
 FEWER_CASES = [
     ("log", ("cost",)),
     ("exponential", ("threshold",)),
