@@ -62,7 +62,7 @@ def count_wrong(batches: list[Portfolio], budget: float, upper: float = np.inf) 
         )
         wrong, worst, portfolios = (
             wrong + int(bad.sum()),
-            max(worst, float(error.max())),
+            max(worst, float(np.nan_to_num(error, nan=np.inf).max())),
             portfolios + bad.size,
         )
     cores = len(stages(jax.tree.map(lambda a: a[0], first), lattice)) - 1
@@ -94,10 +94,10 @@ def main() -> None:
         config: Any = OmegaConf.to_object(composed)
         scenario = build_scenario(config.scenario)
         batches = [draw(scenario, start, 1) for start in range(0, RANDOM, BATCH)]
-        record(path.stem, count_wrong(batches, float(config.budget), scenario.upper()))
+        record(f"scenario: {path.stem}", count_wrong(batches, float(config.budget), scenario.upper()))
     for name in PROBLEMS:
         batches = [draw(Problem(name, 20, 300), start, 1) for start in range(0, RANDOM, BATCH)]
-        record(name, count_wrong(batches, 300.0))
+        record(f"problem: {name}", count_wrong(batches, 300.0))
     for name in hard_cases():
         batches = [hard_cases(seed)[name] for seed in range(HARD_ROUNDS)]
         record(f"hard: {name}", count_wrong(batches, UNITS))

@@ -207,3 +207,11 @@ def test_equal_answers_take_the_least_effort_of_the_last_project() -> None:
     solution = engine.allocate(Tabulated([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]), 2.0)
     np.testing.assert_allclose(solution.value, 3.0, rtol=1e-15)
     assert solution.effort[1] == 0.0
+
+
+def test_a_price_that_pays_for_the_whole_return_is_no_excuse() -> None:
+    # Nearly linear curves: the price times the budget is the value, and rounding the budget is not free.
+    scale = np.array([[1.0, 1.01, 0.99, 1.02, 0.98, 1.005]])
+    portfolio = Portfolio(engine.Power(scale, 0.999, 1.0))
+    solution = engine.solve(portfolio, 600.0)
+    assert np.all(solution.proved)

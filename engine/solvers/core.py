@@ -143,8 +143,8 @@ def solve_core(
     `known` is a bound from elsewhere.
     """
     least, most = unit_bounds(portfolio, budget, lattice)
-    room = budget + budget_slack(budget) - portfolio.spend(least)
-    limit = jnp.floor(room / lattice.step).astype(jnp.int32)
+    room = budget - portfolio.spend(least)
+    limit = jnp.floor((room + budget_slack(budget)) / lattice.step).astype(jnp.int32)
     land = survey(portfolio, price, least, most, size.width, lattice)
     leaving = land.outside(around(land.best, size.width))
     # Those that leave their best response most cheaply may: they come last, with all their windows.
