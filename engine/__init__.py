@@ -18,6 +18,7 @@ from engine.curves import (
 from engine.files import load_portfolio
 from engine.frontier import Frontier, budget_frontier
 from engine.portfolio import Portfolio
+from engine.results import load, load_array
 from engine.sensitivity import optimal_effort, optimal_value
 from engine.solvers import SOLVERS, Solution
 from engine.targets import BudgetFound, budget_for
@@ -45,6 +46,8 @@ __all__ = [
     "allocate",
     "budget_for",
     "budget_frontier",
+    "load",
+    "load_array",
     "load_portfolio",
     "optimal_effort",
     "optimal_value",

@@ -15,7 +15,6 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import field, fields, is_dataclass, make_dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
@@ -30,22 +29,40 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import engine
-from engine.allocation import MOST_BUDGET, allocate, check_options, choose_lattice
+from engine.allocation import MOST_BUDGET, allocate
 from engine.comparison import Comparison, compare
-from engine.config import AllocateConfig, BenchmarkConfig, FrontierConfig, MonteCarloConfig, RunConfig
+from engine.config import (
+    AllocateConfig,
+    BenchmarkConfig,
+    FrontierConfig,
+    ReplayConfig,
+    RunConfig,
+    StudyConfig,
+    SweepConfig,
+    config_folder,
+)
 from engine.files import load_portfolio
 from engine.frontier import budget_frontier
+from engine.planning import check_run, checked_solvers, plan
 from engine.report import (
     allocation_table,
     comparison_table,
     frontier_columns,
     frontier_table,
     outcome_table,
+    show,
 )
-from engine.scenarios import build_scenario
 from engine.simulation import Outcome, Simulation, Study
 from engine.solvers import SOLVERS, real_effort, solver_options
-from engine.storage import Records, open_folder, write_comparison, write_summary, write_text
+from engine.storage import (
+    Records,
+    machine_facts,
+    open_folder,
+    write_comparison,
+    write_summary,
+    write_text,
+)
+from engine.sweep_commands import replay_command, report_command, status_command, sweep_command
 from engine.targets import KINDS, budget_for
 
 USAGE = """usage: engine COMMAND [key=value ...]
@@ -54,19 +71,15 @@ commands:
   run        draw portfolios of a scenario, allocate by every solver, compare    (engine run scenario=staged)
   allocate   allocate a budget over one portfolio from a file    (engine allocate portfolio=FILE budget=100)
   frontier   the optimum of every budget at once, and its price    (engine frontier portfolio=FILE budget=100)
+  sweep      a grid of scenarios, in blocks that survive anything    (engine sweep sweep.grid.budget=[50,100])
+  status     how far a sweep is, also while it runs    (engine status study=FOLDER)
+  report     what a sweep has found so far    (engine report study=FOLDER)
+  replay     one block of a sweep again, with every portfolio    (engine replay study=FOLDER block=7)
   benchmark  solvers over test problems and published knapsacks    (engine benchmark 'sizes=[[20,300]]')
 
 engine COMMAND --help shows the command's configuration and choices.
 """
-DTYPES = ("float32", "float64")
-MOST_PORTFOLIOS = 2**32 - 1
 LOG_SECONDS = 10.0
-
-
-def config_folder() -> Path:
-    """The YAML files: inside the installed package, or at the top of a checkout."""
-    inside = Path(__file__).parent / "configs"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
 
 
 def register_schemas() -> None:
@@ -76,6 +89,9 @@ def register_schemas() -> None:
     store.store(group="schema", name="allocate", node=AllocateConfig)
     store.store(group="schema", name="frontier", node=FrontierConfig)
     store.store(group="schema", name="benchmark", node=BenchmarkConfig)
+    store.store(group="schema", name="sweep", node=SweepConfig)
+    store.store(group="schema", name="study", node=StudyConfig)
+    store.store(group="schema", name="replay", node=ReplayConfig)
     for name in SOLVERS:
         options = [
             (n, str if get_args(p.annotation) else p.annotation, field(default=p.default))
@@ -86,11 +102,15 @@ def register_schemas() -> None:
 
 def main() -> None:
     """Entry point of the `engine` command."""
-    commands: dict[str, Callable[[Any], None]] = {
+    commands: dict[str, Callable[[Any, DictConfig], None]] = {
         "run": run_command,
         "allocate": allocate_command,
         "frontier": frontier_command,
         "benchmark": benchmark_command,
+        "sweep": sweep_command,
+        "status": status_command,
+        "report": report_command,
+        "replay": replay_command,
     }
     command = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if command in ("--help", "-h"):
@@ -101,10 +121,11 @@ def main() -> None:
         return
     if command not in commands:
         fail(f"unknown command {command!r}, expected one of {', '.join(commands)}")
-    sys.argv = [f"engine {command}", *sys.argv[2:]]
+    sys.argv = [f"engine {command}", *map(_any_grid_key, sys.argv[2:])]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, not Hydra's own printer
     warnings.showwarning = _show_warning
     register_schemas()
+    keep_compiled_code()
     decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)
     try:
         decorate(lambda config: _guarded(commands[command], config))()
@@ -115,12 +136,30 @@ def main() -> None:
         sys.exit(130)
 
 
-def _guarded(command: Callable[[Any], None], config: DictConfig) -> None:
+def _any_grid_key(argument: str) -> str:
+    """A grid may have any key, which Hydra asks to be marked."""
+    return f"++{argument}" if argument.startswith("sweep.grid.") else argument
+
+
+def keep_compiled_code() -> None:
+    """JAX's compiled code goes to the user's cache folder, unless JAX is told of another place."""
+    if jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
+        return
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "engine" / "jax"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(cache))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def _guarded(command: Callable[[Any, DictConfig], None], config: DictConfig) -> None:
     """Run a command; what is wrong with its input ends it here, before Hydra reports it as a crash."""
     try:
         settings = OmegaConf.to_object(config)
         _refuse_unknown_keys(config, settings)
-        command(settings)
+        command(settings, config)
     except (OmegaConfBaseException, ValueError, OSError) as error:
         fail(one_line(error))
 
@@ -170,10 +209,10 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
     print(f"engine: warning: {message}", file=sys.stderr)
 
 
-def run_command(config: RunConfig) -> None:
+def run_command(config: RunConfig, given: DictConfig) -> None:
     """`engine run`."""
     begin = time.perf_counter()
-    _check_run(config.run)
+    check_run(config.run)
     with jax.enable_x64(True):  # what is proved is proved in float64, whatever the dtype of the draws
         study = plan(config)
         folder = open_folder(config.run.output)
@@ -187,46 +226,11 @@ def run_command(config: RunConfig) -> None:
     title = f"{config.scenario.name}: {study.portfolios:,} portfolios of {study.source.projects} projects"
     real = {name for name, options in study.solvers.items() if real_effort(name, options)}
     table = outcome_table(outcome, f"{title}, budget {study.budget:g}", real)
-    _print(table)
+    show(table)
     print(f"engine: {seconds:.1f} s in all; results in {folder}", file=sys.stderr)
     unsolved = max(outcome.failed.values())
     if unsolved:
         print(f"engine: warning: {unsolved} portfolios were not solved", file=sys.stderr)
-
-
-def plan(config: RunConfig) -> Study:
-    """The study that a configuration describes.
-
-    **Raises:** `ValueError` naming the key that cannot be.
-    """
-    run = config.run
-    if not 0 <= config.budget <= MOST_BUDGET:
-        raise ValueError(f"budget is {config.budget:g}, expected a number from 0 to {MOST_BUDGET:g}")
-    scenario = build_scenario(config.scenario)
-    dtype = np.dtype(run.dtype)
-    solvers = _checked_solvers(config.solver)
-    costs, upper = scenario.costs(), scenario.upper()
-    lattice = choose_lattice(solvers, config.budget, scenario.projects, costs, upper)
-    return Study(scenario, config.budget, solvers, lattice, run.seed, run.portfolios, run.block, dtype)
-
-
-def _checked_solvers(solvers: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The options of each solver."""
-    if not solvers:
-        raise ValueError("solver is empty, expected at least one solver")
-    return {name: check_options(name, dict(vars(options))) for name, options in solvers.items()}
-
-
-def _check_run(run: MonteCarloConfig) -> MonteCarloConfig:
-    if not 1 <= run.portfolios <= MOST_PORTFOLIOS:
-        raise ValueError(f"run.portfolios is {run.portfolios}, expected a number from 1 to {MOST_PORTFOLIOS}")
-    if not 1 <= run.block <= 10_000_000:
-        raise ValueError(f"run.block is {run.block}, expected a number from 1 to 10000000")
-    if not 0 <= run.seed < 2**32:
-        raise ValueError(f"run.seed is {run.seed}, expected a number from 0 to {2**32 - 1}")
-    if run.dtype not in DTYPES:
-        raise ValueError(f"run.dtype is {run.dtype!r}, expected one of {', '.join(DTYPES)}")
-    return run
 
 
 def _simulate(simulation: Simulation, folder: Path) -> Outcome:
@@ -273,7 +277,7 @@ def _describe(study: Study, config: RunConfig) -> str:
 
 def _run_facts(study: Study, outcome: Outcome, seconds: float) -> dict[str, Any]:
     return {
-        **_machine_facts(),
+        **machine_facts(),
         "portfolios": outcome.done,
         "failed": outcome.failed,
         "seconds": seconds,
@@ -282,18 +286,10 @@ def _run_facts(study: Study, outcome: Outcome, seconds: float) -> dict[str, Any]
     }
 
 
-def _machine_facts() -> dict[str, Any]:
-    return {
-        "versions": {n: version(n) for n in ("engine", "jax", "jaxlib", "numpy", "optax")},
-        "device": {"kind": jax.devices()[0].device_kind, "count": jax.device_count()},
-        "cores": os.cpu_count(),
-    }
-
-
-def benchmark_command(config: BenchmarkConfig) -> None:
+def benchmark_command(config: BenchmarkConfig, given: DictConfig) -> None:
     """`engine benchmark`."""
-    run = _check_run(config.run)
-    solvers = _checked_solvers(config.solver)
+    run = check_run(config.run)
+    solvers = checked_solvers(config.solver)
     sizes = [_check_size(size) for size in config.sizes]
     if not config.problems or not sizes:
         raise ValueError(f"{'sizes' if config.problems else 'problems'} is empty, expected at least one")
@@ -307,10 +303,10 @@ def benchmark_command(config: BenchmarkConfig) -> None:
         write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.structured(config)))
         for number, found in enumerate(compare(comparison), start=1):
             rows += found
-            write_comparison(folder, rows, _machine_facts())
+            write_comparison(folder, rows, machine_facts())
             size = "{problem}, {projects} projects, budget {budget}".format(**found[0])
             print(f"engine: {number} of {len(studies)}: {size}", file=sys.stderr)
-    _print(comparison_table(rows))
+    show(comparison_table(rows))
     print(f"engine: results in {folder}", file=sys.stderr)
 
 
@@ -322,7 +318,7 @@ def _check_size(size: Any) -> tuple[int, int]:
     return pair[0], pair[1]
 
 
-def allocate_command(config: AllocateConfig) -> None:
+def allocate_command(config: AllocateConfig, given: DictConfig) -> None:
     """`engine allocate`."""
     if config.format not in ("table", "json"):
         raise ValueError(f"format is {config.format!r}, expected table or json")
@@ -336,7 +332,7 @@ def allocate_command(config: AllocateConfig) -> None:
         budget, solution = float(found.budget), found.solution
         goal = _goal(target, bool(found.proved))
     if config.format == "table":
-        _print(allocation_table(portfolio, solution, budget, solver, goal))
+        show(allocation_table(portfolio, solution, budget, solver, goal))
         return
     whole = not real_effort(solver, options)
     effort = [int(e) if whole else float(e) for e in solution.effort]
@@ -389,7 +385,7 @@ def _goal(target: dict[str, float], proved: bool) -> str:
     return words[kind] if proved else f"{words[kind]}, not proved"
 
 
-def frontier_command(config: FrontierConfig) -> None:
+def frontier_command(config: FrontierConfig, given: DictConfig) -> None:
     """`engine frontier`."""
     if config.format not in ("table", "json", "csv"):
         raise ValueError(f"format is {config.format!r}, expected table, json or csv")
@@ -399,7 +395,7 @@ def frontier_command(config: FrontierConfig) -> None:
     portfolio = load_portfolio(_portfolio_path(config.portfolio))
     frontier = budget_frontier(portfolio, config.budget, solver)
     if config.format == "table":
-        _print(frontier_table(portfolio, frontier, config.budget, solver, config.rows))
+        show(frontier_table(portfolio, frontier, config.budget, solver, config.rows))
         return
     columns = frontier_columns(portfolio, frontier, whole=solver == "exact")
     if config.format == "json":
@@ -415,9 +411,3 @@ def _portfolio_path(name: str) -> Path:
     """A file, or the name of a portfolio that ships with the package."""
     shipped = config_folder() / "portfolios" / f"{name}.csv"
     return shipped if not Path(name).exists() and "/" not in name and shipped.is_file() else Path(name)
-
-
-def _print(table: Any) -> None:
-    """On a terminal at its width; elsewhere as wide as the table needs."""
-    console = Console()
-    (console if console.is_terminal else Console(width=240)).print(table)

@@ -7,9 +7,16 @@ value means for the mathematics is judged where it is used, by `ValueError`s tha
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING
+
+
+def config_folder() -> Path:
+    """The YAML files: inside the installed package, or at the top of a checkout."""
+    inside = Path(__file__).parent / "configs"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
 
 
 @dataclass
@@ -129,3 +136,40 @@ class BenchmarkConfig:
     sizes: list[Any] = field(default_factory=list)
     solver: dict[str, Any] = field(default_factory=dict)
     run: MonteCarloConfig = field(default_factory=MonteCarloConfig)
+
+
+@dataclass
+class SweepOptions:
+    """What a sweep varies (see `engine.grid`), and how this process takes part in it."""
+
+    grid: dict[str, Any] = field(default_factory=dict)
+    zip: list[list[str]] = field(default_factory=list)
+    dry_run: bool = False
+    retry_failed: bool = False
+    worker: int = 0
+    workers: int = 1
+    coordinator: str | None = None
+    log_seconds: float = 30.0
+
+
+@dataclass
+class SweepConfig(RunConfig):
+    """`engine sweep`."""
+
+    sweep: SweepOptions = field(default_factory=SweepOptions)
+
+
+@dataclass
+class StudyConfig:
+    """`engine status` and `engine report`."""
+
+    study: str = MISSING
+
+
+@dataclass
+class ReplayConfig:
+    """`engine replay`."""
+
+    study: str = MISSING
+    block: int = MISSING
+    output: str | None = None

@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 import numpy as np
+import pyarrow as pa
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -36,6 +38,10 @@ HEADINGS = (
 )
 
 
+STUDY_CAPTION = (
+    "gap: certified, (bound − value)/|bound|. proved: share proved optimal.\n"
+    "frontier: share with a project at the frontier. funded: projects with effort."
+)
 COMPARISON_CAPTION = (
     "gap: certified, (bound − value)/|bound|. optimal: share that returns what the proved optimum does.\n"
     "loss: share of the proved integer optimum that is missed."
@@ -155,6 +161,34 @@ def allocation_rows(portfolio: Portfolio, solution: Solution) -> list[dict[str, 
         }
         for i, name in enumerate(_names(portfolio))
     ]
+
+
+def study_table(rows: pa.Table, manifest: dict[str, Any]) -> Table:
+    """One row a point and solver of a sweep."""
+    keys = [key for axis in manifest["axes"] for key in axis["keys"]]
+    found: dict[tuple[int, str], dict[str, dict[str, Any]]] = {}
+    for row in rows.to_pylist():
+        found.setdefault((row["point"], row["solver"]), {})[row["metric"]] = row
+    table = Table(title_justify="left", caption_justify="left", caption=STUDY_CAPTION)
+    for key in [*keys, "solver"]:
+        table.add_column(escape(key))
+    for heading in ("portfolios", "value", "± s.e.", "gap mean", "gap max", "proved", "frontier", "funded"):
+        table.add_column(heading, justify="right")
+    for (_, solver), of in found.items():
+        value = of["value"]
+        table.add_row(
+            *(escape(str(value[key])) for key in keys),
+            solver,
+            f"{value['count']:,}",
+            _figure(value["mean"]),
+            _figure(value["standard_error"], 2),
+            _percent(of["gap"]["mean"]),
+            _percent(of["gap"]["largest"]),
+            _percent(of["proved"]["mean"]),
+            _percent(of["frontier"]["mean"]),
+            _figure(of["funded"]["mean"]),
+        )
+    return table
 
 
 def allocation_table(
@@ -279,3 +313,9 @@ def frontier_columns(portfolio: Portfolio, frontier: Frontier, *, whole: bool) -
 
 def _names(portfolio: Portfolio) -> tuple[str, ...]:
     return portfolio.names or tuple(f"project {i}" for i in range(portfolio.shape[-1]))
+
+
+def show(table: Any) -> None:
+    """On a terminal at its width; elsewhere as wide as the table needs."""
+    console = Console()
+    (console if console.is_terminal else Console(width=240)).print(table)

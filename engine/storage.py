@@ -16,10 +16,12 @@ import io
 import json
 import os
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import jax
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -42,6 +44,15 @@ def open_folder(path: str | Path) -> Path:
     except OSError as error:
         raise ValueError(f"run.output {folder}: cannot be written ({error.strerror})") from None
     return folder
+
+
+def machine_facts() -> dict[str, Any]:
+    """What a result depends on besides its configuration: versions, and the device."""
+    return {
+        "versions": {n: version(n) for n in ("engine", "jax", "jaxlib", "numpy", "optax")},
+        "device": {"kind": jax.devices()[0].device_kind, "count": jax.device_count()},
+        "cores": os.cpu_count(),
+    }
 
 
 def write_text(path: Path, text: str) -> None:
