@@ -143,30 +143,31 @@ class Worker:
 
     # Before the start.
 
-    def estimate(self, skip: Collection[int] = (), seconds: float = CALIBRATION_SECONDS) -> Estimate:
-        """Try a block of each kind, as far as so many seconds go, and of one at least.
-
-        Nothing is kept but what was compiled. `skip` are blocks that are not to be done.
-        """
-        begin, tried, taken, most = time.perf_counter(), 0, 0.0, 0
+    def estimate(self, seconds: float = CALIBRATION_SECONDS) -> Estimate:
+        """Try a block of each kind, as far as so many seconds go, and of one at least; nothing is kept."""
+        begin, tried, taken, most, known = time.perf_counter(), 0, 0.0, 0, 0
         kinds = self.sweep.kinds()
-        left, known = 0, 0
         for kind, points in kinds.items():
-            blocks = sum(n not in skip for p in points for n in self._numbers(p))
-            left += blocks
-            if not blocks or (tried and time.perf_counter() - begin > seconds):
-                continue
+            if tried and time.perf_counter() - begin > seconds:
+                break
             simulation = self._simulation(kind)
             most = max(most, simulation.bytes)
-            units = [
-                (self.sweep.studies[points[0]], i) for i in range(min(len(simulation.lanes), self._each()))
-            ]
+            together = min(len(simulation.lanes), self._each())
+            units = [(self.sweep.studies[points[0]], i) for i in range(together)]
             start = time.perf_counter()
             self._solve(simulation, units)
-            taken += (time.perf_counter() - start) * blocks / len(units)
-            tried, known = tried + 1, known + blocks
-        scale = left / known if known else 0.0
+            taken += (time.perf_counter() - start) * len(points) * self._each() / together
+            tried, known = tried + 1, known + len(points)
+        scale = len(self.sweep.studies) / known
         return Estimate(len(kinds), tried, self.tally.compile_seconds, most, taken * scale)
+
+    def estimate_by_tally(self, done: Collection[int]) -> Estimate:
+        """The same by the blocks that it has computed; `done` were there before."""
+        left = sum(self.sweep.size(n) for n in range(self.sweep.blocks) if n not in done)
+        most = max(simulation.bytes for simulation in self._compiled.values())
+        seconds = left / self.tally.rate if self.tally.portfolios else math.nan
+        tried = len(self._compiled)
+        return Estimate(len(self.sweep.kinds()), tried, self.tally.compile_seconds, most, seconds)
 
     def _each(self) -> int:
         return self.sweep.blocks_per_point

@@ -87,11 +87,11 @@ def _work(sweep: Sweep, store: Store, config: SweepConfig, again: str) -> int:
     worker = Worker(sweep, store, options.worker, options.workers)
     store.log({"message": "begins", "worker": options.worker, "of": options.workers, **machine_facts()})
     begin = time.perf_counter()
-    if len(done) < sweep.blocks:
-        say(_estimate_text(worker.estimate(set(done), seconds=0.0)))
     with Interruption() as interruption:
         with _progress(sweep, done, options.log_seconds) as report:
-            for tally in worker.run(options.retry_failed):
+            for number, tally in enumerate(worker.run(options.retry_failed)):
+                if number == 0:  # the first blocks are the calibration
+                    say(_estimate_text(worker.estimate_by_tally(set(done))))
                 report(tally)
                 if interruption.signum:
                     break

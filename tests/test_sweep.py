@@ -244,7 +244,6 @@ def test_an_estimate_stores_nothing(tmp_path: Path) -> None:
     assert estimate.seconds > 0
     assert estimate.bytes > 0
     assert Worker(sweep, None).estimate(seconds=0.0).tried == 1
-    assert Worker(sweep, None).estimate(skip=range(sweep.blocks)).tried == 0
 
 
 def test_results_load_as_a_table_and_as_an_array(whole: tuple[Sweep, Path]) -> None:
