@@ -187,8 +187,10 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, MissingMandatoryValue):
         key = _first_line(error).rsplit(" ", 1)[-1]
         return f"{key} is missing, expected {key}=..."
-    if missing := re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", str(error)):
+    if missing := re.search(r"Could not (?:find|load) '([\w/]+)/([^'/]*)'", str(error)):
         group, name = missing.groups()
+        if group == "hydra/launcher":
+            return f"hydra/launcher {name} is not installed: it comes with engine[slurm] or engine[ray]"
         known = sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
         return f"unknown {group} {name!r}, expected one of {', '.join(known)}"
     cause = error.__cause__ or error.__context__ if isinstance(error, HydraException) else None

@@ -101,7 +101,8 @@ BAD = {
     "sweep.zip=[[a,b]]": "sweep.zip names a",
     "sweep.worker=2": "sweep.worker is 2",
     "run.output=/proc/study": "run.output /proc/study: cannot be written",
-    "grid@sweep.grid=none": "none",
+    "grid@sweep.grid=none": "unknown grid 'none', expected one of budget_by_skew",
+    "hydra/launcher=none": "hydra/launcher none is not installed",
 }
 
 
