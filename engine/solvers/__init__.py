@@ -15,13 +15,15 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from engine.curves import Vector
 from engine.lattice import Lattice
 from engine.portfolio import Portfolio
-from engine.solvers.bounds import Scalar, integer_dual, unit_bounds
+from engine.solvers.batching import in_chunks
+from engine.solvers.bounds import Dual, Scalar, integer_dual, unit_bounds
 from engine.solvers.continuous import continuous
-from engine.solvers.density import climb, density
+from engine.solvers.density import climb, density, table_entries
 from engine.solvers.exact import exact
-from engine.solvers.greedy import Path, greedy, greedy_path
+from engine.solvers.greedy import Path, fill, greedy, greedy_path
 from engine.solvers.relaxation import relaxation
 from engine.solvers.solution import Solution, conclude
 from engine.solvers.threshold import threshold
@@ -30,9 +32,16 @@ from engine.solvers.waterfilling import waterfilling
 
 def bound(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
     """The Lagrangian bound, with the allocation of its affordable best responses, filled up by density."""
-    dual = integer_dual(portfolio, budget, lattice)
-    least, _ = unit_bounds(portfolio, budget, lattice)
-    effort = climb(portfolio, budget, jnp.maximum(dual.inside, least), lattice)
+
+    def solve(portfolio: Portfolio, budget: Scalar) -> tuple[Vector, Dual]:
+        dual = integer_dual(portfolio, budget, lattice)
+        least, most = unit_bounds(portfolio, budget, lattice)
+        inside = jnp.maximum(dual.inside, least)
+        if portfolio.diminishing:  # the densest jump is the next unit
+            return fill(portfolio, budget, inside, most), dual
+        return climb(portfolio, budget, inside, lattice), dual
+
+    effort, dual = in_chunks(solve, table_entries(portfolio, lattice))(portfolio, budget)
     return conclude(portfolio, budget, effort, dual.price, dual.bound)
 
 

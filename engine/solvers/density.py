@@ -24,7 +24,8 @@ from jaxtyping import Array, Float
 from engine.curves import Vector
 from engine.lattice import Lattice
 from engine.portfolio import Portfolio
-from engine.solvers.bounds import Scalar, integer_dual, unit_bounds
+from engine.solvers.batching import in_chunks
+from engine.solvers.bounds import Dual, Scalar, integer_dual, unit_bounds
 from engine.solvers.greedy import fill, greedy_effort
 from engine.solvers.solution import Solution, budget_slack, conclude
 
@@ -95,12 +96,22 @@ def best_of(portfolio: Portfolio, *efforts: Vector) -> Vector:
     return stacked[jnp.argmax(jnp.where(jnp.isnan(values), -jnp.inf, values))]
 
 
+def table_entries(portfolio: Portfolio, lattice: Lattice) -> int:
+    """How many numbers one portfolio's table of returns is, with what is looked up in it."""
+    levels = 1 if portfolio.diminishing else lattice.units + 1
+    return 2 * portfolio.shape[-1] * levels
+
+
 def density(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
     """Allocate by density; never worse than the marginal greedy or the equal split, filled up."""
-    least, most = unit_bounds(portfolio, budget, lattice)
-    jumped = climb(portfolio, budget, least, lattice)
-    marginal = greedy_effort(portfolio, budget, lattice)
-    split = fill(portfolio, budget, equal_split(portfolio, budget, lattice), most)
-    effort = best_of(portfolio, jumped, marginal, split)
-    dual = integer_dual(portfolio, budget, lattice)
+
+    def solve(portfolio: Portfolio, budget: Scalar) -> tuple[Vector, Dual]:
+        least, most = unit_bounds(portfolio, budget, lattice)
+        marginal = greedy_effort(portfolio, budget, lattice)
+        # Where returns diminish the densest jump is the next unit.
+        jumped = marginal if portfolio.diminishing else climb(portfolio, budget, least, lattice)
+        split = fill(portfolio, budget, equal_split(portfolio, budget, lattice), most)
+        return best_of(portfolio, jumped, marginal, split), integer_dual(portfolio, budget, lattice)
+
+    effort, dual = in_chunks(solve, table_entries(portfolio, lattice))(portfolio, budget)
     return conclude(portfolio, budget, effort, dual.price, dual.bound)
