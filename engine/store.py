@@ -190,6 +190,13 @@ class Store:
         paths = sorted(self._failed.glob("*.json"))
         return {int(path.stem): path for path in paths if int(path.stem) not in finished}
 
+    def gave_up(self, block: int) -> bool:
+        """Whether a block could not be solved."""
+        return self._failure_of(block).exists()
+
+    def _failure_of(self, block: int) -> Path:
+        return self._failed / f"{block:08d}.json"
+
     def commit(self, block: int, table: pa.Table) -> None:
         """Add a finished block."""
         buffer = io.BytesIO()
@@ -202,11 +209,11 @@ class Store:
             _flush_folder(self._blocks)
         write_whole(folder / name, data)
         with contextlib.suppress(OSError):
-            (self._failed / f"{block:08d}.json").unlink(missing_ok=True)
+            self._failure_of(block).unlink(missing_ok=True)
 
     def fail(self, block: int, facts: dict[str, Any]) -> None:
         """Note that a block could not be solved."""
-        write_whole(self._failed / f"{block:08d}.json", (json.dumps(facts, indent=2) + "\n").encode())
+        write_whole(self._failure_of(block), (json.dumps(facts, indent=2) + "\n").encode())
 
     def read(self, path: Path) -> pa.Table:
         """A finished block.
@@ -256,7 +263,10 @@ class Store:
 
     def remember_parts(self, device: str, parts: int) -> None:
         """Tell later workers into how many parts a block is to be split."""
-        write_whole(self.folder / "parts.json", json.dumps({device: parts}).encode())
+        known: dict[str, int] = {}
+        with contextlib.suppress(OSError, ValueError):
+            known = dict(json.loads((self.folder / "parts.json").read_text()))
+        write_whole(self.folder / "parts.json", json.dumps({**known, device: parts}).encode())
 
     def _clear_remains(self) -> None:
         """Remove what writers left that were killed; a writer that lives holds the lock of its block."""

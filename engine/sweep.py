@@ -214,7 +214,8 @@ class Worker:
                 number = waiting.popleft()
                 if not self.store.claim(number):
                     continue
-                if self.store.holds(number):  # finished by another worker since the look at the folder
+                failed = not retry and self.store.gave_up(number)
+                if failed or self.store.holds(number):  # by another worker, since the look at the folder
                     self.store.release(number)
                 else:
                     claimed.append(number)

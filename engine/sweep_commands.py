@@ -42,6 +42,8 @@ SLOWEST = 3
 def sweep_command(config: SweepConfig, given: DictConfig) -> None:
     """`engine sweep`."""
     check_run(config.run)
+    if config.run.records:
+        raise ValueError("run.records is true, expected false: a sweep keeps no portfolio, replay does")
     join_others(config)
     overrides = list(HydraConfig.get().overrides.task)
     with jax.enable_x64(True):

@@ -80,6 +80,7 @@ def test_damaged_blocks_are_noticed_and_dropped(store: Store, what: str) -> None
 def test_failed_blocks_count_as_failed_until_they_are_done(store: Store) -> None:
     store.fail(4, {"error": "not finite"})
     assert list(store.failed()) == [4]
+    assert store.gave_up(4)
     assert json.loads(store.failed()[4].read_text()) == {"error": "not finite"}
     store.commit(4, table(4))
     assert store.failed() == {}
@@ -225,6 +226,7 @@ def test_other_tools_read_the_blocks(store: Store) -> None:
 def test_parts_are_remembered_for_a_device(store: Store) -> None:
     assert store.parts("cpu") == 1
     store.remember_parts("cpu", 4)
+    store.remember_parts("gpu", 2)
     assert Store(store.folder).parts("cpu") == 4
     (store.folder / "parts.json").write_text("{")
     assert store.parts("cpu") == 1

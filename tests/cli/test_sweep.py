@@ -100,6 +100,7 @@ BAD = {
     "sweep.grid.budget=[x]": "sweep.grid.budget cannot be 'x'",
     "sweep.zip=[[a,b]]": "sweep.zip names a",
     "sweep.worker=2": "sweep.worker is 2",
+    "run.records=true": "run.records is true, expected false",
     "run.output=/proc/study": "run.output /proc/study: cannot be written",
     "grid@sweep.grid=none": "unknown grid 'none', expected one of budget_by_skew",
     "hydra/launcher=none": "hydra/launcher none is not installed",

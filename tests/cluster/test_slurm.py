@@ -99,3 +99,28 @@ def test_submitit_runs_the_workers_of_a_multirun(engine: Run, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     assert engine(*SWEEP, "run.output=alone").returncode == 0
     assert blocks(tmp_path / "study") == blocks(tmp_path / "alone")
+
+
+@pytest.mark.usefixtures("slurm")
+def test_submitit_s_own_preemption_signal_queues_again(environment: dict[str, str], tmp_path: Path) -> None:
+    if importlib.util.find_spec("submitit") is None:
+        pytest.skip("hydra-submitit-launcher is not installed: pip install engine[slurm]")
+    study = tmp_path / "study"
+    launcher = ("hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.timeout_min=30")
+    command = [ENGINE, "sweep", "--multirun", *launcher, *LONG[1:], "run.portfolios=12000"]
+    process = subprocess.Popen(
+        [*command, "sweep.workers=2", "sweep.worker=0,1"],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+    )
+    while not (study / "blocks").exists() or len(blocks(study)) < 5:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    jobs = subprocess.run(["squeue", "-h", "-r", "-o", "%i"], capture_output=True, text=True).stdout.split()
+    subprocess.run(["scancel", "--signal=USR2", jobs[0]], check=True)
+    _, errors = process.communicate(timeout=500)
+    assert process.returncode == 0, errors
+    assert len(blocks(study)) == 2 * LONG_BLOCKS
+    printed = "\n".join(path.read_text() for path in tmp_path.rglob("*_log.*"))
+    assert "blocks there already" in printed
