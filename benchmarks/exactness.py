@@ -89,6 +89,8 @@ def main() -> None:
         )
 
     for path in sorted((config_folder() / "scenario").glob("*.yaml")):
+        if path.stem == "fitted":  # samples a file
+            continue
         with initialize_config_dir(str(config_folder()), version_base="1.3"):
             composed = compose("run", [f"scenario={path.stem}", "run.output=unused"])
         config: Any = OmegaConf.to_object(composed)

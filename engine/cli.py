@@ -34,6 +34,7 @@ from engine.comparison import Comparison, compare
 from engine.config import (
     AllocateConfig,
     BenchmarkConfig,
+    FitConfig,
     FrontierConfig,
     ReplayConfig,
     RunConfig,
@@ -42,6 +43,7 @@ from engine.config import (
     config_folder,
 )
 from engine.files import load_portfolio
+from engine.fit_command import fit_command
 from engine.frontier import budget_frontier
 from engine.planning import check_run, checked_solvers, plan
 from engine.report import (
@@ -71,6 +73,7 @@ commands:
   run        draw portfolios of a scenario, allocate by every solver, compare    (engine run scenario=staged)
   allocate   allocate a budget over one portfolio from a file    (engine allocate portfolio=FILE budget=100)
   frontier   the optimum of every budget at once, and its price    (engine frontier portfolio=FILE budget=100)
+  fit        curves from measurements    (engine fit data=FILE)
   sweep      a grid of scenarios, in blocks that survive anything    (engine sweep sweep.grid.budget=[50,100])
   status     how far a sweep is, also while it runs    (engine status study=FOLDER)
   report     what a sweep has found so far    (engine report study=FOLDER)
@@ -89,6 +92,7 @@ def register_schemas() -> None:
     store.store(group="schema", name="allocate", node=AllocateConfig)
     store.store(group="schema", name="frontier", node=FrontierConfig)
     store.store(group="schema", name="benchmark", node=BenchmarkConfig)
+    store.store(group="schema", name="fit", node=FitConfig)
     store.store(group="schema", name="sweep", node=SweepConfig)
     store.store(group="schema", name="study", node=StudyConfig)
     store.store(group="schema", name="replay", node=ReplayConfig)
@@ -107,6 +111,7 @@ def main() -> None:
         "allocate": allocate_command,
         "frontier": frontier_command,
         "benchmark": benchmark_command,
+        "fit": fit_command,
         "sweep": sweep_command,
         "status": status_command,
         "report": report_command,

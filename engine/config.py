@@ -62,6 +62,7 @@ class ScenarioConfig:
     names: list[str] | None = None
     budget: float = MISSING
     curves: dict[str, FamilyConfig] = field(default_factory=dict)
+    draws: str | None = None
     skew: float | None = None
     weight: PriorConfig = field(default_factory=absent)
     cost: PriorConfig = field(default_factory=absent)
@@ -126,6 +127,21 @@ class FrontierConfig:
     solver: dict[str, Any] = field(default_factory=dict)
     format: str = "table"
     rows: int = 20
+
+
+@dataclass
+class FitConfig:
+    """`engine fit`."""
+
+    data: str = MISSING
+    families: list[str] = field(default_factory=list)
+    holdout: float = 0.2
+    loss: str = "huber"
+    choice: str = "common"
+    bootstrap: int = 200
+    seed: int = 0
+    extrapolate: float | None = 4.0
+    output: str = MISSING
 
 
 @dataclass

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from engine.fitting import Fitted
 from engine.frontier import Frontier
 from engine.portfolio import Portfolio
 from engine.simulation import REFERENCE, Outcome
@@ -20,6 +21,11 @@ from engine.solvers.solution import SOLVED
 from engine.statistics import means
 
 MOST_EFFORT_COLUMNS = 8
+MOST_FITS = 50
+FIT_CAPTION = (
+    "error ahead: root mean square error on the largest efforts, foretold from the smaller ones.\n"
+    "residual: of the fit to all efforts."
+)
 HEADINGS = (
     "value",
     "± s.e.",
@@ -313,6 +319,28 @@ def frontier_columns(portfolio: Portfolio, frontier: Frontier, *, whole: bool) -
 
 def _names(portfolio: Portfolio) -> tuple[str, ...]:
     return portfolio.names or tuple(f"project {i}" for i in range(portfolio.shape[-1]))
+
+
+def fit_table(fitted: Fitted, notes: list[list[str]]) -> Table:
+    """One row a project: the family chosen, and how far it can be trusted."""
+    table = Table(title_justify="left", caption_justify="left", caption=FIT_CAPTION)
+    for heading in ("project", "family"):
+        table.add_column(heading)
+    for heading in ("efforts", "error ahead", "residual", "R²", "remarks"):
+        table.add_column(heading, justify="right")
+    shown = min(len(fitted.measurements.names), MOST_FITS)
+    for project, name in enumerate(fitted.measurements.names[:shown]):
+        fit = fitted.families[fitted.family_of(project)]
+        table.add_row(
+            escape(name),
+            fit.family,
+            str(int(fitted.measurements.counts[project])),
+            _figure(float(fit.error[project]), 3),
+            _figure(float(fit.residual[project]), 3),
+            f"{fit.r2[project]:.4f}",
+            "; ".join(notes[project]),
+        )
+    return table
 
 
 def show(table: Any) -> None:

@@ -22,6 +22,7 @@ from jaxtyping import Array
 
 from engine.config import PriorConfig, ScenarioConfig
 from engine.curves import FAMILIES, Curve, Mixture, Power
+from engine.draws import read_draws
 from engine.portfolio import STAGE_CUTS, Portfolio
 
 NEEDS = {
@@ -95,6 +96,8 @@ class Scenario:
     skew: Array | np.ndarray | None = None
     names: tuple[str, ...] = _static(())
     cuts: tuple[float, ...] = _static(STAGE_CUTS)
+    fitted: tuple[dict[str, np.ndarray], ...] | None = None
+    choice: Array | np.ndarray | None = None
 
     def draw(self, key: Array, dtype: jnp.dtype | type = float) -> Portfolio:
         """One portfolio."""
@@ -123,6 +126,8 @@ class Scenario:
         return self.parts["upper"].support()[1] if "upper" in self.parts else math.inf
 
     def _draw_curves(self, key: Array, dtype: jnp.dtype) -> Curve:
+        if self.fitted is not None:
+            return self._draw_fitted(key, dtype)
         pairs = zip(self.families, self.curves, strict=True)
         curves = [self._draw_family(name, priors, named(key, name), dtype) for name, priors in pairs]
         if len(curves) == 1:
@@ -131,6 +136,16 @@ class Scenario:
         ends = jnp.cumsum(jnp.asarray(self.shares, dtype))[:-1] / jnp.sum(jnp.asarray(self.shares, dtype))
         choice = jnp.sum(uniform[:, None] >= ends[None], axis=1).astype(jnp.int32)
         return Mixture(tuple(curves), choice)
+
+    def _draw_fitted(self, key: Array, dtype: jnp.dtype) -> Curve:
+        """Each project's curve is one of its draws: all of its numbers from the same one."""
+        assert self.fitted is not None
+        count = next(iter(self.fitted[0].values())).shape[0]
+        index = jax.random.randint(named(key, "draw"), (self.projects,), 0, count)
+        own = lambda a: jnp.asarray(a, dtype)[index, jnp.arange(self.projects)]  # noqa: E731
+        pairs = zip(self.families, self.fitted, strict=True)
+        curves = [FAMILIES[name](**{n: own(a) for n, a in numbers.items()}) for name, numbers in pairs]
+        return curves[0] if len(curves) == 1 else Mixture(tuple(curves), jnp.asarray(self.choice))
 
     def _draw_family(self, name: str, priors: dict[str, Prior], key: Array, dtype: jnp.dtype) -> Curve:
         family, drawn = FAMILIES[name], {}
@@ -157,6 +172,8 @@ def build_scenario(config: ScenarioConfig) -> Scenario:
 
     **Raises:** `ValueError` naming the key that cannot be.
     """
+    if config.draws is not None:
+        return _build_fitted(config)
     if not 1 <= config.projects <= MOST_PROJECTS:
         raise ValueError(
             f"scenario.projects is {config.projects}, expected a whole number from 1 to {MOST_PROJECTS}"
@@ -187,6 +204,31 @@ def build_scenario(config: ScenarioConfig) -> Scenario:
         skew=None if config.skew is None else np.asarray(_finite(config.skew, "scenario.skew")),
         names=tuple(config.names or ()),
         cuts=_build_cuts(config.cuts),
+    )
+
+
+def _build_fitted(config: ScenarioConfig) -> Scenario:
+    """A scenario of bootstrap draws, whose names and number of projects are those of the file."""
+    if config.curves:
+        raise ValueError("scenario.curves and scenario.draws are given, expected one of them")
+    names, choice, fitted = read_draws(str(config.draws))
+    if config.projects not in (0, len(names)):
+        raise ValueError(
+            f"scenario.projects is {config.projects}, expected {len(names)}, as in {config.draws}"
+        )
+    config.projects = len(names)
+    return Scenario(
+        projects=len(names),
+        families=tuple(fitted),
+        stages=1,
+        shares=np.ones(len(fitted)),
+        curves=(),
+        parts=_build_parts(config),
+        skew=None if config.skew is None else np.asarray(_finite(config.skew, "scenario.skew")),
+        names=names,
+        cuts=_build_cuts(config.cuts),
+        fitted=tuple(fitted.values()),
+        choice=choice,
     )
 
 

@@ -1,7 +1,4 @@
-"""Whole commands, run as a user runs them: the installed `engine`, in an empty folder.
-
-They share one cache of compiled code, which is not the user's.
-"""
+"""Whole commands, run as a user runs them: the installed `engine`, in an empty folder."""
 
 from __future__ import annotations
 
@@ -19,11 +16,10 @@ Start = Callable[..., "subprocess.Popen[str]"]
 ENGINE = str(Path(sys.executable).parent / "engine")
 
 
-@pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of commands, with a cache folder of this test run."""
-    shared = tmp_path_factory.getbasetemp().parent / "cache"  # the same for all of xdist's workers
-    return {**os.environ, "XDG_CACHE_HOME": str(shared)}
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """The environment of commands."""
+    return dict(os.environ)
 
 
 @pytest.fixture
