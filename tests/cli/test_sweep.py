@@ -169,38 +169,38 @@ def test_a_second_signal_stops_at_once(start: Start, tmp_path: Path) -> None:
     assert "again, stopped at once" in errors
 
 
-def kill_again_and_again(start: Start, tmp_path: Path, kills: int) -> None:
+def kill_again_and_again(start: Start, tmp_path: Path, kills: int, count: int) -> None:
     """SIGKILL at random moments, each time gone on with; then whole, and as if nothing had happened."""
     moments = random.Random(0)
-    study = tmp_path / "study"
+    study, command = tmp_path / "study", (*LONG, f"run.portfolios={50 * count}")
     for _ in range(kills):
-        process = start(*LONG)
+        process = start(*command)
         before = len(blocks(study)) if (study / "blocks").exists() else 0
-        if before < LONG_BLOCKS - 4:
-            wait_for_blocks(study, before + moments.randint(0, 2), process)
-            time.sleep(moments.uniform(0.0, 0.2))
+        assert before < count - 8, "a kill is of a sweep that has work to do"
+        wait_for_blocks(study, before + moments.randint(0, 2), process)
+        time.sleep(moments.uniform(0.0, 0.1))
         process.kill()
         process.communicate()
         for name in blocks(study) if (study / "blocks").exists() else ():
             assert BLOCK.fullmatch(name)
-    last = start(*LONG)
+    last = start(*command)
     _, errors = last.communicate(timeout=600)
     assert last.returncode == 0, errors
     assert "damaged" not in errors
-    whole = start(*LONG, "run.output=whole")
+    whole = start(*command, "run.output=whole")
     whole.communicate(timeout=600)
     assert blocks(study) == blocks(tmp_path / "whole"), "none lost, none twice, the same to the bit"
-    assert len(blocks(study)) == LONG_BLOCKS
+    assert len(blocks(study)) == count
     assert summary(study) == summary(tmp_path / "whole")
 
 
 def test_killed_a_few_times(start: Start, tmp_path: Path) -> None:
-    kill_again_and_again(start, tmp_path, 4)
+    kill_again_and_again(start, tmp_path, 4, LONG_BLOCKS)
 
 
 @pytest.mark.overnight
 def test_killed_a_hundred_times(start: Start, tmp_path: Path) -> None:
-    kill_again_and_again(start, tmp_path, 100)
+    kill_again_and_again(start, tmp_path, 100, 20 * LONG_BLOCKS)
 
 
 def test_two_runs_of_one_study_share_it(engine: Run, start: Start, tmp_path: Path) -> None:
