@@ -28,7 +28,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 from jaxtyping import Array, Float
 
 from engine.curves import FAMILIES, Curve
@@ -144,6 +143,8 @@ def box(shape: Shape, theta: np.ndarray) -> np.ndarray:
 
 def fit_from(family: str, start: Array, effort: Values, performance: Values, weight: Values) -> Fit:
     """Fit a family to one project from one start, by weighted least squares."""
+    import optimistix as optx  # here, since no other command should wait for it
+
     shape = SHAPES[family]
 
     def parts(free: Array) -> tuple[Values, Array, Array, Array]:

@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 
 REQUIRED = ("project", "effort", "performance")
-OPTIONAL = ("standard_error", "weight", "replicate")
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),

@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from engine.comparison import COLUMNS
 from engine.simulation import Block, Outcome
 from engine.statistics import means
+from engine.store import write_whole
 
 
 def open_folder(path: str | Path) -> Path:
@@ -57,12 +58,7 @@ def machine_facts() -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole file, or leave what was there."""
-    partial = path.with_name(f".{path.name}.part")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_whole(path, text.encode())
 
 
 def write_summary(folder: Path, outcome: Outcome, run: dict[str, Any]) -> None:

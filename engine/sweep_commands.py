@@ -183,11 +183,10 @@ def replay_command(config: ReplayConfig, given: DictConfig) -> None:
     blocks = store.manifest["blocks"]
     if not 0 <= config.block < blocks:
         raise ValueError(f"block is {config.block}, expected one of 0 to {blocks - 1}")
-    overrides = [o for o in store.manifest["overrides"] if not _is_about_the_run(o)]
     folder = open_folder(config.output or store.folder / "replay" / f"{config.block:08d}")
     with jax.enable_x64(True):
-        given = _compose([*overrides, f"run.output={folder}"], [])
-        sweep = plan_sweep(given, lambda choices: _compose([*overrides, f"run.output={folder}"], choices))
+        overrides = [*store.manifest["overrides"], f"run.output={folder}"]
+        sweep = plan_sweep(_compose(overrides, []), lambda choices: _compose(overrides, choices))
         study, index = sweep.unit(config.block)
         simulation = Simulation(study, records=True)
         (block,) = simulation.blocks([(study, index)])
