@@ -1,0 +1,81 @@
+"""The documentation is true: its Python runs, and its commands print what the page shows.
+
+Blocks of one page run in turn, in one empty folder and one namespace:
+
+- ```python runs;
+- ```console holds lines `$ command`, each followed by what it prints to standard output, compared word by word;
+  a line `...` there stands for any lines;
+- a block that follows `<!-- file: NAME -->` is written to that file first.
+"""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+BLOCK = re.compile(
+    r"^(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+# Rates, times and versions differ from run to run.
+LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+class Block(NamedTuple):
+    line: int
+    language: str
+    body: str
+    file: str | None
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """The code blocks of a page, in order."""
+    text = page.read_text()
+    return [
+        Block(text.count("\n", 0, found.start()) + 1, found["language"], found["body"], found["file"])
+        for found in BLOCK.finditer(text)
+    ]
+
+
+def run_console(body: str, folder: Path) -> None:
+    """Run each `$ command` and compare what it prints."""
+    bin_folder = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": bin_folder + os.pathsep + os.environ["PATH"], "COLUMNS": "200"}
+    for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+        lines = part.splitlines()
+        # A command goes on after a backslash.
+        length = 1
+        while lines[length - 1].endswith("\\"):
+            length += 1
+        command, expected = "\n".join(lines[:length]), "\n".join(lines[length:])
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        matches = doctest.OutputChecker().check_output(expected + "\n", done.stdout, LENIENT)
+        assert matches or not expected.strip(), f"{command}\nprinted\n{done.stdout}\ninstead of\n{expected}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {}
+    for block in blocks_of(page):
+        if block.file:
+            (tmp_path / block.file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / block.file).write_text(block.body)
+        elif block.language == "python":
+            # Padded, so that a traceback names the page's own line.
+            source = "\n" * block.line + block.body
+            exec(compile(source, str(page), "exec"), namespace)
+        elif block.language == "console":
+            run_console(block.body, tmp_path)
