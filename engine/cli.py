@@ -37,6 +37,7 @@ from engine.config import (
     FitConfig,
     FrontierConfig,
     ReplayConfig,
+    ResponsesConfig,
     RunConfig,
     StudyConfig,
     SweepConfig,
@@ -54,6 +55,7 @@ from engine.report import (
     outcome_table,
     show,
 )
+from engine.responses_command import responses_command
 from engine.simulation import Outcome, Simulation, Study
 from engine.solvers import SOLVERS, real_effort, solver_options
 from engine.storage import (
@@ -74,6 +76,7 @@ commands:
   allocate   allocate a budget over one portfolio from a file    (engine allocate portfolio=FILE budget=100)
   frontier   the optimum of every budget at once, and its price    (engine frontier portfolio=FILE budget=100)
   fit        curves from measurements    (engine fit data=FILE)
+  responses  curves from Robyn, PyMC-Marketing or Meridian    (engine responses source=robyn data=FOLDER)
   sweep      a grid of scenarios, in blocks that survive anything    (engine sweep sweep.grid.budget=[50,100])
   status     how far a sweep is, also while it runs    (engine status study=FOLDER)
   report     what a sweep has found so far    (engine report study=FOLDER)
@@ -93,6 +96,7 @@ def register_schemas() -> None:
     store.store(group="schema", name="frontier", node=FrontierConfig)
     store.store(group="schema", name="benchmark", node=BenchmarkConfig)
     store.store(group="schema", name="fit", node=FitConfig)
+    store.store(group="schema", name="responses", node=ResponsesConfig)
     store.store(group="schema", name="sweep", node=SweepConfig)
     store.store(group="schema", name="study", node=StudyConfig)
     store.store(group="schema", name="replay", node=ReplayConfig)
@@ -112,6 +116,7 @@ def main() -> None:
         "frontier": frontier_command,
         "benchmark": benchmark_command,
         "fit": fit_command,
+        "responses": responses_command,
         "sweep": sweep_command,
         "status": status_command,
         "report": report_command,

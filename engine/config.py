@@ -145,6 +145,22 @@ class FitConfig:
 
 
 @dataclass
+class ResponsesConfig:
+    """`engine responses`."""
+
+    data: str = MISSING
+    source: str = MISSING
+    model: str | None = None
+    saturation: str | None = None
+    scales: str | None = None
+    target_scale: float = 1.0
+    normalize: bool = True
+    l_max: int | None = None
+    metric: str = "mean"
+    output: str = MISSING
+
+
+@dataclass
 class BenchmarkConfig:
     """`engine benchmark`."""
 

@@ -3,8 +3,8 @@
 Blocks of one page run in turn, in one empty folder and one namespace:
 
 - ```python runs;
-- ```console holds lines `$ command`, each followed by what it prints to standard output, compared word by word;
-  a line `...` there stands for any lines;
+- ```console holds lines `$ command`, each followed by what it prints to standard output, compared word by
+  word; a line `...` there stands for any lines;
 - a block that follows `<!-- file: NAME -->` is written to that file first.
 """
 

@@ -1,0 +1,68 @@
+"""From a marketing mix model's posterior to a Monte Carlo over it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def posterior(tmp_path: Path) -> Path:
+    random, rows = np.random.default_rng(0), []
+    for draw in range(20):
+        for channel, lam, beta in (("tv", 4.0, 3.0), ("search", 3.0, 2.0)):
+            rows.append((0, draw, channel, lam * random.gamma(50) / 50, beta * random.gamma(50) / 50))
+    columns = ["chain", "draw", "channel", "saturation_lam", "saturation_beta"]
+    path = tmp_path / "posterior.csv"
+    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("posterior")
+def test_a_posterior_becomes_a_portfolio_and_a_scenario(engine: Run, tmp_path: Path) -> None:
+    (tmp_path / "scales.csv").write_text("channel,channel_scale\ntv,30\nsearch,20\n")
+    pymc = ("responses", "source=pymc_marketing", "data=posterior.csv")
+    done = engine(*pymc, "scales=scales.csv", "target_scale=100", "output=out")
+    assert done.returncode == 0, done.stderr
+    curves = pd.read_csv(tmp_path / "out" / "portfolio.csv").set_index("project")
+    assert curves.rate["tv"] == pytest.approx(4.0 / 30, rel=0.1)
+    assert curves.scale["search"] == pytest.approx(200.0, rel=0.1)
+
+    allocated = engine("allocate", "portfolio=out/portfolio.csv", "budget=40", "format=json")
+    assert json.loads(allocated.stdout)["proved"]
+
+    run = engine(
+        *("run", "scenario=fitted", "scenario.draws=out/draws.parquet", "scenario.budget=40"),
+        *("solver=[exact]", "run.portfolios=64", "run.block=64", "run.output=run"),
+    )
+    assert run.returncode == 0, run.stderr
+    summary = pd.read_csv(tmp_path / "run" / "summary.csv").set_index("metric")
+    assert summary.loc["value", "mean"] == pytest.approx(json.loads(allocated.stdout)["value"], rel=0.1)
+    assert summary.loc["value", "standard_error"] > 0
+
+
+BAD = {
+    ("data=posterior.csv", "source=excel"): "unknown source 'excel', expected one of robyn, pymc_marketing",
+    ("data=none.csv", "source=meridian"): "none.csv: cannot be read",
+    ("data=posterior.csv", "source=meridian"): "has no column metric, expected Meridian's response curves",
+    ("data=posterior.csv", "source=pymc_marketing", "saturation=log"): "unknown saturation 'log'",
+    ("data=posterior.csv", "source=pymc_marketing", "target_scale=0"): "target_scale is 0.0",
+    ("data=posterior.csv", "source=pymc_marketing", "normalize=false"): "l_max is None",
+    ("data=.", "source=robyn"): "pareto_hyperparameters.csv: cannot be read",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD, ids=lambda a: " ".join(a))
+@pytest.mark.usefixtures("posterior")
+def test_what_is_wrong_is_one_line(engine: Run, arguments: tuple[str, ...]) -> None:
+    done = engine("responses", *arguments)
+    assert done.returncode == 2
+    assert BAD[arguments] in done.stderr
+    assert len(done.stderr.splitlines()) == 1
