@@ -56,6 +56,7 @@ from engine.report import (
     show,
 )
 from engine.responses_command import responses_command
+from engine.results import tabulate_run
 from engine.simulation import Outcome, Simulation, Study
 from engine.solvers import SOLVERS, real_effort, solver_options
 from engine.storage import (
@@ -63,6 +64,7 @@ from engine.storage import (
     machine_facts,
     open_folder,
     write_comparison,
+    write_parquet,
     write_summary,
     write_text,
 )
@@ -235,6 +237,7 @@ def run_command(config: RunConfig, given: DictConfig) -> None:
         outcome = _simulate(simulation, folder)
     seconds = time.perf_counter() - begin
     write_summary(folder, outcome, _run_facts(study, outcome, seconds))
+    write_parquet(folder / "histograms.parquet", tabulate_run(outcome))
     title = f"{config.scenario.name}: {study.portfolios:,} portfolios of {study.source.projects} projects"
     real = {name for name, options in study.solvers.items() if real_effort(name, options)}
     table = outcome_table(outcome, f"{title}, budget {study.budget:g}", real)

@@ -9,9 +9,9 @@ computed in: the same blocks give the same summary to the bit.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,24 +19,44 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from engine.grid import read_grid
-from engine.simulation import Block
+from engine.simulation import Block, Outcome
 from engine.statistics import BINS, METRICS, Summary, means, merge
+from engine.storage import write_parquet
 from engine.store import Store, StoreError, write_whole
 
 Row = dict[str, Any]
 
 
-def tabulate(point: int, settings: dict[str, Any], block: Block) -> pa.Table:
+class Found(NamedTuple):
+    """One metric of one solver at one point; `unsolved` portfolios are not in the summary."""
+
+    point: int
+    settings: Row
+    solver: str
+    metric: str
+    summary: Summary
+    unsolved: int
+
+
+def tabulate(point: int, settings: Row, block: Block) -> pa.Table:
     """The rows of a block; its index is that within the point."""
+    place = {"point": point, "block": block.index, **{k: _plain(v) for k, v in settings.items()}}
+    return _table(place, block.summaries, block.failed)
+
+
+def tabulate_run(outcome: Outcome) -> pa.Table:
+    """The rows of a whole run, as those of a sweep's only block."""
+    return _table({"point": 0, "block": 0}, outcome.summaries, outcome.failed)
+
+
+def _table(place: Row, found: dict[str, dict[str, Summary]], failed: dict[str, int]) -> pa.Table:
     rows = []
-    for solver, summaries in block.summaries.items():
+    for solver, summaries in found.items():
         for metric, summary in summaries.items():
             bins = np.flatnonzero(summary.counts)
             rows.append(
                 {
-                    "point": point,
-                    "block": block.index,
-                    **{key: _plain(value) for key, value in settings.items()},
+                    **place,
                     "solver": solver,
                     "metric": metric,
                     "count": int(summary.count),
@@ -46,7 +66,7 @@ def tabulate(point: int, settings: dict[str, Any], block: Block) -> pa.Table:
                     "largest": float(summary.largest),
                     "bins": bins.tolist(),
                     "counts": np.asarray(summary.counts)[bins].astype(int).tolist(),
-                    "unsolved": block.failed[solver],
+                    "unsolved": failed[solver],
                 }
             )
     return pa.Table.from_pylist(rows)
@@ -64,8 +84,8 @@ def _summary(row: Row) -> Summary:
     return Summary(**numbers | {"counts": counts})
 
 
-def gather(store: Store) -> Iterator[Row]:
-    """A row a point, solver and metric, from the blocks that are there.
+def merged(store: Store) -> Iterator[Found]:
+    """The summary of each point, solver and metric, merged from the blocks that are there.
 
     **Raises:** `StoreError` for a damaged block.
     """
@@ -75,20 +95,48 @@ def gather(store: Store) -> Iterator[Row]:
     for block, path in store.done().items():
         by_point.setdefault(block // each, []).append(path)
     for point, paths in by_point.items():
-        merged: dict[tuple[str, str], Summary] = {}
-        unsolved: dict[str, int] = {}
-        for path in paths:
-            for row in store.read(path).to_pylist():
-                key = row["solver"], row["metric"]
-                merged[key] = merge(merged.get(key), _summary(row))
-                if row["metric"] == "value":
-                    unsolved[row["solver"]] = unsolved.get(row["solver"], 0) + row["unsolved"]
-        for (solver, metric), summary in merged.items():
-            place = {"point": point, **{k: _plain(v) for k, v in settings[point].items()}}
-            place |= {"solver": solver, "metric": metric}
-            count = int(summary.count)
-            figures = means(summary) | {"least": float(summary.least) if count else math.nan}
-            yield {**place, "count": count, **figures, "unsolved": unsolved[solver]}
+        plain = {key: _plain(value) for key, value in settings[point].items()}
+        yield from _merge(point, plain, (store.read(path).to_pylist() for path in paths))
+
+
+def _merge(point: int, settings: Row, blocks: Iterable[list[Row]]) -> Iterator[Found]:
+    found: dict[tuple[str, str], Summary] = {}
+    unsolved: dict[str, int] = {}
+    for rows in blocks:
+        for row in rows:
+            key = row["solver"], row["metric"]
+            found[key] = merge(found.get(key), _summary(row))
+            if row["metric"] == "value":
+                unsolved[row["solver"]] = unsolved.get(row["solver"], 0) + row["unsolved"]
+    for (solver, metric), summary in found.items():
+        yield Found(point, settings, solver, metric, summary, unsolved[solver])
+
+
+def load_found(folder: str | Path) -> list[Found]:
+    """What a study or a run has found so far, with histograms.
+
+    **Raises:** `StoreError`, a `ValueError`, if the folder holds neither.
+    """
+    folder = Path(folder)
+    path = folder / "histograms.parquet"
+    if (folder / "manifest.json").exists() or not path.exists():
+        return list(merged(Store(folder)))
+    try:
+        return list(_merge(0, {}, [pq.read_table(path).to_pylist()]))
+    except (pa.ArrowInvalid, KeyError):
+        raise StoreError(f"{path}: are no histograms of a run") from None
+
+
+def gather(store: Store) -> Iterator[Row]:
+    """A row a point, solver and metric, from the blocks that are there.
+
+    **Raises:** `StoreError` for a damaged block.
+    """
+    for found in merged(store):
+        place = {"point": found.point, **found.settings, "solver": found.solver, "metric": found.metric}
+        count = int(found.summary.count)
+        least = float(found.summary.least) if count else math.nan
+        yield {**place, "count": count, **means(found.summary), "least": least, "unsolved": found.unsolved}
 
 
 def load(folder: str | Path) -> pa.Table:
@@ -138,11 +186,10 @@ def load_array(folder: str | Path) -> Any:
 def write_summary(store: Store) -> pa.Table:
     """summary.csv and summary.parquet of a study; what depends on the machine's speed is not in them."""
     table = load(store.folder)
-    text, data = pa.BufferOutputStream(), pa.BufferOutputStream()
+    text = pa.BufferOutputStream()
     pyarrow.csv.write_csv(table, text)
-    pq.write_table(table, data)
     write_whole(store.folder / "summary.csv", text.getvalue().to_pybytes())
-    write_whole(store.folder / "summary.parquet", data.getvalue().to_pybytes())
+    write_parquet(store.folder / "summary.parquet", table)
     return table
 
 

@@ -3,6 +3,7 @@
     config.yaml      the configuration as it ran
     run.json         versions, device, counts, timings
     summary.csv      one row a solver and metric: mean, standard error, 95 % quantile, largest
+    histograms.parquet  the same with histograms, as a block of a sweep holds it
     records.parquet  one row a portfolio and solver, where asked for
     benchmark.csv    of a benchmark: one row a problem, size and solver
 
@@ -59,6 +60,13 @@ def machine_facts() -> dict[str, Any]:
 def write_text(path: Path, text: str) -> None:
     """Write a whole file, or leave what was there."""
     write_whole(path, text.encode())
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a whole file, or leave what was there."""
+    data = pa.BufferOutputStream()
+    pq.write_table(table, data)
+    write_whole(path, data.getvalue().to_pybytes())
 
 
 def write_summary(folder: Path, outcome: Outcome, run: dict[str, Any]) -> None:
