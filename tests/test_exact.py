@@ -215,3 +215,26 @@ def test_a_price_that_pays_for_the_whole_return_is_no_excuse() -> None:
     portfolio = Portfolio(engine.Power(scale, 0.999, 1.0))
     solution = engine.solve(portfolio, 600.0)
     assert np.all(solution.proved)
+
+
+@pytest.mark.parametrize("family", ["log", "purelog", "hill_concave"])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_price_is_one_at_which_no_unit_of_a_concave_optimum_moves(family: str, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scale, rate = random.uniform(1, 5, 6), random.uniform(1, 3, 6)
+    curves = {
+        "log": engine.Log(scale, rate),
+        "purelog": engine.PureLog(scale, rate),
+        "hill_concave": Hill(scale, 10 / rate, np.full(6, 0.8)),
+    }[family]
+    budget = 90.0
+    solution = engine.allocate(Portfolio(curves), budget)
+    value = lambda x: np.asarray(curves.value(x))  # noqa: E731
+    gains = value(solution.effort + 1) - value(solution.effort)
+    losses = value(solution.effort) - value(solution.effort - 1)
+    assert gains.max() <= solution.price * (1 + 1e-9)
+    assert solution.price <= losses.min() * (1 + 1e-9)
+    # It is a minimiser of the dual: there the bound is the value.
+    levels = np.arange(budget + 1)
+    payoff = np.max([value(np.full(6, x)) - solution.price * x for x in levels], axis=0)
+    assert payoff.sum() + solution.price * budget == pytest.approx(float(solution.value), rel=1e-9)

@@ -20,10 +20,18 @@ from functools import partial
 
 import jax.numpy as jnp
 
+from engine.curves import Vector
 from engine.lattice import Lattice
 from engine.portfolio import Portfolio
 from engine.solvers.batching import for_unfinished, in_chunks
-from engine.solvers.bounds import MOST_CHORDS, Scalar, few_candidates, integer_dual
+from engine.solvers.bounds import (
+    MOST_CHORDS,
+    Scalar,
+    few_candidates,
+    integer_dual,
+    unit_bounds,
+    unit_response,
+)
 from engine.solvers.core import Answer, CoreSize, count_windows, solve_core
 from engine.solvers.programme import programme, read_back
 from engine.solvers.solution import Solution, budget_slack, conclude
@@ -52,7 +60,28 @@ def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
     for stage, entries in harder:
         given = portfolio, budget, answer.price, answer.bound
         answer = for_unfinished(stage, entries)(answer.finished, answer, *given)
-    return conclude(portfolio, budget, answer.effort, answer.price, answer.bound)
+    settle = in_chunks(partial(settled_price, lattice=lattice), surveyed(portfolio, lattice))
+    price = settle(portfolio, budget, answer.effort, dual.price, dual.bound)
+    return conclude(portfolio, budget, answer.effort, price, answer.bound)
+
+
+def settled_price(
+    portfolio: Portfolio, budget: Scalar, effort: Vector, price: Scalar, bound: Scalar, lattice: Lattice
+) -> Scalar:
+    """A multiplier at which no single unit of the optimum would move, if it makes the dual no larger.
+
+    The search for the price is rough, and ends once a core can mend the rest. Where there is no duality gap
+    the optimum itself says which prices minimise the dual: from the largest gain of a next unit to the
+    smallest of a last one.
+    """
+    costs = portfolio.costs()
+    least, most = unit_bounds(portfolio, budget, lattice)
+    next_gain = jnp.max(jnp.where(effort < most, portfolio.gain(effort) / costs, 0.0))
+    before = jnp.maximum(effort - 1.0, 0.0)
+    last_gain = jnp.min(jnp.where(effort > least, portfolio.gain(before) / costs, jnp.inf))
+    nearest = jnp.where(next_gain <= last_gain, jnp.clip(price, next_gain, last_gain), price)
+    payoff = unit_response(portfolio, budget, lattice)(nearest).payoff
+    return jnp.where(jnp.sum(payoff) + nearest * budget <= bound, nearest, price)
 
 
 def surveyed(portfolio: Portfolio, lattice: Lattice) -> int:
