@@ -34,6 +34,7 @@ from engine.comparison import Comparison, compare
 from engine.config import (
     AllocateConfig,
     BenchmarkConfig,
+    FiguresConfig,
     FitConfig,
     FrontierConfig,
     ReplayConfig,
@@ -43,7 +44,8 @@ from engine.config import (
     SweepConfig,
     config_folder,
 )
-from engine.files import load_portfolio
+from engine.figures_command import figures_command
+from engine.files import load_portfolio, portfolio_path
 from engine.fit_command import fit_command
 from engine.frontier import budget_frontier
 from engine.planning import check_run, checked_solvers, plan
@@ -82,6 +84,7 @@ commands:
   sweep      a grid of scenarios, in blocks that survive anything    (engine sweep sweep.grid.budget=[50,100])
   status     how far a sweep is, also while it runs    (engine status study=FOLDER)
   report     what a sweep has found so far    (engine report study=FOLDER)
+  figures    figures of a sweep, a run, a fit or a portfolio    (engine figures study=FOLDER)
   replay     one block of a sweep again, with every portfolio    (engine replay study=FOLDER block=7)
   benchmark  solvers over test problems and published knapsacks    (engine benchmark 'sizes=[[20,300]]')
 
@@ -101,6 +104,7 @@ def register_schemas() -> None:
     store.store(group="schema", name="responses", node=ResponsesConfig)
     store.store(group="schema", name="sweep", node=SweepConfig)
     store.store(group="schema", name="study", node=StudyConfig)
+    store.store(group="schema", name="figures", node=FiguresConfig)
     store.store(group="schema", name="replay", node=ReplayConfig)
     for name in SOLVERS:
         options = [
@@ -122,6 +126,7 @@ def main() -> None:
         "sweep": sweep_command,
         "status": status_command,
         "report": report_command,
+        "figures": figures_command,
         "replay": replay_command,
     }
     command = sys.argv[1] if len(sys.argv) > 1 else "--help"
@@ -339,7 +344,7 @@ def allocate_command(config: AllocateConfig, given: DictConfig) -> None:
         raise ValueError(f"format is {config.format!r}, expected table or json")
     solver, options = _one_solver(config.solver)
     target = _check_target(config)
-    portfolio = load_portfolio(_portfolio_path(config.portfolio))
+    portfolio = load_portfolio(portfolio_path(config.portfolio))
     if config.budget is not None:
         budget, solution, goal = config.budget, allocate(portfolio, config.budget, solver, **options), ""
     else:
@@ -407,7 +412,7 @@ def frontier_command(config: FrontierConfig, given: DictConfig) -> None:
     if config.rows < 2:
         raise ValueError(f"rows is {config.rows}, expected a number of at least 2")
     solver, _ = _one_solver(config.solver)
-    portfolio = load_portfolio(_portfolio_path(config.portfolio))
+    portfolio = load_portfolio(portfolio_path(config.portfolio))
     frontier = budget_frontier(portfolio, config.budget, solver)
     if config.format == "table":
         show(frontier_table(portfolio, frontier, config.budget, solver, config.rows))
@@ -420,9 +425,3 @@ def frontier_command(config: FrontierConfig, given: DictConfig) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
-
-
-def _portfolio_path(name: str) -> Path:
-    """A file, or the name of a portfolio that ships with the package."""
-    shipped = config_folder() / "portfolios" / f"{name}.csv"
-    return shipped if not Path(name).exists() and "/" not in name and shipped.is_file() else Path(name)

@@ -199,6 +199,22 @@ class StudyConfig:
 
 
 @dataclass
+class FiguresConfig:
+    """`engine figures`."""
+
+    study: str | None = None
+    portfolio: str | None = None
+    budget: float | None = None
+    solver: dict[str, Any] = field(default_factory=dict)
+    x: str | None = None
+    y: str | None = None
+    by: str | None = None
+    metric: str | None = None
+    formats: list[str] = field(default_factory=list)
+    output: str | None = None
+
+
+@dataclass
 class ReplayConfig:
     """`engine replay`."""
 

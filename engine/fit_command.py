@@ -15,7 +15,7 @@ from engine.draws import write_draws
 from engine.fitting import Fitted, fit_curves, warnings_of
 from engine.measurements import load_measurements
 from engine.report import fit_table, show
-from engine.storage import open_folder, write_text
+from engine.storage import open_folder, write_parquet, write_text
 
 
 def fit_command(config: FitConfig, given: DictConfig) -> None:
@@ -36,6 +36,7 @@ def fit_command(config: FitConfig, given: DictConfig) -> None:
     )
     write_text(folder / "portfolio.csv", portfolio_csv(fitted, config.extrapolate))
     write_text(folder / "fits.csv", fits_csv(fitted))
+    write_parquet(folder / "measurements.parquet", data.table())
     if config.bootstrap:
         families = [fitted.family_of(project) for project in range(len(data.names))]
         write_draws(folder / "draws.parquet", data.names, families, fitted.draws)

@@ -44,6 +44,12 @@ class Measurements:
         """How many efforts each project was measured at."""
         return np.sum(self.weight > 0, axis=1)
 
+    def table(self) -> pa.Table:
+        """Long form again: a row a project and effort, with its weight."""
+        project, place = np.nonzero(self.weight > 0)
+        numbers = {n: getattr(self, n)[project, place] for n in ("effort", "performance", "weight")}
+        return pa.table({"project": pa.array([self.names[i] for i in project]), **numbers})
+
 
 def load_measurements(path: str | Path) -> Measurements:
     """Read measurements from a CSV or Parquet file.

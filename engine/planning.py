@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -39,6 +42,22 @@ def plan(config: RunConfig) -> Study:
     costs, upper = scenario.costs(), scenario.upper()
     lattice = choose_lattice(solvers, config.budget, scenario.projects, costs, upper)
     return Study(scenario, config.budget, solvers, lattice, run.seed, run.portfolios, run.block, dtype)
+
+
+def plan_stored(path: Path) -> Study:
+    """The study of a run, from the configuration that it left.
+
+    **Raises:** `ValueError` naming the file, if it is no configuration of this engine's.
+    """
+    try:
+        config: Any = OmegaConf.to_object(
+            OmegaConf.merge(OmegaConf.structured(RunConfig), OmegaConf.load(path))
+        )
+    except (OSError, OmegaConfBaseException, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path}: is no configuration of a run ({reason})") from None
+    config.solver = {name: SimpleNamespace(**options) for name, options in config.solver.items()}
+    return plan(config)
 
 
 def checked_solvers(solvers: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from engine.interruption import Interruption
 from engine.planning import check_run, plan_sweep
 from engine.report import show, study_table
 from engine.results import load, slowest, write_summary
-from engine.simulation import Simulation, lanes
+from engine.simulation import Simulation, Study, lanes
 from engine.storage import Records, machine_facts, open_folder
 from engine.store import Store, StoreError, digest
 from engine.sweep import Estimate, Sweep, Tally, Worker
@@ -185,8 +185,7 @@ def replay_command(config: ReplayConfig, given: DictConfig) -> None:
         raise ValueError(f"block is {config.block}, expected one of 0 to {blocks - 1}")
     folder = open_folder(config.output or store.folder / "replay" / f"{config.block:08d}")
     with jax.enable_x64(True):
-        overrides = [*store.manifest["overrides"], f"run.output={folder}"]
-        sweep = plan_sweep(_compose(overrides, []), lambda choices: _compose(overrides, choices))
+        sweep = stored_sweep(store)
         study, index = sweep.unit(config.block)
         simulation = Simulation(study, records=True)
         (block,) = simulation.blocks([(study, index)])
@@ -201,6 +200,17 @@ def replay_command(config: ReplayConfig, given: DictConfig) -> None:
             status = int(columns["status"][portfolio - index * study.block])
             print(f"  portfolio {portfolio}: {('', 'infeasible', 'not a finite number')[status]}")
     say(f"records in {folder}")
+
+
+def stored_sweep(store: Store) -> Sweep:
+    """The sweep that a study holds the results of."""
+    overrides = [*store.manifest["overrides"], f"run.output={store.folder}"]
+    return plan_sweep(_compose(overrides, []), lambda choices: _compose(overrides, choices))
+
+
+def study_of(store: Store) -> Callable[[int], Study]:
+    """What is drawn and solved at each point of a study; planned when it is first asked for."""
+    return lambda point: stored_sweep(store).studies[point]
 
 
 # What is said, and of what.

@@ -27,7 +27,7 @@ def test_the_issued_command_in_small(engine: Run, tmp_path: Path) -> None:
     assert all(f"│ {solver}" in done.stdout for solver in ("greedy", "relaxation", "exact"))
     assert "60 of 60 portfolios" in done.stderr
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        *("config.yaml", "records.parquet", "run.json", "summary.csv")
+        *("config.yaml", "histograms.parquet", "records.parquet", "run.json", "summary.csv")
     ]
     summary = pd.read_csv(tmp_path / "out" / "summary.csv")
     assert set(summary.solver) == {"greedy", "relaxation", "exact"}

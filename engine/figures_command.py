@@ -1,0 +1,80 @@
+"""`engine figures`: figures of a stored sweep, run or fit, or of one portfolio, as files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from engine.config import FiguresConfig
+from engine.files import load_portfolio, portfolio_path
+from engine.planning import checked_solvers
+from engine.storage import open_folder
+from engine.store import Store
+from engine.sweep_commands import study_of
+
+if TYPE_CHECKING:
+    from engine.illustration import Illustration
+
+FORMATS = ("png", "svg", "pdf")
+WITHOUT = 'figures need matplotlib and Jinja2, expected pip install "engine[figures]"'
+
+
+def figures_command(config: FiguresConfig, given: DictConfig) -> None:
+    """`engine figures`."""
+    for name in config.formats:
+        if name not in FORMATS:
+            raise ValueError(f"formats has {name!r}, expected some of {', '.join(FORMATS)}")
+    if not config.formats:
+        raise ValueError("formats is empty, expected some of " + ", ".join(FORMATS))
+    if (config.study is None) == (config.portfolio is None):
+        raise ValueError("expected study=FOLDER, or portfolio=FILE and budget=...")
+    illustrations = _of_portfolio(config) if config.study is None else _of_folder(Path(config.study), config)
+    folder = None
+    for illustration in illustrations:
+        from engine.figures import save
+
+        folder = folder or open_folder(config.output or Path(config.study or "outputs") / "figures")
+        for ending in config.formats:
+            save(illustration.axes, folder / f"{illustration.name}.{ending}")
+        print(folder / f"{illustration.name}.{config.formats[0]}")
+        print(f"engine: {illustration.name}: {illustration.caption}", file=sys.stderr)
+
+
+def _of_portfolio(config: FiguresConfig) -> Iterator[Illustration]:
+    illustration = load_illustration()
+    if config.budget is None:
+        raise ValueError("budget is missing, expected budget=...")
+    solvers = list(checked_solvers(config.solver))
+    portfolio = load_portfolio(portfolio_path(str(config.portfolio)))
+    return illustration.illustrate_portfolio(portfolio, config.budget, solvers)
+
+
+def _of_folder(folder: Path, config: FiguresConfig) -> Iterator[Illustration]:
+    illustration = load_illustration()
+    if (folder / "manifest.json").exists():
+        store = Store(folder)
+        view = illustration.View(config.x, config.y, config.by, config.metric)
+        return illustration.illustrate_study(store, study_of(store), view)
+    if (folder / "run.json").exists():
+        return illustration.illustrate_run(folder)
+    if (folder / "fits.csv").exists():
+        return illustration.illustrate_fit(folder)
+    raise ValueError(f"study {folder}: expected the folder of a sweep, a run or a fit")
+
+
+def load_illustration():  # type: ignore[no-untyped-def]
+    """The module `engine.illustration`, which needs `engine[figures]`.
+
+    **Raises:** `ValueError` without it.
+    """
+    try:
+        import engine.illustration as illustration
+    except ModuleNotFoundError as error:
+        if error.name not in ("matplotlib", "jinja2"):
+            raise
+        raise ValueError(WITHOUT) from None
+    return illustration
