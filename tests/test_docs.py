@@ -109,6 +109,19 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             run_console(block.body, tmp_path)
 
 
+def test_the_reference_leaves_nothing_out() -> None:
+    """Every public name, and every file of the configuration that somebody may choose."""
+    reference = "\n".join(page.read_text() for page in (DOCS / "reference").glob("*.md"))
+    for name in engine.__all__:
+        assert re.search(rf":: (engine\.)?{name}$", reference, re.MULTILINE), name
+    for solver in engine.SOLVERS:
+        assert f"## {solver}\n" in reference, solver
+    configs = DOCS.parent / "configs"
+    for folder in ("", "scenario", "curves", "grid", "hydra/launcher"):
+        for path in (configs / folder).glob("*.yaml"):
+            assert f"../../configs/{path.relative_to(configs)}\n" in reference, path
+
+
 def test_every_method_of_a_curve_has_a_docstring() -> None:
     """Its own or that of the method it overrides, which Ruff cannot see; Ruff checks all else."""
     for name, family in vars(engine.curves).items():
