@@ -137,11 +137,13 @@ def choose_lattice(
 
 
 def check_batch(portfolio: Portfolio) -> None:
+    """An empty batch is a `ValueError`."""
     if 0 in portfolio.shape:
         raise ValueError(f"a batch of shape {portfolio.shape[:-1]} has no portfolios, expected at least one")
 
 
 def check_whole_units(portfolio: Portfolio) -> None:
+    """Bounds between which a project has no whole number of units are a `ValueError`."""
     if portfolio.lower is not None and portfolio.upper is not None:
         empty = np.ceil(portfolio.lower) > np.floor(portfolio.upper)
         if np.any(empty):
@@ -189,6 +191,7 @@ def _entries(solver: str, lattice: Lattice, portfolio: Portfolio) -> int:
 def compiled(
     solver: str, lattice: Lattice, options: tuple[tuple[str, Any], ...]
 ) -> Callable[[Portfolio, np.ndarray], Solution]:
+    """The compiled solver of a batch; one that was compiled before is taken as it was."""
     method = SOLVERS[solver]
     return jax.jit(jax.vmap(lambda p, b: method(p, b, lattice, **dict(options))))
 

@@ -132,6 +132,7 @@ def checked(portfolio: Portfolio | Curve, solver: str) -> Portfolio:
 
 
 def check_number(budget: Any) -> float:
+    """The largest budget, or a `ValueError` that says what it is instead."""
     try:
         number = float(budget)
     except (TypeError, ValueError):
@@ -172,6 +173,7 @@ class Terms(NamedTuple):
 
 
 def terms_of(portfolio: Portfolio) -> Terms:
+    """What of a portfolio decides how its frontier is computed."""
     costs = None if portfolio.cost is None else np.unique(portfolio.cost)
     upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
     return Terms(portfolio.diminishing, portfolio.shape[-1], costs, upper)

@@ -68,6 +68,7 @@ def checked_solvers(solvers: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def check_run(run: MonteCarloConfig) -> MonteCarloConfig:
+    """The settings of a run as they are, or a `ValueError` naming the key that cannot be."""
     if not 1 <= run.portfolios <= MOST_PORTFOLIOS:
         raise ValueError(f"run.portfolios is {run.portfolios}, expected a number from 1 to {MOST_PORTFOLIOS}")
     if not 1 <= run.block <= 10_000_000:

@@ -2,23 +2,30 @@
 
 Blocks of one page run in turn, in one empty folder and one namespace:
 
-- ```python runs;
-- ```console holds lines `$ command`, each followed by what it prints to standard output, compared word by
-  word; a line `...` there stands for any lines;
+- ```python runs, and the ```output after it, if there is one, is what it prints, compared word by word;
+- ```console holds lines `$ command`, each followed by what it prints to standard output, compared likewise;
+- `...` in what is printed stands for anything;
 - a block that follows `<!-- file: NAME -->` is written to that file first.
 """
 
 from __future__ import annotations
 
+import contextlib
 import doctest
+import inspect
+import io
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+import engine
+import engine.curves
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -60,15 +67,33 @@ def run_console(body: str, folder: Path) -> None:
             ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-        matches = doctest.OutputChecker().check_output(expected + "\n", done.stdout, LENIENT)
-        assert matches or not expected.strip(), f"{command}\nprinted\n{done.stdout}\ninstead of\n{expected}"
+        if expected.strip():
+            check_output(command, expected, done.stdout)
+
+
+def check_output(source: str, expected: str, printed: str) -> None:
+    """What was printed is what the page shows."""
+    matches = doctest.OutputChecker().check_output(expected.strip() + "\n", printed.strip() + "\n", LENIENT)
+    assert matches, f"{source}\nprinted\n{printed}\ninstead of\n{expected}"
+
+
+@pytest.fixture
+def own_solvers() -> Iterator[None]:
+    """What a page enters into `engine.SOLVERS` ends with it."""
+    before = dict(engine.SOLVERS)
+    yield
+    engine.SOLVERS.clear()
+    engine.SOLVERS.update(before)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("own_solvers")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
 def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     namespace: dict[str, object] = {}
+    printed = io.StringIO()
     for block in blocks_of(page):
         if block.file:
             (tmp_path / block.file).parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +101,31 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         elif block.language == "python":
             # Padded, so that a traceback names the page's own line.
             source = "\n" * block.line + block.body
-            exec(compile(source, str(page), "exec"), namespace)
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(compile(source, str(page), "exec"), namespace)
+        elif block.language == "output":
+            check_output(f"{page}:{block.line}", block.body, printed.getvalue())
         elif block.language == "console":
             run_console(block.body, tmp_path)
+
+
+def test_the_reference_leaves_nothing_out() -> None:
+    """Every public name, and every file of the configuration that somebody may choose."""
+    reference = "\n".join(page.read_text() for page in (DOCS / "reference").glob("*.md"))
+    for name in engine.__all__:
+        assert re.search(rf":: (engine\.)?{name}$", reference, re.MULTILINE), name
+    for solver in engine.SOLVERS:
+        assert f"## {solver}\n" in reference, solver
+    configs = DOCS.parent / "configs"
+    for folder in ("", "scenario", "curves", "grid", "hydra/launcher"):
+        for path in (configs / folder).glob("*.yaml"):
+            assert f"../../configs/{path.relative_to(configs)}\n" in reference, path
+
+
+def test_every_method_of_a_curve_has_a_docstring() -> None:
+    """Its own or that of the method it overrides, which Ruff cannot see; Ruff checks all else."""
+    for name, family in vars(engine.curves).items():
+        if inspect.isclass(family) and family.__module__ == "engine.curves":
+            for method, thing in vars(family).items():
+                if inspect.isroutine(thing) and not method.startswith("_"):
+                    assert inspect.getdoc(getattr(family, method)), f"{name}.{method}"
