@@ -38,6 +38,7 @@ from engine.config import (
     FitConfig,
     FrontierConfig,
     ReplayConfig,
+    ReportConfig,
     ResponsesConfig,
     RunConfig,
     StudyConfig,
@@ -83,7 +84,7 @@ commands:
   responses  curves from Robyn, PyMC-Marketing or Meridian    (engine responses source=robyn data=FOLDER)
   sweep      a grid of scenarios, in blocks that survive anything    (engine sweep sweep.grid.budget=[50,100])
   status     how far a sweep is, also while it runs    (engine status study=FOLDER)
-  report     what a sweep has found so far    (engine report study=FOLDER)
+  report     what a sweep or run has found, as a page too    (engine report study=FOLDER)
   figures    figures of a sweep, a run, a fit or a portfolio    (engine figures study=FOLDER)
   replay     one block of a sweep again, with every portfolio    (engine replay study=FOLDER block=7)
   benchmark  solvers over test problems and published knapsacks    (engine benchmark 'sizes=[[20,300]]')
@@ -105,6 +106,7 @@ def register_schemas() -> None:
     store.store(group="schema", name="sweep", node=SweepConfig)
     store.store(group="schema", name="study", node=StudyConfig)
     store.store(group="schema", name="figures", node=FiguresConfig)
+    store.store(group="schema", name="report", node=ReportConfig)
     store.store(group="schema", name="replay", node=ReplayConfig)
     for name in SOLVERS:
         options = [

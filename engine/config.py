@@ -176,6 +176,7 @@ class SweepOptions:
 
     grid: dict[str, Any] = field(default_factory=dict)
     zip: list[list[str]] = field(default_factory=list)
+    question: str | None = None
     dry_run: bool = False
     retry_failed: bool = False
     worker: int = 0
@@ -193,9 +194,19 @@ class SweepConfig(RunConfig):
 
 @dataclass
 class StudyConfig:
-    """`engine status` and `engine report`."""
+    """`engine status`."""
 
     study: str = MISSING
+
+
+@dataclass
+class ReportConfig:
+    """`engine report`."""
+
+    study: str = MISSING
+    html: bool = True
+    question: str | None = None
+    output: str | None = None
 
 
 @dataclass

@@ -14,13 +14,12 @@ from engine.files import load_portfolio, portfolio_path
 from engine.planning import checked_solvers
 from engine.storage import open_folder
 from engine.store import Store
-from engine.sweep_commands import study_of
+from engine.sweep_commands import load_with_figures, study_of
 
 if TYPE_CHECKING:
     from engine.illustration import Illustration
 
 FORMATS = ("png", "svg", "pdf")
-WITHOUT = 'figures need matplotlib and Jinja2, expected pip install "engine[figures]"'
 
 
 def figures_command(config: FiguresConfig, given: DictConfig) -> None:
@@ -31,7 +30,8 @@ def figures_command(config: FiguresConfig, given: DictConfig) -> None:
     if not config.formats:
         raise ValueError("formats is empty, expected some of " + ", ".join(FORMATS))
     if (config.study is None) == (config.portfolio is None):
-        raise ValueError("expected study=FOLDER, or portfolio=FILE and budget=...")
+        count = "both" if config.study else "neither"
+        raise ValueError(f"{count} of study and portfolio given, expected one of them")
     illustrations = _of_portfolio(config) if config.study is None else _of_folder(Path(config.study), config)
     folder = None
     for illustration in illustrations:
@@ -45,7 +45,7 @@ def figures_command(config: FiguresConfig, given: DictConfig) -> None:
 
 
 def _of_portfolio(config: FiguresConfig) -> Iterator[Illustration]:
-    illustration = load_illustration()
+    illustration = load_with_figures("engine.illustration")
     if config.budget is None:
         raise ValueError("budget is missing, expected budget=...")
     solvers = list(checked_solvers(config.solver))
@@ -54,7 +54,7 @@ def _of_portfolio(config: FiguresConfig) -> Iterator[Illustration]:
 
 
 def _of_folder(folder: Path, config: FiguresConfig) -> Iterator[Illustration]:
-    illustration = load_illustration()
+    illustration = load_with_figures("engine.illustration")
     if (folder / "manifest.json").exists():
         store = Store(folder)
         view = illustration.View(config.x, config.y, config.by, config.metric)
@@ -64,17 +64,3 @@ def _of_folder(folder: Path, config: FiguresConfig) -> Iterator[Illustration]:
     if (folder / "fits.csv").exists():
         return illustration.illustrate_fit(folder)
     raise ValueError(f"study {folder}: expected the folder of a sweep, a run or a fit")
-
-
-def load_illustration():  # type: ignore[no-untyped-def]
-    """The module `engine.illustration`, which needs `engine[figures]`.
-
-    **Raises:** `ValueError` without it.
-    """
-    try:
-        import engine.illustration as illustration
-    except ModuleNotFoundError as error:
-        if error.name not in ("matplotlib", "jinja2"):
-            raise
-        raise ValueError(WITHOUT) from None
-    return illustration

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import sys
@@ -21,14 +22,14 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from engine.config import ReplayConfig, StudyConfig, SweepConfig, config_folder
+from engine.config import ReplayConfig, ReportConfig, StudyConfig, SweepConfig, config_folder
 from engine.grid import write_grid
 from engine.interruption import Interruption
 from engine.planning import check_run, plan_sweep
 from engine.report import show, study_table
 from engine.results import load, slowest, write_summary
 from engine.simulation import Simulation, Study, lanes
-from engine.storage import Records, machine_facts, open_folder
+from engine.storage import Records, machine_facts, open_folder, write_text
 from engine.store import Store, StoreError, digest
 from engine.sweep import Estimate, Sweep, Tally, Worker
 
@@ -167,14 +168,25 @@ def status_command(config: StudyConfig, given: DictConfig) -> None:
         print(f"failed block {block}: {_error_of(path)}")
 
 
-def report_command(config: StudyConfig, given: DictConfig) -> None:
-    """`engine report`."""
-    store = Store(Path(config.study))
+def report_command(config: ReportConfig, given: DictConfig) -> None:
+    """`engine report`: the table of what was found, and a page of it all."""
+    folder = Path(config.study)
+    page = Path(config.output or folder / "report.html")
+    if (folder / "run.json").exists():
+        webpage = load_webpage()
+        write_text(page, webpage.run_page(folder, config.question))
+        say(f"report in {page}")
+        return
+    store = Store(folder)
     progress = store.progress()
     table = load(store.folder) if progress.left or progress.failed else write_summary(store)
     show(study_table(table, store.manifest))
     if progress.left or progress.failed:
         say(f"{progress.done:,} of {_blocks(progress.blocks)} done, {progress.failed:,} failed: so far only")
+    if config.html:
+        webpage = load_webpage()
+        write_text(page, webpage.study_page(store, study_of(store), config.question))
+        say(f"report in {page}")
 
 
 def replay_command(config: ReplayConfig, given: DictConfig) -> None:
@@ -195,11 +207,46 @@ def replay_command(config: ReplayConfig, given: DictConfig) -> None:
     say(f"portfolios {index * study.block} to {index * study.block + block.count - 1} of seed {study.seed}")
     for solver, columns in block.records.items():
         unsolved = np.flatnonzero(columns["status"]) + index * study.block
-        print(f"{solver}: {block.count - unsolved.size} of {block.count} solved")
+        solved = f"{block.count - unsolved.size} of {block.count} solved"
+        print(f"{solver}: {solved}{_worst_of(columns, index * study.block)}")
         for portfolio in unsolved[:10]:
             status = int(columns["status"][portfolio - index * study.block])
             print(f"  portfolio {portfolio}: {('', 'infeasible', 'not a finite number')[status]}")
     say(f"records in {folder}")
+
+
+def _worst_of(columns: dict[str, np.ndarray], first: int) -> str:
+    """Which portfolio of a block is furthest from the optimum, or else from its bound."""
+    known = np.isfinite(columns["loss"])
+    missed = np.where(known, columns["loss"], columns["gap"])
+    if not np.any(np.isfinite(missed)) or np.nanmax(missed) <= 0:
+        return ""
+    worst = int(np.nanargmax(missed))
+    what = "the optimum" if known[worst] else "its bound"
+    return f"; portfolio {first + worst} misses most, {missed[worst]:.2%} of {what}"
+
+
+def load_webpage() -> Any:
+    """The module `engine.webpage`, which needs `engine[figures]`.
+
+    **Raises:** `ValueError` without it.
+    """
+    return load_with_figures("engine.webpage")
+
+
+def load_with_figures(name: str) -> Any:
+    """A module that needs `engine[figures]`.
+
+    **Raises:** `ValueError` without it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("matplotlib", "jinja2"):
+            raise
+        raise ValueError(
+            'matplotlib and Jinja2 are missing, expected pip install "engine[figures]"'
+        ) from None
 
 
 def stored_sweep(store: Store) -> Sweep:
@@ -245,6 +292,7 @@ def _manifest(sweep: Sweep, given: DictConfig, overrides: list[str]) -> dict[str
         "config": plain,
         "hash": digest(plain),
         "seed": plain["run"]["seed"],
+        "question": given.sweep.question,
         "overrides": [o for o in overrides if not _is_about_the_run(o)],
         "axes": write_grid(sweep.grid),
         "points": len(sweep.studies),
