@@ -34,6 +34,7 @@ from engine.comparison import Comparison, compare
 from engine.config import (
     AllocateConfig,
     BenchmarkConfig,
+    DemoConfig,
     FitConfig,
     FrontierConfig,
     ReplayConfig,
@@ -42,7 +43,8 @@ from engine.config import (
     SweepConfig,
     config_folder,
 )
-from engine.files import load_portfolio
+from engine.demo_command import demo_command
+from engine.files import load_portfolio, portfolio_path
 from engine.fit_command import fit_command
 from engine.frontier import budget_frontier
 from engine.planning import check_run, checked_solvers, plan
@@ -78,6 +80,7 @@ commands:
   status     how far a sweep is, also while it runs    (engine status study=FOLDER)
   report     what a sweep has found so far    (engine report study=FOLDER)
   replay     one block of a sweep again, with every portfolio    (engine replay study=FOLDER block=7)
+  demo       a live local page: drag the budget and the projects    (engine demo scenario=staged)
   benchmark  solvers over test problems and published knapsacks    (engine benchmark 'sizes=[[20,300]]')
 
 engine COMMAND --help shows the command's configuration and choices.
@@ -93,6 +96,7 @@ def register_schemas() -> None:
     store.store(group="schema", name="frontier", node=FrontierConfig)
     store.store(group="schema", name="benchmark", node=BenchmarkConfig)
     store.store(group="schema", name="fit", node=FitConfig)
+    store.store(group="schema", name="demo", node=DemoConfig)
     store.store(group="schema", name="sweep", node=SweepConfig)
     store.store(group="schema", name="study", node=StudyConfig)
     store.store(group="schema", name="replay", node=ReplayConfig)
@@ -112,6 +116,7 @@ def main() -> None:
         "frontier": frontier_command,
         "benchmark": benchmark_command,
         "fit": fit_command,
+        "demo": demo_command,
         "sweep": sweep_command,
         "status": status_command,
         "report": report_command,
@@ -331,7 +336,7 @@ def allocate_command(config: AllocateConfig, given: DictConfig) -> None:
         raise ValueError(f"format is {config.format!r}, expected table or json")
     solver, options = _one_solver(config.solver)
     target = _check_target(config)
-    portfolio = load_portfolio(_portfolio_path(config.portfolio))
+    portfolio = load_portfolio(portfolio_path(config.portfolio))
     if config.budget is not None:
         budget, solution, goal = config.budget, allocate(portfolio, config.budget, solver, **options), ""
     else:
@@ -399,7 +404,7 @@ def frontier_command(config: FrontierConfig, given: DictConfig) -> None:
     if config.rows < 2:
         raise ValueError(f"rows is {config.rows}, expected a number of at least 2")
     solver, _ = _one_solver(config.solver)
-    portfolio = load_portfolio(_portfolio_path(config.portfolio))
+    portfolio = load_portfolio(portfolio_path(config.portfolio))
     frontier = budget_frontier(portfolio, config.budget, solver)
     if config.format == "table":
         show(frontier_table(portfolio, frontier, config.budget, solver, config.rows))
@@ -412,9 +417,3 @@ def frontier_command(config: FrontierConfig, given: DictConfig) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
-
-
-def _portfolio_path(name: str) -> Path:
-    """A file, or the name of a portfolio that ships with the package."""
-    shipped = config_folder() / "portfolios" / f"{name}.csv"
-    return shipped if not Path(name).exists() and "/" not in name and shipped.is_file() else Path(name)

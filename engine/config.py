@@ -145,6 +145,20 @@ class FitConfig:
 
 
 @dataclass
+class DemoConfig:
+    """`engine demo`."""
+
+    scenario: ScenarioConfig = field(default_factory=ScenarioConfig)
+    portfolio: str | None = None
+    budget: float | None = None
+    most_budget: float | None = None
+    seed: int = 0
+    port: int = 5006
+    open: bool = True
+    log: bool = False
+
+
+@dataclass
 class BenchmarkConfig:
     """`engine benchmark`."""
 

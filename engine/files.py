@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from engine.config import config_folder
 from engine.curves import FAMILIES, Curve, Mixture
 from engine.portfolio import Portfolio, check, normalise
 
@@ -33,6 +34,12 @@ DEFAULTS = {
     "threshold": -math.inf,
 }
 Row = dict[str, Any]
+
+
+def portfolio_path(name: str) -> Path:
+    """A file, or the name of a portfolio that ships with the package."""
+    shipped = config_folder() / "portfolios" / f"{name}.csv"
+    return shipped if not Path(name).exists() and "/" not in name and shipped.is_file() else Path(name)
 
 
 def load_portfolio(path: str | Path) -> Portfolio:
