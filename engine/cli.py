@@ -34,6 +34,7 @@ from engine.comparison import Comparison, compare
 from engine.config import (
     AllocateConfig,
     BenchmarkConfig,
+    DemoConfig,
     FiguresConfig,
     FitConfig,
     FrontierConfig,
@@ -45,6 +46,7 @@ from engine.config import (
     SweepConfig,
     config_folder,
 )
+from engine.demo_command import demo_command
 from engine.figures_command import figures_command
 from engine.files import load_portfolio, portfolio_path
 from engine.fit_command import fit_command
@@ -87,6 +89,7 @@ commands:
   report     what a sweep or run has found, as a page too    (engine report study=FOLDER)
   figures    figures of a sweep, a run, a fit or a portfolio    (engine figures study=FOLDER)
   replay     one block of a sweep again, with every portfolio    (engine replay study=FOLDER block=7)
+  demo       a live local page: drag the budget and the projects    (engine demo scenario=staged)
   benchmark  solvers over test problems and published knapsacks    (engine benchmark 'sizes=[[20,300]]')
 
 engine COMMAND --help shows the command's configuration and choices.
@@ -103,6 +106,7 @@ def register_schemas() -> None:
     store.store(group="schema", name="benchmark", node=BenchmarkConfig)
     store.store(group="schema", name="fit", node=FitConfig)
     store.store(group="schema", name="responses", node=ResponsesConfig)
+    store.store(group="schema", name="demo", node=DemoConfig)
     store.store(group="schema", name="sweep", node=SweepConfig)
     store.store(group="schema", name="study", node=StudyConfig)
     store.store(group="schema", name="figures", node=FiguresConfig)
@@ -125,6 +129,7 @@ def main() -> None:
         "benchmark": benchmark_command,
         "fit": fit_command,
         "responses": responses_command,
+        "demo": demo_command,
         "sweep": sweep_command,
         "status": status_command,
         "report": report_command,

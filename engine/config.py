@@ -160,6 +160,19 @@ class ResponsesConfig:
     output: str = MISSING
 
 
+class DemoConfig:
+    """`engine demo`."""
+
+    scenario: ScenarioConfig = field(default_factory=ScenarioConfig)
+    portfolio: str | None = None
+    budget: float | None = None
+    most_budget: float | None = None
+    seed: int = 0
+    port: int = 5006
+    open: bool = True
+    log: bool = False
+
+
 @dataclass
 class BenchmarkConfig:
     """`engine benchmark`."""

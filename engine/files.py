@@ -36,6 +36,12 @@ DEFAULTS = {
 Row = dict[str, Any]
 
 
+def portfolio_path(name: str) -> Path:
+    """A file, or the name of a portfolio that ships with the package."""
+    shipped = config_folder() / "portfolios" / f"{name}.csv"
+    return shipped if not Path(name).exists() and "/" not in name and shipped.is_file() else Path(name)
+
+
 def load_portfolio(path: str | Path) -> Portfolio:
     """Read one portfolio from a CSV or YAML file (see the module's first lines).
 
@@ -63,12 +69,6 @@ def load_portfolio(path: str | Path) -> Portfolio:
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return portfolio
-
-
-def portfolio_path(name: str) -> Path:
-    """A file, or the name of a portfolio that ships with the package."""
-    shipped = config_folder() / "portfolios" / f"{name}.csv"
-    return shipped if not Path(name).exists() and "/" not in name and shipped.is_file() else Path(name)
 
 
 def _read_csv(text: str) -> dict[str, Row]:

@@ -38,6 +38,7 @@ from engine.measurements import load_measurements
 from engine.planning import plan_stored
 from engine.portfolio import Portfolio
 from engine.results import Found, load_found
+from engine.scenarios import portfolio_key
 from engine.simulation import REFERENCE, Study
 from engine.statistics import METRICS, Summary, merge
 from engine.store import Store, StoreError
@@ -148,8 +149,8 @@ def illustrate_study(
 def _first_portfolio(study: Study, solvers: list[str], what: str) -> Iterator[Illustration]:
     """Portfolio 0 of a study, by the exact solver and one that is not."""
     with jax.enable_x64(True):
-        key = jax.random.fold_in(jax.random.key(study.seed), 0)
-        portfolio = jax.tree.map(np.asarray, study.source.draw(key, jnp.float64))
+        drawn = study.source.draw(portfolio_key(study.seed, 0), jnp.float64)
+        portfolio = jax.tree.map(np.asarray, drawn)
     others = [solver for solver in solvers if solver != REFERENCE][:1]
     yield from illustrate_portfolio(portfolio, study.budget, [REFERENCE, *others], what)
 
