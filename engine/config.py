@@ -160,6 +160,7 @@ class ResponsesConfig:
     output: str = MISSING
 
 
+@dataclass
 class DemoConfig:
     """`engine demo`."""
 

@@ -128,3 +128,30 @@ def test_a_gain_beyond_the_budget_proves_nothing(solver: str, dtype: type, beyon
     solution = engine.solve(engine.Tabulated(values), 10.0, solver)
     assert solution.bound < 1.2
     assert bool(solution.proved) == (abs(solution.value - 1.0) < 1e-5)
+
+
+def test_the_dual_is_minimal_under_a_utility() -> None:
+    # The compiler rounded payoffs one way for their maximum and another for the comparison with it: no level
+    # was then the best one, and the dual ended several percent above its minimum.
+    curves = Lifecycle(
+        start=np.array([[0.0], [4.0], [8.0]]),
+        base=np.array([[0.0], [0.4], [1.0]]),
+        scale=np.array([[1.1], [0.9], [1.3]]),
+        rate=np.array([[0.3], [0.2], [0.4]]),
+    )
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        startup = random.integers(0, 5, 3).astype(float)
+        portfolio = Portfolio(
+            curves, weight=random.uniform(0.5, 2.0, 3), startup=startup, curvature=np.zeros(3)
+        )
+        for budget in (12.0, 30.0, 31.0):
+            found = engine.allocate(portfolio, budget, "bound")
+            levels = np.arange(budget + 1)
+            table = np.array([np.asarray(portfolio.returns(np.full(3, x))) for x in levels])
+            # The dual is piecewise linear; its corners are slopes between two levels of a project.
+            rise, run = table[None] - table[:, None], levels[None] - levels[:, None]
+            prices = np.unique(rise[run > 0] / run[run > 0][:, None])
+            paid = table[None] - np.append(prices[prices > 0], 0.0)[:, None, None] * levels[None, :, None]
+            dual = paid.max(axis=1).sum(axis=1) + np.append(prices[prices > 0], 0.0) * budget
+            assert found.bound == pytest.approx(dual.min(), rel=1e-9)

@@ -163,7 +163,7 @@ def unit_response(
 
         def compare(price: Scalar) -> Response:
             levels = candidate_units(portfolio, price, least, most, rough=rough)
-            return _best(levels, returns_at(levels) - (price * costs)[None] * levels)
+            return _best(levels, returns_at(levels), (price * costs)[None] * levels)
 
         return compare
 
@@ -171,16 +171,27 @@ def unit_response(
     table = jnp.where(levels[:, None] <= most[None], portfolio.table(lattice.units).T, -jnp.inf)
 
     def enumerate_levels(price: Scalar) -> Response:
-        best = _best(levels[:, None], table - (price * costs)[None] * levels[:, None])
+        best = _best(levels[:, None], table, (price * costs)[None] * levels[:, None])
         return best._replace(effort=jnp.minimum(best.effort, most))
 
     return enumerate_levels
 
 
-def _best(levels: Float[Array, "levels _"], payoffs: Float[Array, "levels projects"]) -> Response:
-    """The largest payoff of each project, and the least level that has it."""
+def _best(
+    levels: Float[Array, "levels _"],
+    returns: Float[Array, "levels projects"],
+    spend: Float[Array, "levels projects"],
+) -> Response:
+    """The largest payoff of each project, and the least level that has it, up to rounding.
+
+    A compiler may compute the payoffs once for their maximum and once more for the comparison, and round them
+    differently, so that none equals the maximum.
+    """
+    payoffs = returns - spend
     payoff = jnp.max(payoffs, axis=0)
-    return Response(jnp.min(jnp.where(payoffs == payoff[None], levels, jnp.inf), axis=0), payoff)
+    slack = 4.0 * float(jnp.finfo(payoffs.dtype).eps) * (jnp.abs(returns) + spend)
+    near = (payoffs >= payoff[None] - slack) & jnp.isfinite(returns)
+    return Response(jnp.min(jnp.where(near, levels, jnp.inf), axis=0), payoff)
 
 
 def few_candidates(portfolio: Portfolio, lattice: Lattice) -> bool:

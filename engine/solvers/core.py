@@ -103,7 +103,10 @@ def survey(
 
     paid = raw(candidates)
     payoff = jnp.max(paid, axis=0)
-    best = jnp.min(jnp.where(paid == payoff[None], candidates, jnp.inf), axis=0)
+    # Computed once more for the comparison, the payoffs may round otherwise.
+    slack = 4.0 * float(jnp.finfo(paid.dtype).eps) * (jnp.abs(payoff)[None] + 2.0 * priced[None] * candidates)
+    near = (paid >= payoff[None] - slack) & jnp.isfinite(paid)
+    best = jnp.min(jnp.where(near, candidates, jnp.inf), axis=0)
     score = lambda effort: raw(effort) - payoff[None]  # noqa: E731
     if not few_candidates(portfolio, lattice):
         windows = _best_blocks(paid, width)

@@ -175,7 +175,9 @@ def _unit_by_unit(portfolio: Portfolio, wanted: Row, least: Matrix, most: Matrix
         possible = jnp.where(buying, (effort < most) & (gain > 0), effort > least)
         merit = jnp.where(possible, unit * gain, -jnp.inf)
         best = jnp.max(merit, axis=0, keepdims=True)
-        first = jnp.max(jnp.where(merit == best, turn, -index.shape[0]), axis=0, keepdims=True)
+        # Computed once more for the comparison, the gains may round otherwise.
+        near = merit >= best - 2.0 * float(jnp.finfo(merit.dtype).eps) * jnp.abs(best)
+        first = jnp.max(jnp.where(near, turn, -index.shape[0]), axis=0, keepdims=True)
         moves = (best > -jnp.inf) & (left > 0)
         effort = jnp.where(moves & (turn == first), effort + unit, effort)
         return effort, jnp.where(moves, left - 1.0, 0.0)
