@@ -44,6 +44,7 @@ from engine.config import (
     RunConfig,
     StudyConfig,
     SweepConfig,
+    TextbookConfig,
     config_folder,
 )
 from engine.demo_command import demo_command
@@ -75,6 +76,7 @@ from engine.storage import (
 )
 from engine.sweep_commands import replay_command, report_command, status_command, sweep_command
 from engine.targets import KINDS, budget_for
+from engine.textbook_command import textbook_command
 
 USAGE = """usage: engine COMMAND [key=value ...]
 
@@ -90,6 +92,7 @@ commands:
   figures    figures of a sweep, a run, a fit or a portfolio    (engine figures study=FOLDER)
   replay     one block of a sweep again, with every portfolio    (engine replay study=FOLDER block=7)
   demo       a live local page: drag the budget and the projects    (engine demo scenario=staged)
+  textbook   the textbook experiment as a study, with its figures    (engine textbook)
   benchmark  solvers over test problems and published knapsacks    (engine benchmark 'sizes=[[20,300]]')
 
 engine COMMAND --help shows the command's configuration and choices.
@@ -107,6 +110,7 @@ def register_schemas() -> None:
     store.store(group="schema", name="fit", node=FitConfig)
     store.store(group="schema", name="responses", node=ResponsesConfig)
     store.store(group="schema", name="demo", node=DemoConfig)
+    store.store(group="schema", name="textbook", node=TextbookConfig)
     store.store(group="schema", name="sweep", node=SweepConfig)
     store.store(group="schema", name="study", node=StudyConfig)
     store.store(group="schema", name="figures", node=FiguresConfig)
@@ -130,6 +134,7 @@ def main() -> None:
         "fit": fit_command,
         "responses": responses_command,
         "demo": demo_command,
+        "textbook": textbook_command,
         "sweep": sweep_command,
         "status": status_command,
         "report": report_command,

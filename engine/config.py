@@ -161,6 +161,13 @@ class ResponsesConfig:
 
 
 @dataclass
+class TextbookConfig:
+    """`engine textbook`."""
+
+    run: MonteCarloConfig = field(default_factory=MonteCarloConfig)
+
+
+@dataclass
 class DemoConfig:
     """`engine demo`."""
 

@@ -226,13 +226,13 @@ def allocation_figure(portfolio: Portfolio, frontier: Frontier) -> tuple[Axes, A
     for k, area in enumerate(areas):
         area.set_hatch(HATCHES[k % len(HATCHES)])
         area.set_edgecolor("black")
-    above.set(ylabel="spend (units of budget)", xlim=(budget[0], budget[-1]), ylim=(0, None))
+    above.set(ylabel="spend (units of cost)", xlim=(budget[0], budget[-1]), ylim=(0, None))
     handles, texts = above.get_legend_handles_labels()
     key: Any = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "handlelength": 1.6, "handleheight": 1.2}
     above.legend(handles[::-1], texts[::-1], **key)
     price = np.asarray(frontier.price_left)
     below.step(budget, np.where(price > 0, price, np.nan), where="pre", color="black", linewidth=1.2)
-    below.set(xlabel="budget", ylabel="shadow price\n(return per unit)")
+    below.set(xlabel="budget (units of cost)", ylabel="shadow price\n(return per unit)")
     if np.nanmax(price[1:], initial=0.0) > 20 * np.nanmin(np.where(price > 0, price, np.inf)):
         below.set_yscale("log")
     else:
@@ -424,7 +424,7 @@ def fit_figure(curve: FittedCurve) -> tuple[Axes, Axes]:
     for axes in (above, below):
         axes.axvline(most, color="#777777", linewidth=0.9, linestyle=":")
     above.text(most, 0.02, " beyond the measurements", transform=above.get_xaxis_transform(), fontsize=7.5)
-    above.set(title=_short(curve.name, 60), ylabel="performance", xlim=(0, curve.grid[-1]))
+    above.set(title=_short(curve.name, 60), ylabel="performance (as measured)", xlim=(0, curve.grid[-1]))
     above.legend(loc="lower right", bbox_to_anchor=(1.0, 0.1))
     below.axhline(0.0, color="black", linewidth=0.8)
     residual = curve.performance - curve.foretold

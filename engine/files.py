@@ -39,7 +39,7 @@ Row = dict[str, Any]
 def portfolio_path(name: str) -> Path:
     """A file, or the name of a portfolio that ships with the package."""
     shipped = config_folder() / "portfolios" / f"{name}.csv"
-    return shipped if not Path(name).exists() and "/" not in name and shipped.is_file() else Path(name)
+    return shipped if not Path(name).is_file() and "/" not in name and shipped.is_file() else Path(name)
 
 
 def load_portfolio(path: str | Path) -> Portfolio:

@@ -46,6 +46,12 @@ from engine.store import Store, StoreError
 # Metrics that are chances, shown from none to all, and others that are shown in per cent.
 CHANCES = ("frontier", "optimal", "proved")
 PERCENT = (*CHANCES, "gap", "loss", "largest_share", "unspent")
+# What the axes of a grid are called in figures; other keys are called by their names.
+LABELS = {
+    "budget": "budget (units of cost)",
+    "scenario.skew": "skew of the weights (rank to the power −skew)",
+    "scenario.projects": "projects",
+}
 GRID = 300
 # How far beyond the measurements a fitted curve is drawn.
 BEYOND = 2.0
@@ -180,12 +186,19 @@ def _over_grid(
     if y is None:
         means = {s: np.array([_mean(summaries.get((v, None, s))) for v in values[x]]) for s in solvers}
         errors = {s: np.array([_error(summaries.get((v, None, s))) for v in values[x]]) for s in solvers}
-        axes = along_figure(values[x], means, errors, x_label=x, label=label, percent=percent)
+        axes = along_figure(values[x], means, errors, x_label=LABELS.get(x, x), label=label, percent=percent)
         yield Illustration(metric, f"{_sentence(label)} by {x}{meaning}. Bars are two standard errors.", axes)
         return
     table = np.array([[_mean(summaries.get((v, w, solver))) for v in values[x]] for w in values[y]])
     axes = phase_figure(
-        table, values[x], values[y], x_label=x, y_label=y, label=label, chance=chance, percent=percent
+        table,
+        values[x],
+        values[y],
+        x_label=LABELS.get(x, x),
+        y_label=LABELS.get(y, y),
+        label=label,
+        chance=chance,
+        percent=percent,
     )
     caption = f"{_sentence(label)} by {solver}, over {x} and {y}{at}{meaning}."
     yield Illustration(f"{metric}_{solver}", caption, axes)

@@ -38,6 +38,7 @@ FORMAT = 1
 # Settings of a command that are no part of what is studied.
 NOT_STUDIED = ("output", "records")
 SLOWEST = 3
+PROGRESS_SECONDS = 30.0
 
 
 def sweep_command(config: SweepConfig, given: DictConfig) -> None:
@@ -62,6 +63,25 @@ def sweep_command(config: SweepConfig, given: DictConfig) -> None:
             store.close()
     if code:
         sys.exit(code)
+
+
+def run_sweep(overrides: list[str]) -> Store:
+    """The finished study of these overrides of `engine sweep`; what is there is not computed again."""
+    given = _compose(overrides, [])
+    sweep = plan_sweep(given, lambda choices: _compose(overrides, choices))
+    store = Store.open(Path(given.run.output), _manifest(sweep, given, overrides))
+    try:
+        store.drop_damaged()
+        say(_plan_text(sweep, store.folder))
+        with Interruption() as interruption, _progress(sweep, store.done(), PROGRESS_SECONDS) as report:
+            for tally in Worker(sweep, store).run():
+                report(tally)
+                if interruption.signum:
+                    raise KeyboardInterrupt
+        write_summary(store)
+    finally:
+        store.close()
+    return Store(store.folder)
 
 
 def join_others(config: SweepConfig) -> None:

@@ -11,7 +11,7 @@ import io
 import json
 import math
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,13 +71,14 @@ def study_page(store: Store, study_of: Callable[[int], Study], question: str | N
         there = f"{progress.done:,} of {progress.blocks:,} blocks are there, {progress.failed:,} failed"
         warnings.append(f"Not finished: {there}.")
     return _render(
+        "report.html",
         title=f"{config['scenario']['name']}: {' × '.join(keys) or 'one point'}",
         question=question or manifest.get("question") or _question(config, keys, solvers),
         extent=f"{manifest['points']:,} points of {portfolios:,} portfolios, seed {manifest['seed']}.",
         warnings=warnings,
         findings=_findings(found),
         figures=_embedded(illustrate_study(store, study_of)),
-        solvers=_solver_table(found),
+        solvers=solver_table(found),
         points=_point_table(found, keys) if len({f.point for f in found}) > 1 else None,
         instances=[*_worst(store), *_slowest(store)],
         again=" ".join(["engine sweep", *(shlex.quote(o.lstrip("+")) for o in manifest["overrides"])]),
@@ -94,13 +95,14 @@ def run_page(folder: Path, question: str | None = None) -> str:
     solvers = list(dict.fromkeys(f.solver for f in found))
     run = config["run"]
     return _render(
+        "report.html",
         title=f"{config['scenario']['name']}, budget {config['budget']:g}",
         question=question or _question(config, [], solvers),
         extent=f"{facts['portfolios']:,} portfolios, seed {run['seed']}, in {facts['seconds']:.1f} s.",
         warnings=[f"{s}: {n:,} portfolios were not solved." for s, n in facts["failed"].items() if n],
         findings=_findings(found),
         figures=_embedded(illustrate_run(folder)),
-        solvers=_solver_table(found, facts["portfolios_per_second"]),
+        solvers=solver_table(found, facts["portfolios_per_second"]),
         points=None,
         instances=[],
         again="",
@@ -109,11 +111,29 @@ def run_page(folder: Path, question: str | None = None) -> str:
     )
 
 
-def _render(**parts: Any) -> str:
+def textbook_page(
+    chapters: Sequence[Any], question: str, portfolios: int, seed: int, facts: dict[str, Any]
+) -> str:
+    """The textbook experiment as one page; see `engine.textbook`."""
+    return _render(
+        "textbook.html",
+        title="The textbook experiment",
+        question=question,
+        extent=f"{portfolios:,} random portfolios at each point of its maps, seed {seed}.",
+        chapters=[
+            {"title": c.title, "text": c.text, "figures": _embedded(c.illustrations), "table": c.table}
+            for c in chapters
+        ],
+        again=f"engine textbook run.portfolios={portfolios} run.seed={seed}",
+        machine=_machine(facts),
+    )
+
+
+def _render(template: str, **parts: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("engine"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    return environment.get_template("report.html").render(version=engine.__version__, **parts)
+    return environment.get_template(template).render(version=engine.__version__, **parts)
 
 
 def _question(config: dict[str, Any], keys: list[str], solvers: list[str]) -> str:
@@ -158,7 +178,7 @@ def _range(numbers: list[float], show: Callable[[float], str]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _solver_table(found: list[Found], rates: dict[str, float] | None = None) -> HtmlTable:
+def solver_table(found: list[Found], rates: dict[str, float] | None = None) -> HtmlTable:
     """One row a solver: the mean over all points, which all have as many portfolios."""
     rows = []
     for solver in dict.fromkeys(f.solver for f in found):
