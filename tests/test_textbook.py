@@ -60,14 +60,3 @@ def test_the_page_has_every_figure(done: tuple[Path, str]) -> None:
     assert expected <= drawn
     assert drawn == {path.stem for path in (folder / "figures").glob("*.png")}
     assert len(page.sources) == len(drawn)
-
-
-@pytest.mark.slow
-def test_run_again_it_computes_nothing_twice(done: tuple[Path, str]) -> None:
-    folder, told = done
-    before = {path: path.stat().st_mtime for path in folder.glob("*/blocks/*/*.parquet")}
-    assert len(before) == 40
-    run = subprocess.run([ENGINE, "textbook", *SMALL], cwd=folder.parent, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout == told
-    assert {path: path.stat().st_mtime for path in before} == before
