@@ -89,7 +89,7 @@ def test_a_drag_shows_what_allocate_gives(s_shaped: Live, drags: list[tuple[str,
     np.testing.assert_array_equal(picture.exact_frontier, portfolio.stage(picture.exact.effort)[1])
 
 
-# Unequal costs, bounds, stages with start-up costs; each takes long to compile, and others have no other parts.
+# Unequal costs; bounds; stages with start-up costs. Others have no other parts, and each compiles for long.
 @pytest.mark.parametrize("name", ["independent_division", "product_embedded", "staged"])
 def test_scenarios_are_shown(name: str) -> None:
     model = live(name)
