@@ -220,7 +220,8 @@ def one_line(error: BaseException) -> str:
         group, name = missing.groups()
         if group == "hydra/launcher":
             return f"hydra/launcher {name} is not installed: it comes with engine[slurm] or engine[ray]"
-        known = sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
+        folders = [config_folder(), *_own_folders()]
+        known = sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
         return f"unknown {group} {name!r}, expected one of {', '.join(known)}"
     cause = error.__cause__ or error.__context__ if isinstance(error, HydraException) else None
     text = _first_line(error)
@@ -230,6 +231,17 @@ def one_line(error: BaseException) -> str:
         text += f": {_first_line(cause)}"
     full_key = getattr(error, "full_key", None)
     return f"{full_key}: {text}" if full_key and full_key not in text else text
+
+
+def _own_folders() -> list[Path]:
+    """The folder of `--config-dir`, as far as it is on the command line."""
+    given = zip(sys.argv, [*sys.argv[1:], ""], strict=True)
+    named = [
+        value if word in ("--config-dir", "-cd") else word.partition("=")[2]
+        for word, value in given
+        if word in ("--config-dir", "-cd") or word.startswith("--config-dir=")
+    ]
+    return [Path(name) for name in named if name]
 
 
 def _first_line(error: BaseException) -> str:

@@ -47,7 +47,7 @@ def sweep_command(config: SweepConfig, given: DictConfig) -> None:
     if config.run.records:
         raise ValueError("run.records is true, expected false: a sweep keeps no portfolio, replay does")
     join_others(config)
-    overrides = list(HydraConfig.get().overrides.task)
+    overrides = [*HydraConfig.get().overrides.task, *_own_folders()]
     with jax.enable_x64(True):
         sweep = plan_sweep(given, lambda choices: _compose(overrides, choices))
         folder = Path(config.run.output)
@@ -294,6 +294,13 @@ def _compose(overrides: list[str], more: list[str]) -> DictConfig:
         return hydra.compose("sweep", [*overrides, *more])
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         return hydra.compose("sweep", [*overrides, *more])
+
+
+def _own_folders() -> list[str]:
+    """The folders of `--config-dir`, as an override that whoever composes the configuration again can use."""
+    sources = HydraConfig.get().runtime.config_sources
+    paths = [str(Path(source.path).resolve()) for source in sources if source.provider == "command-line"]
+    return [f"hydra.searchpath=[{','.join(f'file://{path}' for path in paths)}]"] if paths else []
 
 
 def _is_about_the_run(override: str) -> bool:
