@@ -16,6 +16,7 @@ import pytest
 import engine
 from benchmarks import gpu
 from benchmarks.gpu import Case, check_answer, foreseen, grid, scenario, table
+from engine.allocation import choose_lattice
 from engine.scenarios import portfolio_key
 
 ROOT = Path(__file__).parent.parent
@@ -100,3 +101,19 @@ def test_a_case_that_failed_is_left_out_of_the_table() -> None:
     failed = {**dataclasses.asdict(CASE), "projects": 20, "budget": 300, "error": "ValueError: none"}
     assert "threshold" not in table([failed])
     assert "failed: ValueError" in gpu.line(failed)
+
+
+@pytest.mark.parametrize("case", list(grid(quick=True)), ids=lambda case: f"{case.solver}-{case.dtype}")
+def test_what_is_timed_can_be_compiled_for_a_gpu(case: Case) -> None:
+    """As far as that can be told without one: all of it lowers, and nothing calls back to the host."""
+    name = {"draw + threshold": "threshold", "monte carlo": "threshold"}.get(case.solver, case.solver)
+    source, kind = scenario(case.family, case.projects, case.budget), np.dtype(case.dtype)
+    lattice = choose_lattice(["exact"], case.budget, case.projects)
+    draw = lambda index: source.draw(portfolio_key(0, index), kind)  # noqa: E731
+    solve = (lambda p, b: p) if name == "draw" else gpu.solver_of(name, lattice)
+    run = jax.jit(jax.vmap(lambda index, b: solve(draw(index), b), in_axes=(0, None)))
+    rows = jax.ShapeDtypeStruct((64,), np.uint32)
+    with jax.enable_x64(case.dtype == "float64"):
+        text = run.trace(rows, jax.ShapeDtypeStruct((), kind)).lower(lowering_platforms=("cuda",)).as_text()
+    assert "callback" not in text
+    assert "f64" not in text or case.dtype == "float64"
