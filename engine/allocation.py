@@ -27,7 +27,9 @@ from engine.solvers.solution import INFEASIBLE, NOT_FINITE
 
 MOST_BUDGET = 1e15
 MOST_WORK = 1e12
-CHUNK_ENTRIES = 30_000_000
+# How many numbers the portfolios that go to a device at once may hold there. It takes millions of them to
+# fill an accelerator, and every chunk waits for its way there and back.
+CHUNK_ENTRIES, ACCELERATOR_CHUNK_ENTRIES = 30_000_000, 1 << 28
 LEAST_CHUNK = 64
 NEEDS_NO_LATTICE = ("waterfilling", "continuous")
 
@@ -176,7 +178,8 @@ def batched(
 
 def chunk_size(portfolio: Portfolio, entries: int) -> int:
     """How many portfolios run at once, at so many numbers a project: bounded memory, whatever the batch."""
-    return max(1, CHUNK_ENTRIES // (portfolio.shape[-1] * entries))
+    room = CHUNK_ENTRIES if jax.default_backend() == "cpu" else ACCELERATOR_CHUNK_ENTRIES
+    return max(1, room // (portfolio.shape[-1] * entries))
 
 
 def _entries(solver: str, lattice: Lattice, portfolio: Portfolio) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -79,6 +80,13 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch, entries: int) ->
     whole = solve(portfolio, budgets)
     monkeypatch.setattr(border, "CHUNK_ENTRIES", entries)
     assert_equal(solve(portfolio, budgets), whole)
+
+
+def test_an_accelerator_gets_larger_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    portfolio = reference.draw("log", 0, (2, 20), reach=BUDGET)
+    assert border.chunk_size(portfolio, 64) == 30_000_000 // (20 * 64)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert border.chunk_size(portfolio, 64) == (1 << 28) // (20 * 64)
 
 
 @pytest.fixture

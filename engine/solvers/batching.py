@@ -29,9 +29,10 @@ CPU_ENTRIES, ACCELERATOR_ENTRIES = 1 << 19, 1 << 28
 LEAST_CHUNK = 8
 # Unfinished portfolios are few: a chunk that they do not fill is work for nothing.
 UNFINISHED_SHARE = 4
-# Members of a loop that are stepped together. Small enough that their states stay in a processor's cache, and
-# that few of them wait for one another; large enough to fill its vector units.
-TOGETHER = 64
+# Members of a loop that are stepped together. On a CPU small enough that their states stay in its cache, and
+# that few of them wait for one another, and large enough for its vector units. An accelerator has a hundred
+# thousand threads to fill, and a member's step is a few dozen numbers wide.
+CPU_TOGETHER, ACCELERATOR_TOGETHER = 64, 1 << 13
 
 
 def choose(condition: Bool[Array, "*batch"], one: State, other: State) -> State:
@@ -134,7 +135,7 @@ def loop_unfinished(
     step: Callable[[State, Given], State],
     state: State,
     given: Given,
-    together: int = TOGETHER,
+    together: int | None = None,
 ) -> State:
     """`while unfinished(state, given): state = step(state, given)`, not waiting for the slowest under `vmap`.
 
@@ -144,8 +145,11 @@ def loop_unfinished(
     most about twice those steps, plus one gather and one scatter of the state a round.
 
     **Arguments:** `given`, what the loop reads and does not change. Whatever is batched has to be there or
-    in the state: a function that closes over a batched array cannot be compacted.
+    in the state: a function that closes over a batched array cannot be compacted. `together`, as many as suit
+    the device unless given.
     """
+    if together is None:
+        together = CPU_TOGETHER if jax.default_backend() == "cpu" else ACCELERATOR_TOGETHER
 
     @custom_vmap
     def loop(state: State, given: Given) -> State:
