@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 
 from engine.curves import Vector
@@ -60,9 +61,16 @@ def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
     for stage, entries in harder:
         given = portfolio, budget, answer.price, answer.bound
         answer = for_unfinished(stage, entries)(answer.finished, answer, *given)
-    settle = in_chunks(partial(settled_price, lattice=lattice), surveyed(portfolio, lattice))
-    price = settle(portfolio, budget, answer.effort, dual.price, dual.bound)
+    price = dual.price
+    if smooth(portfolio):
+        settle = in_chunks(partial(settled_price, lattice=lattice), surveyed(portfolio, lattice))
+        price = settle(portfolio, budget, answer.effort, price, dual.bound)
     return conclude(portfolio, budget, answer.effort, price, answer.bound)
+
+
+def smooth(portfolio: Portfolio) -> bool:
+    """Whether a price has one best effort within a curve: settling it costs others a fifth of their rate."""
+    return jax.eval_shape(portfolio.curves.maximisers, portfolio.costs()).shape[0] == 1
 
 
 def settled_price(
@@ -70,9 +78,9 @@ def settled_price(
 ) -> Scalar:
     """A multiplier at which no single unit of the optimum would move, if it makes the dual no larger.
 
-    The search for the price is rough, and ends once a core can mend the rest. Where there is no duality gap
-    the optimum itself says which prices minimise the dual: from the largest gain of a next unit to the
-    smallest of a last one.
+    The search for the price is rough, and ends once a core can mend the rest; on curves in stages it is left
+    at that, within a percent or so. Where there is no duality gap the optimum itself says which prices
+    minimise the dual: from the largest gain of a next unit to the smallest of a last one.
     """
     costs = portfolio.costs()
     least, most = unit_bounds(portfolio, budget, lattice)
