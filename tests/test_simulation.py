@@ -119,7 +119,7 @@ jax.config.update("jax_enable_x64", True)
 from engine.simulation import Simulation
 from tests.test_simulation import study
 assert jax.device_count() == int(sys.argv[1])
-overrides = "run.portfolios=100", f"run.block={sys.argv[2]}"
+overrides = "run.portfolios=100", f"run.block={sys.argv[2]}", "solver=[waterfilling]"  # quick to compile
 simulation = Simulation(study(*overrides, scenario="independent_division"))
 parts = []
 what = simulation.study
