@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -36,6 +38,8 @@ from engine.measurements import Measurements
 Values = Float[Array, " points"]
 
 LM_STEPS = 80
+# Fits side by side in one call, and what the number of points is a multiple of.
+ROWS, POINTS = 256, 8
 # A curve that saturates does so within this many times the range of performance measured.
 MOST_RANGES = 3.0
 HOLDOUT = 0.2
@@ -165,14 +169,8 @@ def fit_from(family: str, start: Array, effort: Values, performance: Values, wei
 
 @functools.lru_cache(maxsize=64)
 def _compiled(family: str) -> Callable[..., Fit]:
-    """All curves from all starts, the best of each; starts [starts, numbers] or [curves, starts, numbers]."""
-
-    def fit(starts: Array, effort: Array, performance: Array, weight: Array) -> Fit:
-        fits = jax.vmap(lambda s: fit_from(family, s, effort, performance, weight))(starts)
-        best = jnp.argmin(fits.loss)
-        return jax.tree.map(lambda leaf: leaf[best], fits)
-
-    return jax.jit(jax.vmap(fit))
+    """Rows of a start, efforts, performances and weights each, fitted side by side."""
+    return jax.jit(jax.vmap(functools.partial(fit_from, family)))
 
 
 def starts_of(family: str) -> np.ndarray:
@@ -324,8 +322,28 @@ def run_fit(
 
 
 def _fit(family: str, starts: np.ndarray, scaled: Scaled, weight: np.ndarray) -> Fit:
-    found = _compiled(family)(starts, scaled.effort, scaled.performance, weight)
-    return Fit(*map(np.asarray, found))
+    """Each curve from each of its starts [curves, starts, numbers], and the best of them.
+
+    Rows and points are filled up to round numbers, so that code compiled for one table serves others.
+    """
+    curves, count, numbers = starts.shape
+    spare = -scaled.effort.shape[1] % POINTS
+    data = [np.pad(a, ((0, 0), (0, spare))) for a in (scaled.effort, scaled.performance, weight)]
+    rows = [starts.reshape(-1, numbers), *(np.repeat(a, count, axis=0) for a in data)]
+    total = curves * count
+    places = [np.minimum(np.arange(i, i + ROWS), total - 1) for i in range(0, total, ROWS)]
+
+    def run(place: np.ndarray) -> Fit:
+        with jax.enable_x64(True):  # a thread has settings of its own
+            return Fit(*map(np.asarray, _compiled(family)(*(a[place] for a in rows))))
+
+    first = run(places[0])  # compiled once, before the threads begin
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        parts = [first, *pool.map(run, places[1:])]
+    joined = [np.concatenate(leaves)[:total] for leaves in zip(*parts, strict=True)]
+    found = Fit(*(leaf.reshape(curves, count, *leaf.shape[1:]) for leaf in joined))
+    best = np.argmin(found.loss, axis=1)
+    return Fit(*(leaf[np.arange(curves), best] for leaf in found))
 
 
 @functools.lru_cache(maxsize=64)
