@@ -40,6 +40,7 @@ from engine.portfolio import Portfolio
 from engine.results import Found, load_found
 from engine.scenarios import portfolio_key
 from engine.simulation import REFERENCE, Study
+from engine.solvers.solution import SOLVED
 from engine.statistics import METRICS, Summary, merge
 from engine.store import Store, StoreError
 
@@ -78,8 +79,13 @@ class View(NamedTuple):
 def illustrate_portfolio(
     portfolio: Portfolio, budget: float, solvers: Sequence[str], what: str = ""
 ) -> Iterator[Illustration]:
-    """The curves with every solver's allocation, and the optimal allocation of every budget."""
+    """The curves with every solver's allocation, and the optimal allocation of every budget.
+
+    **Raises:** `ValueError` for a budget that does not cover the lower bounds, or is too large.
+    """
     solutions = {solver: allocate(portfolio, budget, solver) for solver in solvers}
+    if any(int(solution.status) != SOLVED for solution in solutions.values()):
+        raise ValueError(f"budget {budget:g} does not cover the lower bounds, or returns are not finite")
     where = f" of {what}" if what else ""
     yield Illustration(
         "curves",
@@ -158,7 +164,13 @@ def _first_portfolio(study: Study, solvers: list[str], what: str) -> Iterator[Il
         drawn = study.source.draw(portfolio_key(study.seed, 0), jnp.float64)
         portfolio = jax.tree.map(np.asarray, drawn)
     others = [solver for solver in solvers if solver != REFERENCE][:1]
-    yield from illustrate_portfolio(portfolio, study.budget, [REFERENCE, *others], what)
+    try:
+        illustrations = list(illustrate_portfolio(portfolio, study.budget, [REFERENCE, *others], what))
+    except (
+        ValueError
+    ):  # it has no allocation, or is too large for the exact solver: the rest is shown without
+        return
+    yield from illustrations
 
 
 def _over_grid(

@@ -137,6 +137,17 @@ def test_figures_are_written_for_every_kind_of_folder(folder: Path) -> None:
     assert sorted(path.name for path in (folder / "textbook").iterdir()) == ["allocation.pdf", "curves.pdf"]
 
 
+@pytest.mark.slow
+def test_what_the_exact_solver_cannot_show_is_left_out(folder: Path) -> None:
+    large = ("budget=2000000", "solver=waterfilling", "run.portfolios=8", "run.block=8", "run.output=large")
+    for command in (("run", "scenario=textbook", *large), ("report", "study=large")):
+        done = engine(folder, *command)
+        assert done.returncode == 0, done.stderr
+    text = (folder / "large" / "report.html").read_text()
+    assert '<figure id="time">' in text
+    assert '<figure id="curves">' not in text
+
+
 BAD = {
     ("figures", "study=study", "x=skew"): "x is 'skew', expected one of budget, scenario.skew",
     ("figures", "study=study", "metric=joy"): "metric is 'joy', expected one of value",
