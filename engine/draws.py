@@ -39,7 +39,7 @@ def read_draws(path: str) -> tuple[tuple[str, ...], np.ndarray, Numbers]:
     **Raises:** `ValueError` in one line naming the file.
     """
     try:
-        table = pq.read_table(path)
+        table = pq.ParquetFile(path).read(use_threads=False)
         names = tuple(dict.fromkeys(table["project"].to_pylist()))
         count = table.num_rows // len(names)
         families = table["family"].to_pylist()[: len(names)]

@@ -59,7 +59,7 @@ def load_measurements(path: str | Path) -> Measurements:
     path = Path(path)
     try:
         parquet = path.suffix.lower() in (".parquet", ".pq")
-        table = pq.read_table(path) if parquet else _read_csv(path.read_bytes())
+        table = pq.ParquetFile(path).read(use_threads=False) if parquet else _read_csv(path.read_bytes())
         return gather(table)
     except OSError as error:
         reason = error.strerror or str(error).splitlines()[0]

@@ -278,7 +278,7 @@ def read_table(path: Path) -> list[Row]:
     """
     try:
         parquet = path.suffix.lower() in (".parquet", ".pq")
-        table = pq.read_table(path) if parquet else pyarrow.csv.read_csv(path)
+        table = pq.ParquetFile(path).read(use_threads=False) if parquet else pyarrow.csv.read_csv(path)
     except OSError as error:
         reason = error.strerror or str(error).splitlines()[0]
         raise ValueError(f"{path}: cannot be read ({reason}), expected a CSV or Parquet file") from None

@@ -122,7 +122,7 @@ def load_found(folder: str | Path) -> list[Found]:
     if (folder / "manifest.json").exists() or not path.exists():
         return list(merged(Store(folder)))
     try:
-        return list(_merge(0, {}, [pq.read_table(path).to_pylist()]))
+        return list(_merge(0, {}, [pq.ParquetFile(path).read(use_threads=False).to_pylist()]))
     except (pa.ArrowInvalid, KeyError):
         raise StoreError(f"{path}: are no histograms of a run") from None
 
