@@ -10,6 +10,7 @@ cividis, the colour map of the phase diagram.
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from engine.frontier import Frontier
-from engine.portfolio import Portfolio
+from engine.portfolio import Portfolio, normalise
+from engine.report import project_names
 from engine.solvers import Solution
 from engine.statistics import BINS, LEAST, MOST, Summary
 
@@ -89,12 +91,19 @@ def _axes(axes: Axes | None) -> Axes:
     return _figure().add_subplot() if axes is None else axes
 
 
+def rendered(axes: Axes, ending: str) -> bytes:
+    """The figure of these Axes as the content of a file: png, svg or pdf."""
+    figure: Any = axes.get_figure(root=True)
+    without_date = {"Date": None} if ending == "svg" else None
+    data = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(data, format=ending, metadata=without_date)
+    return data.getvalue()
+
+
 def save(axes: Axes, path: Path) -> None:
     """Write the figure of these Axes; the ending of the name says in what format."""
-    figure: Any = axes.get_figure(root=True)
-    without_date = {"Date": None} if path.suffix == ".svg" else None
-    with mpl.rc_context(STYLE):
-        figure.savefig(path, metadata=without_date)
+    path.write_bytes(rendered(axes, path.suffix[1:]))
 
 
 @mpl.rc_context(STYLE)
@@ -124,7 +133,7 @@ def curves_figure(
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
     for panel in panels[projects:]:
         panel.set_axis_off()
-    names = portfolio.names or tuple(f"project {i}" for i in range(projects))
+    names = project_names(portfolio)
     for i, panel in enumerate(panels[:projects]):
         _shade_stages(panel, grid, stage[:, i], last[:, i])
         panel.plot(grid, returns[:, i], color="black", linewidth=1.2)
@@ -149,10 +158,7 @@ def _along(portfolio: Portfolio, effort: np.ndarray, each: bool = False) -> tupl
     """(returns, stages, whether the last one) [efforts, projects] along a grid that all projects share; with
     `each`, [projects, efforts] at efforts of their own."""
     with jax.enable_x64(True):
-        bare = jax.tree.map(lambda a: jnp.asarray(a, float), portfolio)
-        choice = getattr(portfolio.curves, "choice", None)
-        if choice is not None:  # a mixture's choice is whole
-            bare = jax.tree.map(jnp.asarray, portfolio)
+        bare = jax.tree.map(jnp.asarray, normalise(portfolio, np.dtype(np.float64)))
         own = effort.T if each else np.repeat(effort[:, None], portfolio.shape[-1], axis=1)
         points = jnp.asarray(own, float)
         returns = jax.vmap(bare.returns)(points)
@@ -212,7 +218,7 @@ def allocation_figure(portfolio: Portfolio, frontier: Frontier) -> tuple[Axes, A
     budget = np.asarray(frontier.budget)
     cost = 1.0 if portfolio.cost is None else np.asarray(portfolio.cost)
     spend = np.nan_to_num(np.asarray(frontier.effort)) * cost
-    names = list(portfolio.names or (f"project {i}" for i in range(portfolio.shape[-1])))
+    names = project_names(portfolio)
     reached = _frontier_budgets(portfolio, frontier)
     named = np.sort(np.argsort(-spend[-1])[:MOST_NAMED_PROJECTS])
     layers = [spend[:, i] for i in named]

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from engine.config import FiguresConfig
 from engine.files import load_portfolio, portfolio_path
 from engine.planning import checked_solvers
+from engine.results import load_found
 from engine.storage import open_folder
 from engine.store import Store
 from engine.sweep_commands import load_with_figures, study_of
@@ -58,7 +59,7 @@ def _of_folder(folder: Path, config: FiguresConfig) -> Iterator[Illustration]:
     if (folder / "manifest.json").exists():
         store = Store(folder)
         view = illustration.View(config.x, config.y, config.by, config.metric)
-        return illustration.illustrate_study(store, study_of(store), view)
+        return illustration.illustrate_study(store, load_found(folder), study_of(store), view)
     if (folder / "run.json").exists():
         return illustration.illustrate_run(folder)
     if (folder / "fits.csv").exists():

@@ -5,6 +5,7 @@ Needs `engine[figures]`.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -37,11 +38,11 @@ from engine.grid import read_grid
 from engine.measurements import load_measurements
 from engine.planning import plan_stored
 from engine.portfolio import Portfolio
-from engine.results import Found, load_found
+from engine.results import Found, load_found, plain
 from engine.scenarios import portfolio_key
 from engine.simulation import REFERENCE, Study
 from engine.solvers.solution import SOLVED
-from engine.statistics import METRICS, Summary, merge
+from engine.statistics import METRICS, Summary, merge, standard_error
 from engine.store import Store, StoreError
 
 # Metrics that are chances, shown from none to all, and others that are shown in per cent.
@@ -119,15 +120,18 @@ def illustrate_run(folder: Path) -> Iterator[Illustration]:
 
 
 def illustrate_study(
-    store: Store, study_of: Callable[[int], Study] | None = None, view: View | None = None
+    store: Store,
+    found: list[Found],
+    study_of: Callable[[int], Study] | None = None,
+    view: View | None = None,
 ) -> Iterator[Illustration]:
     """A sweep: phase diagrams or lines over its grid, losses, times, and a portfolio where greedy loses most.
 
-    **Arguments:** `study_of`, what is drawn and solved at a point; without it no portfolio is shown.
+    **Arguments:** `found`, by `load_found`; `study_of`, what is drawn and solved at a point: without it no
+    portfolio is shown.
 
     **Raises:** `ValueError` naming a key, solver or metric that the study has not.
     """
-    found = list(load_found(store.folder))
     if not found:
         raise StoreError(f"{store.folder}: no block is finished yet")
     view = view or View()
@@ -138,12 +142,11 @@ def illustrate_study(
     metric = _checked(view.metric, list(METRICS), "metric") or "frontier"
     yield from _over_grid(store, found, view, reference, metric, solvers)
     weakest = next((solver for solver in solvers if solver != reference), None)
-    measure = "loss" if _losses(found) else "gap"
-    if weakest and view == View():
-        yield from _over_grid(store, found, view, weakest, measure, solvers)
     if view != View():
         return
     losses = _losses(found)
+    if weakest:
+        yield from _over_grid(store, found, view, weakest, "loss" if losses else "gap", solvers)
     if losses:
         yield Illustration("loss", _loss_caption(losses), loss_figure(losses))
     times = list(_times(store, found))
@@ -154,7 +157,7 @@ def illustrate_study(
         missed = {p: share for (p, s), share in _missed(found).items() if s == judged}
         point = max(missed, key=lambda p: missed[p])
         settings = next(f.settings for f in found if f.point == point)
-        where = ", ".join(f"{key} {_number(value)}" for key, value in settings.items())
+        where = ", ".join(f"{key} {setting(value)}" for key, value in settings.items())
         yield from _first_portfolio(study_of(point), solvers, f"the first portfolio at {where}")
 
 
@@ -164,13 +167,9 @@ def _first_portfolio(study: Study, solvers: list[str], what: str) -> Iterator[Il
         drawn = study.source.draw(portfolio_key(study.seed, 0), jnp.float64)
         portfolio = jax.tree.map(np.asarray, drawn)
     others = [solver for solver in solvers if solver != REFERENCE][:1]
-    try:
-        illustrations = list(illustrate_portfolio(portfolio, study.budget, [REFERENCE, *others], what))
-    except (
-        ValueError
-    ):  # it has no allocation, or is too large for the exact solver: the rest is shown without
-        return
-    yield from illustrations
+    # What has no allocation, or is too large for the exact solver, is left out.
+    with contextlib.suppress(ValueError):
+        yield from list(illustrate_portfolio(portfolio, study.budget, [REFERENCE, *others], what))
 
 
 def _over_grid(
@@ -184,9 +183,9 @@ def _over_grid(
         return
     others = [key for key in keys if key != x]
     y = _checked(view.y, others, "y") or (others[0] if others else None)
-    values = {axis.keys[0]: [_plain(v) for v in axis.values[0]] for axis in grid.axes}
+    values = {axis.keys[0]: [plain(v) for v in axis.values[0]] for axis in grid.axes}
     fixed = {key: values[key][0] for key in others if key != y}
-    at = f", at {', '.join(f'{key} {_number(v)}' for key, v in fixed.items())}" if fixed else ""
+    at = f", at {', '.join(f'{key} {setting(v)}' for key, v in fixed.items())}" if fixed else ""
     summaries = {
         (f.settings[x], f.settings[y] if y else None, f.solver): f.summary
         for f in found
@@ -225,10 +224,7 @@ def _mean(summary: Summary | None) -> float:
 
 
 def _error(summary: Summary | None) -> float:
-    count = float(summary.count) if summary is not None else 0.0
-    if summary is None or count < 2:
-        return math.nan
-    return math.sqrt(float(summary.squares) / (count - 1) / count)
+    return math.nan if summary is None else standard_error(summary)
 
 
 def _losses(found: list[Found]) -> dict[str, Summary]:
@@ -289,13 +285,14 @@ def fitted_curves(folder: Path) -> Iterator[FittedCurve]:
         families = [row["family"] for row in csv.DictReader(file)]
     draws = folder / "draws.parquet"
     numbers = read_draws(str(draws))[2] if draws.exists() else None
+    with jax.enable_x64(True):
+        curve = jax.tree.map(jnp.asarray, portfolio.curves)
+    value = jax.jit(jax.vmap(lambda x: curve.value(jnp.full(curve.shape, x))))
     for project, name in enumerate(data.names):
         count = int(data.counts[project])
         effort = data.effort[project, :count]
         grid = np.linspace(0.0, BEYOND * float(effort.max()), GRID)
         with jax.enable_x64(True):
-            curve = jax.tree.map(jnp.asarray, portfolio.curves)
-            value = jax.jit(jax.vmap(lambda x: curve.value(jnp.full(curve.shape, x))))  # noqa: B023
             fitted, foretold = (np.asarray(value(x))[:, project] for x in (grid, effort))
         low = high = None
         if numbers is not None:
@@ -319,11 +316,8 @@ def _checked(choice: str | None, known: Sequence[str], key: str) -> str | None:
     return choice
 
 
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (int, float, str, bool)) else str(value)
-
-
-def _number(value: Any) -> str:
+def setting(value: Any) -> str:
+    """A setting in words."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

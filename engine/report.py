@@ -165,7 +165,7 @@ def allocation_rows(portfolio: Portfolio, solution: Solution) -> list[dict[str, 
             "stage": int(stage[i]) + 1,
             "frontier": bool(frontier[i]),
         }
-        for i, name in enumerate(_names(portfolio))
+        for i, name in enumerate(project_names(portfolio))
     ]
 
 
@@ -242,7 +242,7 @@ def milestones(portfolio: Portfolio, frontier: Frontier) -> dict[int, list[str]]
         funded = effort > np.asarray(bare.lowers())
     stages, last = np.asarray(stages), np.asarray(last)
     found: dict[int, list[str]] = {}
-    for project, name in enumerate(_names(portfolio)):
+    for project, name in enumerate(project_names(portfolio)):
         highest = stages[0, project] if solved.size else 0
         for row in np.flatnonzero(funded[:, project])[:1]:
             found.setdefault(int(solved[row]), []).append(f"{name} starts")
@@ -264,7 +264,7 @@ def frontier_table(
         caption_justify="left",
         caption=_frontier_caption(frontier),
     )
-    names = _names(portfolio)
+    names = project_names(portfolio)
     wide = len(names) <= MOST_EFFORT_COLUMNS
     for heading in ("budget", "value", "unspent", "last step", "price"):
         table.add_column(heading, justify="right")
@@ -309,7 +309,7 @@ def frontier_columns(portfolio: Portfolio, frontier: Frontier, *, whole: bool) -
         return [kind(number) if np.isfinite(number) else None for number in numbers]
 
     columns = ("budget", "value", "spent", "unspent", "marginal", "price_left", "price_right")
-    efforts = zip(_names(portfolio), np.asarray(frontier.effort).T, strict=True)
+    efforts = zip(project_names(portfolio), np.asarray(frontier.effort).T, strict=True)
     return {
         **{name: plain(getattr(frontier, name)) for name in columns},
         "proved": [bool(proved) for proved in frontier.proved],
@@ -317,7 +317,8 @@ def frontier_columns(portfolio: Portfolio, frontier: Frontier, *, whole: bool) -
     }
 
 
-def _names(portfolio: Portfolio) -> tuple[str, ...]:
+def project_names(portfolio: Portfolio) -> tuple[str, ...]:
+    """The projects' names, or their numbers."""
     return portfolio.names or tuple(f"project {i}" for i in range(portfolio.shape[-1]))
 
 

@@ -40,7 +40,7 @@ class Found(NamedTuple):
 
 def tabulate(point: int, settings: Row, block: Block) -> pa.Table:
     """The rows of a block; its index is that within the point."""
-    place = {"point": point, "block": block.index, **{k: _plain(v) for k, v in settings.items()}}
+    place = {"point": point, "block": block.index, **{k: plain(v) for k, v in settings.items()}}
     return _table(place, block.summaries, block.failed)
 
 
@@ -72,7 +72,7 @@ def _table(place: Row, found: dict[str, dict[str, Summary]], failed: dict[str, i
     return pa.Table.from_pylist(rows)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A setting as a column holds it: numbers and words as they are, lists as text."""
     return value if isinstance(value, (int, float, str, bool)) else str(value)
 
@@ -95,8 +95,8 @@ def merged(store: Store) -> Iterator[Found]:
     for block, path in store.done().items():
         by_point.setdefault(block // each, []).append(path)
     for point, paths in by_point.items():
-        plain = {key: _plain(value) for key, value in settings[point].items()}
-        yield from _merge(point, plain, (store.read(path).to_pylist() for path in paths))
+        settings_of_point = {key: plain(value) for key, value in settings[point].items()}
+        yield from _merge(point, settings_of_point, (store.read(path).to_pylist() for path in paths))
 
 
 def _merge(point: int, settings: Row, blocks: Iterable[list[Row]]) -> Iterator[Found]:
@@ -179,7 +179,7 @@ def load_array(folder: str | Path) -> Any:
     coordinates: dict[str, Any] = {"solver": solvers, "metric": metrics}
     for axis in grid.axes:
         for key, values in zip(axis.keys, axis.values, strict=True):
-            coordinates[key] = (axis.keys[0], [_plain(value) for value in values])
+            coordinates[key] = (axis.keys[0], [plain(value) for value in values])
     return xarray.Dataset({n: (dimensions, a) for n, a in arrays.items()}, coordinates)
 
 

@@ -193,7 +193,7 @@ def report_command(config: ReportConfig, given: DictConfig) -> None:
     folder = Path(config.study)
     page = Path(config.output or folder / "report.html")
     if (folder / "run.json").exists():
-        webpage = load_webpage()
+        webpage = load_with_figures("engine.webpage")
         write_text(page, webpage.run_page(folder, config.question))
         say(f"report in {page}")
         return
@@ -204,7 +204,7 @@ def report_command(config: ReportConfig, given: DictConfig) -> None:
     if progress.left or progress.failed:
         say(f"{progress.done:,} of {_blocks(progress.blocks)} done, {progress.failed:,} failed: so far only")
     if config.html:
-        webpage = load_webpage()
+        webpage = load_with_figures("engine.webpage")
         write_text(page, webpage.study_page(store, study_of(store), config.question))
         say(f"report in {page}")
 
@@ -244,14 +244,6 @@ def _worst_of(columns: dict[str, np.ndarray], first: int) -> str:
     worst = int(np.nanargmax(missed))
     what = "the optimum" if known[worst] else "its bound"
     return f"; portfolio {first + worst} misses most, {missed[worst]:.2%} of {what}"
-
-
-def load_webpage() -> Any:
-    """The module `engine.webpage`, which needs `engine[figures]`.
-
-    **Raises:** `ValueError` without it.
-    """
-    return load_with_figures("engine.webpage")
 
 
 def load_with_figures(name: str) -> Any:

@@ -58,15 +58,18 @@ def textbook(sources: Sources) -> list[Chapter]:
     five, company = (
         load_portfolio(config_folder() / "portfolios" / f"{name}.csv") for name in ("textbook", "ml_first")
     )
+    concave, staged = (load_found(store.folder) for store in (sources.concave, sources.staged))
+    study_of = sources.study_of(sources.staged)
+    pictures = {one.name: one for one in illustrate_study(sources.staged, staged, study_of)}
     return [
         _low_hanging_fruit(five),
         _spread(five),
         _growth(five),
         _dominant(company),
-        _boundary(sources.concave),
-        _greedy_is_right(sources.concave),
-        _stages(sources),
-        _instead(sources.staged),
+        _boundary(sources.concave, concave),
+        _greedy_is_right(concave),
+        _stages(staged, pictures),
+        _instead(sources.staged, staged, pictures),
     ]
 
 
@@ -124,8 +127,7 @@ def _dominant(company: Portfolio) -> Chapter:
     return Chapter("One project that is the company", text, [_curves(company, SMALL, "dominant")])
 
 
-def _boundary(store: Store) -> Chapter:
-    found = load_found(store.folder)
+def _boundary(store: Store, found: list[Found]) -> Chapter:
     chances = _by_point(found, "exact", "frontier")
     skews = sorted({skew for _, skew in chances})
     text = [
@@ -134,12 +136,11 @@ def _boundary(store: Store) -> Chapter:
         "with mean one; the colour is the chance that the optimum has a project at the frontier.",
         " ".join(_crossing(chances, skew) for skew in (skews[0], skews[len(skews) // 2], skews[-1])),
     ]
-    phase = next(iter(illustrate_study(store)))
+    phase = next(illustrate_study(store, found))
     return Chapter("Where the boundary lies", text, [phase._replace(name="boundary")])
 
 
-def _greedy_is_right(store: Store) -> Chapter:
-    found = load_found(store.folder)
+def _greedy_is_right(found: list[Found]) -> Chapter:
     losses = [f.summary for f in found if f.solver == "greedy" and f.metric == "loss"]
     worst = max(float(summary.largest) for summary in losses)
     count = int(sum(float(summary.count) for summary in losses))
@@ -152,9 +153,7 @@ def _greedy_is_right(store: Store) -> Chapter:
     return Chapter("Greedy is right wherever curves only flatten", text)
 
 
-def _stages(sources: Sources) -> Chapter:
-    store = sources.staged
-    found = load_found(store.folder)
+def _stages(found: list[Found], pictures: dict[str, Illustration]) -> Chapter:
     loss = _by_point(found, "greedy", "loss")
     largest = max(float(f.summary.largest) for f in found if f.solver == "greedy" and f.metric == "loss")
     text = [
@@ -164,13 +163,11 @@ def _stages(sources: Sources) -> Chapter:
         f"On staged portfolios greedy loses {min(loss.values()):.0%} to {max(loss.values()):.0%} of the "
         f"optimum on average over the points of the map, and {largest:.0%} at worst.",
     ]
-    pictures = {one.name: one for one in illustrate_study(store, sources.study_of(store))}
     wanted = ("curves", "allocation", "frontier_exact", "loss_greedy")
     return Chapter("What stages change", text, [pictures[n]._replace(name=f"staged_{n}") for n in wanted])
 
 
-def _instead(store: Store) -> Chapter:
-    found = load_found(store.folder)
+def _instead(store: Store, found: list[Found], pictures: dict[str, Illustration]) -> Chapter:
     lost = {s: _mean(_by_point(found, s, "loss")) for s in dict.fromkeys(f.solver for f in found)}
     blocks = store.seconds().values()
     time = {s: sum(seconds[s] for seconds in blocks) / (len(blocks) * store.manifest["block"]) for s in lost}
@@ -181,7 +178,6 @@ def _instead(store: Store) -> Chapter:
         f"or solve it exactly, with proof ({1e6 * time['exact']:.0f} µs; greedy itself takes "
         f"{1e6 * time['greedy']:.0f} µs).",
     ]
-    pictures = {one.name: one for one in illustrate_study(store)}
     figures = [pictures[name]._replace(name=f"staged_{name}") for name in ("loss", "time")]
     return Chapter("What to do instead", text, figures, solver_table(found))
 

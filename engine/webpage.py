@@ -7,7 +7,6 @@ phone and on paper. What comes from users is escaped. Needs `engine[figures]`.
 from __future__ import annotations
 
 import base64
-import io
 import json
 import math
 import shlex
@@ -17,29 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import matplotlib as mpl
 import yaml
 
 import engine
-from engine.figures import STYLE
+from engine.figures import rendered
 from engine.grid import read_grid
-from engine.illustration import Illustration, illustrate_run, illustrate_study
+from engine.illustration import Illustration, illustrate_run, illustrate_study, setting
 from engine.results import Found, load_found
 from engine.simulation import REFERENCE, Study
 from engine.statistics import means
 from engine.store import Store
 
 WORST, SLOWEST = 5, 5
-COLUMNS = {
-    "value": "value",
-    "gap": "gap",
-    "loss": "loss",
-    "optimal": "optimal",
-    "proved": "proved",
-    "frontier": "frontier",
-    "funded": "funded",
-    "price": "price",
-}
+COLUMNS = ("value", "gap", "loss", "optimal", "proved", "frontier", "funded", "price")
 PER_CENT = ("gap", "loss", "optimal", "proved", "frontier")
 CAPTION = (
     "Means over portfolios. gap: certified, (bound − value)/|bound|. loss: share of the proved optimum "
@@ -77,7 +66,7 @@ def study_page(store: Store, study_of: Callable[[int], Study], question: str | N
         extent=f"{manifest['points']:,} points of {portfolios:,} portfolios, seed {manifest['seed']}.",
         warnings=warnings,
         findings=_findings(found),
-        figures=_embedded(illustrate_study(store, study_of)),
+        figures=_embedded(illustrate_study(store, found, study_of)),
         solvers=solver_table(found),
         points=_point_table(found, keys) if len({f.point for f in found}) > 1 else None,
         instances=[*_worst(store), *_slowest(store)],
@@ -186,7 +175,7 @@ def solver_table(found: list[Found], rates: dict[str, float] | None = None) -> H
         cells = [_cell(metric, _average(values)) for metric, values in by.items()]
         speed = [f"{rates[solver]:,.0f}"] if rates else []
         rows.append([solver, *cells, *speed])
-    headings = ["solver", *COLUMNS.values(), *(["portfolios/s"] if rates else [])]
+    headings = ["solver", *COLUMNS, *(["portfolios/s"] if rates else [])]
     return HtmlTable(headings, rows, [0], CAPTION)
 
 
@@ -196,14 +185,14 @@ def _point_table(found: list[Found], keys: list[str]) -> HtmlTable:
         by.setdefault((f.point, f.solver), {})[f.metric] = f
     rows = [
         [
-            *(_setting(of["value"].settings[key]) for key in keys),
+            *(setting(of["value"].settings[key]) for key in keys),
             solver,
             f"{int(of['value'].summary.count):,}",
             *(_cell(metric, _mean(of[metric])) for metric in COLUMNS),
         ]
         for (_, solver), of in by.items()
     ]
-    return HtmlTable([*keys, "solver", "portfolios", *COLUMNS.values()], rows, [len(keys)])
+    return HtmlTable([*keys, "solver", "portfolios", *COLUMNS], rows, [len(keys)])
 
 
 def _mean(found: Found) -> float:
@@ -221,10 +210,6 @@ def _cell(metric: str, value: float) -> str:
     if metric in PER_CENT:
         return f"{100 * value:.2f} %"
     return "0" if abs(value) < 1e-12 else f"{value:.5g}"
-
-
-def _setting(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _worst(store: Store) -> Iterable[dict[str, Any]]:
@@ -276,7 +261,7 @@ def _settings_of(store: Store) -> Callable[[int], str]:
     each = store.manifest["blocks_per_point"]
 
     def settings(block: int) -> str:
-        named = ", ".join(f"{key} {_setting(value)}" for key, value in points[block // each].items())
+        named = ", ".join(f"{key} {setting(value)}" for key, value in points[block // each].items())
         return f"block {block}{', ' if named else ''}{named}"
 
     return settings
@@ -296,10 +281,7 @@ def _embedded(illustrations: Iterable[Illustration]) -> list[dict[str, str]]:
     """Figures as SVG within the page."""
     figures = []
     for illustration in illustrations:
-        figure: Any = illustration.axes.get_figure(root=True)
-        data = io.BytesIO()
-        with mpl.rc_context(STYLE):
-            figure.savefig(data, format="svg", metadata={"Date": None})
-        source = "data:image/svg+xml;base64," + base64.b64encode(data.getvalue()).decode()
+        data = rendered(illustration.axes, "svg")
+        source = "data:image/svg+xml;base64," + base64.b64encode(data).decode()
         figures.append({"name": illustration.name, "caption": illustration.caption, "source": source})
     return figures
