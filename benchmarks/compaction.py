@@ -22,11 +22,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.machine import save
-from engine.allocation import choose_lattice
-from engine.problems import Problem
-from engine.scenarios import portfolio_key
+from engine.allocation.allocate import choose_lattice
+from engine.simulation.problems import Problem
+from engine.simulation.scenarios import portfolio_key
 from engine.solvers.batching import for_unfinished, in_chunks
-from engine.solvers.bounds import integer_dual
+from engine.solvers.dual import integer_dual
 from engine.solvers.exact import stages
 
 PROJECTS, BUDGET, BATCH, ROUNDS = 20, 300, 1024, 5

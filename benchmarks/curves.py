@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from engine.measurements import Measurements
+from engine.files.measurements import Measurements
 
 DATA = Path(__file__).parent / "data" / "lcdb.parquet"
 # A mean of replicates that happen to be equal is not known to infinite precision.

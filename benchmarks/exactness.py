@@ -19,14 +19,16 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from benchmarks.machine import save
-from engine.allocation import choose_lattice
-from engine.cli import config_folder, register_schemas
-from engine.portfolio import Portfolio, normalise
-from engine.problems import Problem
-from engine.scenarios import build_scenario, portfolio_key
-from engine.solvers import SOLVERS
+from engine.allocation.allocate import choose_lattice
+from engine.cli.main import register_schemas
+from engine.files.shipped import config_folder
+from engine.model.portfolio import Portfolio
+from engine.model.validation import normalise
+from engine.simulation.problems import Problem
+from engine.simulation.scenarios import build_scenario, portfolio_key
 from engine.solvers.exact import by_programme, stages
-from tests.test_exact import UNITS, hard_cases
+from engine.solvers.registry import SOLVERS
+from tests.solvers.test_exact import UNITS, hard_cases
 
 RANDOM, BATCH = 6_400, 1_280
 PROBLEMS = (

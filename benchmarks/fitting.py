@@ -19,7 +19,8 @@ from scipy.optimize import curve_fit
 
 from benchmarks.curves import load_curves, select
 from benchmarks.machine import save
-from engine.fitting import SHAPES, predict, run_fit, scale, starts_of
+from engine.fitting.fit import predict, run_fit, scale, starts_of
+from engine.fitting.shapes import SHAPES
 
 CURVES = 1000
 EVALUATIONS = 400

@@ -36,15 +36,16 @@ from benchmarks.ceilings import REPEATS, measure_machine, median_seconds, rates_
 from benchmarks.floors import FAMILIES as COUNTED
 from benchmarks.floors import floor_seconds, inputs, limit, work_of
 from benchmarks.machine import RESULTS, machine
-from engine.allocation import choose_lattice
-from engine.config import FamilyConfig, PriorConfig, ScenarioConfig
-from engine.lattice import Lattice
-from engine.portfolio import Portfolio
-from engine.scenarios import Scenario, build_scenario, portfolio_key
-from engine.simulation import Simulation, Study
-from engine.solvers import SOLVERS, Solution
+from engine.allocation.allocate import choose_lattice
+from engine.model.portfolio import Portfolio
+from engine.simulation.blocks import Simulation
+from engine.simulation.config import FamilyConfig, PriorConfig, ScenarioConfig
+from engine.simulation.point import Study
+from engine.simulation.scenarios import Scenario, build_scenario, portfolio_key
 from engine.solvers.exact import by_programme
-from engine.solvers.solution import conclude
+from engine.solvers.lattice import Lattice
+from engine.solvers.registry import SOLVERS
+from engine.solvers.solution import Solution, conclude
 
 # Portfolios of each answer that are checked; blocks of a whole run, and how often it is run.
 SAMPLE, BLOCKS, RUNS = 256, 8, 5

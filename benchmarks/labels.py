@@ -28,9 +28,9 @@ import numpy as np
 import engine
 from benchmarks.curves import cut, load_curves, select
 from benchmarks.machine import save
-from engine.curves import Tabulated
-from engine.fitting import Fitted, fit_curves
-from engine.measurements import Measurements
+from engine.files.measurements import Measurements
+from engine.fitting.fit import Fitted, fit_curves
+from engine.model.curves.staged import Tabulated
 
 CHEAP, MOST, UNIT = (512, 1024, 2048), 4096, 32
 PROJECTS, PORTFOLIOS, DRAWS = 10, 2000, 50

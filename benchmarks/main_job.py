@@ -19,7 +19,7 @@ from benchmarks.machine import save
 # The child reports its own peak, so that one run's does not hide behind another's.
 CHILD = """
 import resource, sys
-from engine.cli import main
+from engine.cli.main import main
 sys.argv = ["engine", *sys.argv[1:]]
 main()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=sys.stderr)

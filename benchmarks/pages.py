@@ -41,7 +41,7 @@ def time_report() -> dict[str, Any]:
 
 def time_drag() -> dict[str, float]:
     """Milliseconds of a drag, by the browser test."""
-    test = "tests/test_demo.py::test_the_time_of_a_drag_is_told"
+    test = "tests/live/test_server.py::test_the_time_of_a_drag_is_told"
     command = [sys.executable, "-m", "pytest", "-n", "0", "-s", "-m", "browser", test]
     told = subprocess.run(command, capture_output=True, text=True).stdout
     found = DRAG.search(told)

@@ -27,9 +27,10 @@ from scipy import optimize
 
 import engine
 from benchmarks.machine import save
-from engine.cli import config_folder, register_schemas
-from engine.scenarios import build_scenario, portfolio_key
-from tests import portfolios as reference
+from engine.cli.main import register_schemas
+from engine.files.shipped import config_folder
+from engine.simulation.scenarios import build_scenario, portfolio_key
+from tests import reference
 
 PORTFOLIOS, S_SHAPED_PORTFOLIOS, ROUNDS, LOOPS, SEED = 10_000, 4_000, 3, 100, 2026
 TWENTY = ("scenario.projects=20", "budget=300")

@@ -32,7 +32,7 @@ BARE_BLOCKS = 20
 # The child reports its own peak, so that one run's does not hide behind another's.
 CHILD = """
 import resource, sys
-from engine.cli import main
+from engine.cli.main import main
 sys.argv = ["engine", *sys.argv[1:]]
 try:
     main()
@@ -74,10 +74,10 @@ def bare_rate() -> float:
     """Portfolios per second of drawing and solving alone."""
     from hydra import compose, initialize_config_dir
 
-    from engine.cli import register_schemas
-    from engine.config import config_folder
-    from engine.planning import plan_sweep
-    from engine.simulation import Simulation
+    from engine.cli.main import register_schemas
+    from engine.files.shipped import config_folder
+    from engine.simulation.blocks import Simulation
+    from engine.study.plan import plan_sweep
 
     register_schemas()
     marked = [f"++{o}" if o.startswith("sweep.grid") else o for o in SWEEP]

@@ -18,8 +18,8 @@ import numpy as np
 
 import engine
 from benchmarks.machine import save
-from engine.allocation import choose_lattice
-from engine.solvers import SOLVERS
+from engine.allocation.allocate import choose_lattice
+from engine.solvers.registry import SOLVERS
 
 PROJECTS, BUDGET, BATCH = 20, 300, 4096
 LOOPS, ROUNDS, SECONDS = 60, 7, 0.3

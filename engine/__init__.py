@@ -1,29 +1,76 @@
 """Allocate a scarce budget over curves of diminishing or staged return, with proof of how good it is."""
 
-from engine.allocation import allocate, solve
-from engine.curves import (
-    FAMILIES,
-    Curve,
-    Exponential,
-    Hill,
-    Lifecycle,
-    Log,
-    Logistic,
-    Mixture,
-    Power,
-    PureLog,
-    Tabulated,
-    Weibull,
-)
-from engine.files import load_portfolio
-from engine.frontier import Frontier, budget_frontier
-from engine.portfolio import Portfolio
-from engine.results import load, load_array
-from engine.sensitivity import optimal_effort, optimal_value
-from engine.solvers import SOLVERS, Solution
-from engine.targets import BudgetFound, budget_for
+from __future__ import annotations
 
-__version__ = "0.1.0"
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from engine._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from engine.allocation.allocate import allocate, solve
+    from engine.allocation.frontier import Frontier, budget_frontier
+    from engine.allocation.sensitivity import optimal_effort, optimal_value
+    from engine.allocation.targets import BudgetFound, budget_for
+    from engine.files.portfolios import load_portfolio
+    from engine.model.curves import FAMILIES
+    from engine.model.curves.base import Curve
+    from engine.model.curves.concave import Exponential, Log, Power, PureLog
+    from engine.model.curves.mixture import Mixture
+    from engine.model.curves.s_shaped import Hill, Logistic, Weibull
+    from engine.model.curves.staged import Lifecycle, Tabulated
+    from engine.model.portfolio import Portfolio
+    from engine.solvers.registry import SOLVERS
+    from engine.solvers.solution import Solution
+    from engine.study.results import load, load_array
+
+# Where each public name is defined. It is imported on first use, so that a command line with nothing to
+# compute does not wait for JAX.
+_HOMES = {
+    "engine.allocation.allocate": (
+        "allocate",
+        "solve",
+    ),
+    "engine.allocation.frontier": (
+        "Frontier",
+        "budget_frontier",
+    ),
+    "engine.allocation.sensitivity": (
+        "optimal_effort",
+        "optimal_value",
+    ),
+    "engine.allocation.targets": (
+        "BudgetFound",
+        "budget_for",
+    ),
+    "engine.files.portfolios": ("load_portfolio",),
+    "engine.model.curves": ("FAMILIES",),
+    "engine.model.curves.base": ("Curve",),
+    "engine.model.curves.concave": (
+        "Exponential",
+        "Log",
+        "Power",
+        "PureLog",
+    ),
+    "engine.model.curves.mixture": ("Mixture",),
+    "engine.model.curves.s_shaped": (
+        "Hill",
+        "Logistic",
+        "Weibull",
+    ),
+    "engine.model.curves.staged": (
+        "Lifecycle",
+        "Tabulated",
+    ),
+    "engine.model.portfolio": ("Portfolio",),
+    "engine.solvers.registry": ("SOLVERS",),
+    "engine.solvers.solution": ("Solution",),
+    "engine.study.results": (
+        "load",
+        "load_array",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "FAMILIES",
@@ -53,3 +100,15 @@ __all__ = [
     "optimal_value",
     "solve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 
 import engine
-from engine import allocation, simulation
-from engine.planning import plan
-from engine.simulation import Block, Simulation, Study
+from engine.allocation import allocate, running
+from engine.simulation import blocks
+from engine.simulation.blocks import Block, Simulation
+from engine.simulation.metrics import METRICS
+from engine.simulation.point import Study
 from engine.solvers import batching
-from engine.statistics import METRICS
-from tests.test_scenarios import draw, shipped
+from engine.study.plan import plan
+from tests.simulation.test_scenarios import draw, shipped
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("ignore:costs differ")]
 
@@ -71,11 +73,11 @@ def test_float32_answers_are_feasible_and_certified_in_float64(solver: str, scen
 def test_chunks_on_a_gpu_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     portfolios = in_numpy(draw(shipped("s_shaped").scenario, 100))
     whole = engine.solve(portfolios, 40.0, "exact")
-    monkeypatch.setattr(allocation, "ACCELERATOR_CHUNK_ENTRIES", 30 * 8 * 64)
+    monkeypatch.setattr(running, "ACCELERATOR_CHUNK_ENTRIES", 30 * 8 * 64)
     monkeypatch.setattr(batching, "ACCELERATOR_ENTRIES", 1)
-    allocation.compiled.cache_clear()
+    allocate.compiled.cache_clear()
     parts = engine.solve(portfolios, 40.0, "exact")
-    allocation.compiled.cache_clear()
+    allocate.compiled.cache_clear()
     np.testing.assert_array_equal(parts.effort, whole.effort)
     np.testing.assert_allclose(parts.value, whole.value, rtol=1e-12)
 
@@ -90,7 +92,7 @@ def study(*overrides: str, scenario: str = "staged", solvers: str = "greedy,dens
 def compiled_for(what: Study, devices: list[jax.Device], monkeypatch: pytest.MonkeyPatch) -> Simulation:
     """A study that runs on these devices, with its records."""
     with monkeypatch.context() as patch:
-        patch.setattr(simulation, "lanes", lambda: devices)
+        patch.setattr(blocks, "lanes", lambda: devices)
         return Simulation(what, records=True)
 
 

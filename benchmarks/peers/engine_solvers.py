@@ -38,7 +38,7 @@ def prepare(instances: Instances, task: Task):
     import jax
 
     import engine
-    from engine.allocation import choose_lattice
+    from engine.allocation.allocate import choose_lattice
 
     name, dtype, *rest = task.option.split(":")
     if name not in engine.SOLVERS:

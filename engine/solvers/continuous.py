@@ -38,21 +38,31 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from engine.curves import Vector
-from engine.lattice import Lattice
-from engine.portfolio import Portfolio
+from engine.model.curves.base import Vector
+from engine.model.portfolio import Portfolio
 from engine.solvers.batching import choose, loop_unfinished
-from engine.solvers.bounds import Scalar, effort_bounds, real_response
+from engine.solvers.lattice import Lattice
+from engine.solvers.responses import Scalar, effort_bounds, real_response
 from engine.solvers.solution import Solution, budget_slack, conclude, rounding_slack
 from engine.solvers.waterfilling import waterfilling
 
 OPEN_NODES = 64
+
+
 ROOT_STEPS = 24
+
+
 CHILD_STEPS = 12
+
+
 # Steps of the price search that follow the supporting lines alone.
 CUT_STEPS = 8
+
+
 # A child's price is sought first at this relative distance from its parent's, then ever further.
 FIRST_STRIDE = 0.03
+
+
 # A split leaves at least this share of a jump on either side.
 NEAREST_SPLIT = 0.05
 

@@ -29,16 +29,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from engine.curves import Vector
-from engine.lattice import Lattice
-from engine.portfolio import Portfolio
-from engine.solvers.bounds import Scalar, candidate_units, few_candidates, unit_bounds
+from engine.model.curves.base import Vector
+from engine.model.portfolio import Portfolio
+from engine.solvers.lattice import Lattice
+from engine.solvers.responses import Scalar, candidate_units, few_candidates, unit_bounds
 from engine.solvers.solution import budget_slack
 
 # Windows of a project whose levels are enumerated: the best aligned blocks of levels.
 TABLE_WINDOWS = 4
 
+
 Levels = Float[Array, "levels projects"]
+
+
 Scores = Float[Array, "levels projects"]
 
 

@@ -21,12 +21,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from engine.curves import Vector
-from engine.lattice import Lattice
-from engine.portfolio import Portfolio
+from engine.model.curves.base import Vector
+from engine.model.portfolio import Portfolio
 from engine.solvers.batching import in_chunks
-from engine.solvers.bounds import Dual, Scalar, integer_dual, unit_bounds
+from engine.solvers.dual import Dual, integer_dual
 from engine.solvers.greedy import fill, greedy_effort
+from engine.solvers.lattice import Lattice
+from engine.solvers.responses import Scalar, unit_bounds
 from engine.solvers.solution import Solution, budget_slack, conclude
 
 

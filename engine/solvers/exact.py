@@ -21,29 +21,31 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from engine.curves import Vector
-from engine.lattice import Lattice
-from engine.portfolio import Portfolio
+from engine.model.curves.base import Vector
+from engine.model.portfolio import Portfolio
 from engine.solvers.batching import for_unfinished, in_chunks
-from engine.solvers.bounds import (
-    MOST_CHORDS,
-    Scalar,
-    few_candidates,
-    integer_dual,
-    unit_bounds,
-    unit_response,
-)
 from engine.solvers.core import Answer, CoreSize, count_windows, solve_core
+from engine.solvers.dual import MOST_CHORDS, integer_dual
+from engine.solvers.lattice import Lattice
 from engine.solvers.programme import programme, read_back
+from engine.solvers.responses import Scalar, few_candidates, unit_bounds, unit_response
 from engine.solvers.solution import Solution, budget_slack, conclude
 
 # The cores tried in turn: the first holds what most portfolios need, the second has every project's windows.
 FIRST = CoreSize(wide=4, width=8, reach=40)
+
+
 SECOND_WIDTH = 32
+
+
 # The price need not be the best one: a core mends what is left.
 FEW_CHORDS = 10
+
+
 # What is kept of a project whose curve names its own candidates.
 FEW_LEVELS = 16
+
+
 # A core is tried only if it is this many times smaller than the full programme.
 WORTH_TRYING = 2.0
 

@@ -16,10 +16,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from engine.curves import Vector
-from engine.lattice import Lattice
-from engine.portfolio import Portfolio
-from engine.solvers.bounds import Scalar, integer_dual, unit_bounds, unit_response
+from engine.model.curves.base import Vector
+from engine.model.portfolio import Portfolio
+from engine.solvers.dual import integer_dual
+from engine.solvers.lattice import Lattice
+from engine.solvers.responses import Scalar, unit_bounds, unit_response
 from engine.solvers.solution import Solution, budget_slack, conclude
 
 Marginal = Literal["gain", "slope"]

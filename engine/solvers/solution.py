@@ -10,10 +10,12 @@ import numpy as np
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Bool, Float, Int
 
-from engine.curves import Vector
-from engine.portfolio import Portfolio
+from engine.model.curves.base import Vector
+from engine.model.portfolio import Portfolio
 
 SOLVED, INFEASIBLE, NOT_FINITE = 0, 1, 2
+
+
 MOST_SLACK = 1e-3
 
 

@@ -23,24 +23,38 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from engine.curves import Vector
-from engine.lattice import Lattice
-from engine.portfolio import Portfolio
+from engine.model.curves.base import Vector
+from engine.model.portfolio import Portfolio
 from engine.solvers.batching import projects_first
-from engine.solvers.bounds import Scalar, bisect_price, integer_dual, unit_bounds
+from engine.solvers.dual import bisect_price, integer_dual
 from engine.solvers.exact import exact
 from engine.solvers.greedy import fill
+from engine.solvers.lattice import Lattice
+from engine.solvers.responses import Scalar, unit_bounds
 from engine.solvers.solution import Solution, budget_slack, conclude
 
 NEWTON_STEPS = 12
+
+
 SECANT_STEPS = 64
+
+
 # Newton stops within this much of the budget, the secant within so many units of it.
 NEAR_BUDGET = 0.25
+
+
 FEW_UNITS = 3.0
 
+
 Matrix = Float[Array, "projects portfolios"]
+
+
 Row = Float[Array, "1 portfolios"]
+
+
 Search = tuple[Row, Row, Row, Row, Array, Array]
+
+
 State = tuple[Matrix, Row, Row, Row, Array]
 
 

@@ -17,11 +17,12 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from engine.curves import Vector
-from engine.lattice import Lattice
-from engine.portfolio import Portfolio
-from engine.solvers.bounds import Dual, Scalar, effort_bounds, real_dual
+from engine.model.curves.base import Vector
+from engine.model.portfolio import Portfolio
 from engine.solvers.density import best_of
+from engine.solvers.dual import Dual, real_dual
+from engine.solvers.lattice import Lattice
+from engine.solvers.responses import Scalar, effort_bounds
 from engine.solvers.solution import Solution, conclude
 
 

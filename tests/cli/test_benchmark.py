@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from engine.comparison import COLUMNS
+from engine.study.comparison import COLUMNS
 from tests.cli.conftest import Run
 
 SMALL = ("problems=[log,knapsack_subset_sum]", "sizes=[[4,20],[5,30]]", "solver=[greedy,exact]")

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 import yaml
 
-from engine.solvers import SOLVERS
-from engine.statistics import METRICS
+from engine.simulation.metrics import METRICS
+from engine.solvers.registry import SOLVERS
 from tests.cli.conftest import Run
 
 SMALL = ("run.portfolios=60", "run.block=32", "budget=30", "run.output=out")

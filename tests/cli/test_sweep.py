@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from engine.store import BLOCK
+from engine.study.store import BLOCK
 from tests.cli.conftest import ENGINE, Run, Start
 
 SWEEP = (

@@ -1,0 +1,1 @@
+"""The verbs that users call, on arrays of the host."""

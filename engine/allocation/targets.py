@@ -1,0 +1,376 @@
+"""Targets: the budget that a target asks for, the inverse of the budget frontier.
+
+- value t: the least budget b with V(b) ≥ t.
+- return per unit r: the largest b with V(b) − V(no effort) ≥ r·b, less what would stay unspent: the most that
+  can be spent while the *average* return on it is at least r. It is the target ROI (return on investment)
+  of marketing-mix tools, whose return is incremental too.
+- price p: the largest b that maximises V(b) − p·b: all spending whose *marginal* return is at least p,
+  lumps counted as a whole; their target marginal ROI. By Everett's theorem it is what each project would
+  spend on its own if budget cost p, on curves of any shape.
+
+The budget that is sure to hold the answer comes from the Lagrangian, V(b) ≤ Φ(λ) + λ·b for every price λ,
+with Φ(λ) over all efforts, so no search needs a budget to start from. One frontier up to there, values
+alone, is then read at the target: exact and proved for every curve, in the time of one frontier.
+
+In real effort the concave envelopes themselves are searched, by the price; their budget is the answer
+wherever water-filling attains them, as on every concave portfolio.
+
+Sources: Everett (1963), "Generalized Lagrange multiplier method"; Dinkelbach (1967), "On nonlinear
+fractional programming".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import register_dataclass
+from jaxtyping import Array, Bool, Float, Int
+
+from engine.allocation.allocate import MOST_BUDGET, compiled, solve
+from engine.allocation.envelopes import (
+    KINDS,
+    Kind,
+    envelope_of_price,
+    envelope_of_return,
+    envelope_of_value,
+    origin,
+    unlimited,
+)
+from engine.allocation.frontier import (
+    Budgets,
+    Terms,
+    budget_steps,
+    checked,
+    choose_method,
+    leeway,
+    terms_of,
+    values_of,
+)
+from engine.allocation.running import batched, chunk_size
+from engine.model.curves.base import Curve, Vector
+from engine.model.portfolio import Portfolio
+from engine.solvers.dual import bisect_price
+from engine.solvers.lattice import Lattice
+from engine.solvers.responses import Scalar
+from engine.solvers.solution import INFEASIBLE, Solution
+
+PRICE_SHARES = 32
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class BudgetFound:
+    """The budget that a target asks for, and the allocation there.
+
+    - `budget`: infinite where no budget meets the target.
+    - `solution`: the allocation at that budget; its status is 1 where there is none.
+    - `best`: where there is none, the best that any budget attains: the largest value, return per unit or
+      price. NaN elsewhere, and where the budget would be beyond what whole units can count.
+    - `proved`: whether this is the very least (or largest) budget, a whole step of the lattice. Costs without
+      a common unit leave it a budget that meets the target, and may leave a better one unseen.
+    """
+
+    budget: Float[Array, ""]
+    solution: Solution
+    best: Float[Array, ""]
+    proved: Bool[Array, ""]
+
+
+def budget_for(
+    portfolio: Portfolio | Curve,
+    *,
+    value: float | np.ndarray | None = None,
+    return_per_unit: float | np.ndarray | None = None,
+    price: float | np.ndarray | None = None,
+    solver: str = "exact",
+) -> BudgetFound:
+    """The budget that meets a target, for one portfolio or a batch; see the module's first lines.
+
+    **Arguments:** exactly one of `value`, the least budget that returns this much; `return_per_unit`, the
+    most that can be spent while it returns this much per unit of budget on average; `price`, the largest
+    budget at which the last spending still returns this much per unit. One number, or one for each
+    portfolio of the batch. `solver="exact"` for whole units, `"waterfilling"` for real effort of concave
+    portfolios.
+
+    **Raises:** `ValueError` naming what cannot be. One portfolio whose target no budget meets is such an
+    error; in a batch its `budget` is infinite.
+    """
+    portfolio = checked(portfolio, solver)
+    kind, targets = _check_target(
+        {"value": value, "return_per_unit": return_per_unit, "price": price}, portfolio
+    )
+    find = _find_real if solver == "waterfilling" else _find_whole
+    found = find(portfolio, kind, targets)
+    if targets.ndim == 0:
+        _refuse_unmet(found, kind, float(targets))
+    return found
+
+
+# The border.
+
+
+def _check_target(targets: dict[str, Any], portfolio: Portfolio) -> tuple[Kind, np.ndarray]:
+    given = {kind: target for kind, target in targets.items() if target is not None}
+    if len(given) != 1:
+        count = f"{' and '.join(given)} are targets" if given else "there is no target"
+        raise ValueError(f"{count}, expected exactly one of {', '.join(KINDS)}")
+    ((kind, target),) = given.items()
+    try:
+        numbers = np.broadcast_to(np.asarray(target, dtype=float), portfolio.shape[:-1])
+    except (TypeError, ValueError):
+        raise ValueError(f"target {kind} is {target!r}, expected a number, or one a portfolio") from None
+    bad = ~np.isfinite(numbers) | ((numbers <= 0) & (kind != "value"))
+    if np.any(bad):
+        expected = "a finite number" if kind == "value" else "a number above 0"
+        raise ValueError(f"target {kind} is {numbers[bad].flat[0]:g}, expected {expected}")
+    return kind, numbers.astype(portfolio.dtype)  # type: ignore[return-value]
+
+
+def _refuse_unmet(found: BudgetFound, kind: Kind, target: float) -> None:
+    """For one portfolio, what no budget meets is an error that says what is the best there is."""
+    if np.isfinite(found.budget):
+        return
+    best, at_all = float(found.best), f"no budget up to {MOST_BUDGET:g}"
+    if kind == "value":
+        raise ValueError(f"target value is {target:g}, and {at_all} returns more than {best:.8g}")
+    what = "at the margin" if kind == "price" else "on average"
+    raise ValueError(
+        f"target {kind} is {target:g}, and {at_all} returns more than {best:.8g} per unit {what}"
+    )
+
+
+# Whole units.
+
+
+class Reach(NamedTuple):
+    """How far a search for the target must go.
+
+    - `budget`: the answer is no larger; infinite where no budget meets the target.
+    - `best`: the largest value of all budgets, for a value.
+    """
+
+    budget: Scalar
+    best: Scalar
+
+
+class Read(NamedTuple):
+    """What a frontier says of a target: the state that meets it, whether any does, the best rate on it."""
+
+    state: Int[Array, ""]
+    met: Bool[Array, ""]
+    rate: Scalar
+
+
+def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> BudgetFound:
+    """One frontier up to a budget that is sure to hold the answer, read at the target."""
+    terms = terms_of(portfolio)
+    most = largest_countable(terms)
+    reach = batched(_compiled_reach(kind), portfolio, targets, _search_chunk(portfolio))
+    possible = np.isfinite(reach.budget)
+    within = possible & (reach.budget <= most)
+    limit = float(np.max(np.where(within, reach.budget, 0.0)))
+    while True:
+        nested, lattice = choose_method(terms, _round_up(limit, terms, most))
+        size = _lattice_chunk(lattice, portfolio)
+        read = batched(_compiled_read(kind, nested, lattice), portfolio, targets, size)
+        met = read.met & within
+        # Only costs that are rounded up, or a curve with its peak between whole units, ask for more.
+        if kind != "value" or np.all(met == within) or limit >= most:
+            break
+        limit = min(2.0 * limit, most)
+    if targets.ndim == 0 and (possible & ~met if kind == "value" else possible & ~within):
+        raise ValueError(
+            f"target {kind} is {float(targets):g}, which takes a budget of up to {float(reach.budget):.3g}, "
+            f"expected one of at most {most:.3g}, counted in whole units: measure effort in larger units, "
+            "or choose solver=waterfilling"
+        )
+    best = reach.best if kind == "value" or np.all(met) else _best_rate(portfolio, kind, targets)
+    budgets = np.where(met, budget_steps(lattice)[read.state], 0.0).astype(portfolio.dtype)
+    solver = compiled("threshold" if nested else "exact", lattice, ())
+    solution = batched(solver, portfolio, budgets, size)
+    proved = met & lattice.holds_costs & solution.proved
+    return _found(met, budgets, solution, np.where(possible & ~within, np.nan, best), proved)
+
+
+def _best_rate(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> np.ndarray:
+    """The best rate of any budget: it is on the frontier that holds every rate as good as an attained one."""
+    terms = terms_of(portfolio)
+    most = largest_countable(terms)
+    size = _search_chunk(portfolio)
+    attained = batched(_compiled_attained(kind), portfolio, targets, size)
+    known = np.where(attained > 0, np.minimum(targets, attained), targets).astype(portfolio.dtype)
+    reach = batched(_compiled_reach(kind), portfolio, known, size)
+    limit = float(np.max(np.where(reach.budget <= most, reach.budget, 0.0)))
+    nested, lattice = choose_method(terms, _round_up(limit, terms, most))
+    run = _compiled_read(kind, nested, lattice)
+    return np.maximum(batched(run, portfolio, known, _lattice_chunk(lattice, portfolio)).rate, attained)
+
+
+def _find_real(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> BudgetFound:
+    """The budget at which the concave envelopes meet the target; refused where they are not attained."""
+    budget, best = batched(_compiled_envelope(kind), portfolio, targets, _search_chunk(portfolio))
+    met = np.isfinite(budget) & (budget <= MOST_BUDGET)
+    budgets = np.where(met, budget, 0.0).astype(portfolio.dtype)
+    solution = solve(portfolio, budgets, "waterfilling")
+    if targets.ndim == 0 and met and not solution.proved:
+        raise ValueError(
+            f"target {kind} is {float(targets):g}: solver=waterfilling finds budgets of concave portfolios "
+            "only, expected solver=exact"
+        )
+    return _found(met, budgets, solution, best, met & solution.proved)
+
+
+def _found(met: Any, budgets: np.ndarray, solution: Solution, best: Any, proved: Any) -> BudgetFound:
+    """The answers where the target is met; elsewhere an infinite budget and no solution."""
+
+    def known(numbers: Any, otherwise: float = math.nan) -> Any:
+        where = met[..., None] if np.ndim(numbers) > np.ndim(met) else met
+        return np.where(where, numbers, otherwise).astype(numbers.dtype)[()]
+
+    parts = {f.name: getattr(solution, f.name) for f in dataclasses.fields(solution)}
+    parts = {name: known(part) for name, part in parts.items() if name not in ("proved", "status")}
+    status: Any = np.where(met, solution.status, INFEASIBLE).astype(solution.status.dtype)[()]
+    found = Solution(**parts, proved=(solution.proved & met)[()], status=status)
+    best = np.where(met, math.nan, best).astype(budgets.dtype)[()]
+    proved = np.asarray(proved)[()]
+    return BudgetFound(known(budgets, math.inf), found, best, proved)
+
+
+def _search_chunk(portfolio: Portfolio) -> int:
+    return chunk_size(portfolio, 64 * PRICE_SHARES)
+
+
+def _lattice_chunk(lattice: Lattice, portfolio: Portfolio) -> int:
+    return chunk_size(portfolio, lattice.units + 2 * lattice.states + 64)
+
+
+def _round_up(budget: float, terms: Terms, most: float) -> float:
+    """A little more, at most a quarter, so that near targets share one compiled frontier."""
+    cheapest = 1.0 if terms.costs is None else float(terms.costs[0])
+    budget = max(budget * (1 + 1e-9) + cheapest, 8.0 * cheapest)
+    grain = 2.0 ** (math.floor(math.log2(budget)) - 2)
+    return min(math.ceil(budget / grain) * grain, most)
+
+
+def largest_countable(terms: Terms) -> float:
+    """The largest budget that a lattice can count, to one part in a thousand."""
+
+    def fits(budget: float) -> bool:
+        try:
+            choose_method(terms, budget)
+        except ValueError:
+            return False
+        return True
+
+    low, high = 0.0 if terms.costs is None else float(terms.costs[0]), MOST_BUDGET
+    if fits(high):
+        return high
+    low = max(low, 1e-300)
+    while high / low > 1.001:
+        middle = math.sqrt(low) * math.sqrt(high)
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled_reach(kind: Kind) -> Callable[[Portfolio, np.ndarray], Reach]:
+    reach = reach_of_value if kind == "value" else functools.partial(reach_of_rate, kind=kind)
+    return jax.jit(jax.vmap(reach))
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled_attained(kind: Kind) -> Callable[[Portfolio, np.ndarray], Any]:
+    return jax.jit(jax.vmap(functools.partial(attained_rate, kind=kind)))
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled_read(kind: Kind, nested: bool, lattice: Lattice) -> Callable[[Portfolio, np.ndarray], Read]:
+    def read(portfolio: Portfolio, target: Scalar) -> Read:
+        budgets = jnp.asarray(budget_steps(lattice), portfolio.dtype)
+        return read_target(portfolio, budgets, values_of(portfolio, nested, lattice), target, kind)
+
+    return jax.jit(jax.vmap(read))
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled_envelope(kind: Kind) -> Callable[[Portfolio, np.ndarray], tuple[Array, Array]]:
+    find = {"value": envelope_of_value, "return_per_unit": envelope_of_return, "price": envelope_of_price}
+    return jax.jit(jax.vmap(find[kind]))
+
+
+def whole_units(portfolio: Portfolio, effort: Vector) -> Vector:
+    """The next whole units up, within the bounds."""
+    return jnp.clip(jnp.ceil(effort), jnp.ceil(portfolio.lowers()), jnp.floor(portfolio.uppers()))
+
+
+def reach_of_value(portfolio: Portfolio, target: Scalar) -> Reach:
+    """The spend of the first best response, made whole, that is worth the target."""
+    respond = unlimited(portfolio)
+    worth = lambda effort: portfolio.value(whole_units(portfolio, effort))  # noqa: E731
+    bracket = bisect_price(
+        lambda price: respond(price).effort,
+        lambda effort: worth(effort) < target,
+        portfolio.lowers(),
+    )
+    most = jnp.maximum(worth(bracket.outside), portfolio.value(bracket.outside))
+    budget = portfolio.spend(whole_units(portfolio, bracket.outside))
+    met = most >= target - leeway(portfolio, target)
+    return Reach(jnp.where(met, budget, jnp.inf), most)
+
+
+def reach_of_rate(portfolio: Portfolio, target: Scalar, kind: Kind) -> Reach:
+    """The least of (Φ(λ) − V')/(r − λ) over prices λ below r, for V' that the target must beat at price r.
+
+    For V(b) ≤ Φ(λ) + λ·b, and the answer b has V(b) − r·b ≥ V'.
+    """
+    shares = jnp.arange(1, PRICE_SHARES + 1, dtype=portfolio.dtype) / float(PRICE_SHARES)
+    response = jax.vmap(unlimited(portfolio))(shares * target)
+    payoff = jnp.sum(response.payoff, axis=-1)
+    least = whole_units(portfolio, portfolio.lowers())
+    spend, value = origin(portfolio, kind, least)
+    beat = value - target * spend
+    if kind == "price":
+        near = whole_units(portfolio, response.effort[-1])
+        beat = jnp.maximum(beat, portfolio.value(near) - target * portfolio.spend(near))
+    budgets = (payoff[:-1] - beat) / ((1.0 - shares[:-1]) * target)
+    largest = float(jnp.finfo(portfolio.dtype).max)
+    return Reach(jnp.clip(jnp.min(budgets), portfolio.spend(least), largest), jnp.zeros_like(value))
+
+
+def attained_rate(portfolio: Portfolio, _: Scalar, kind: Kind) -> Scalar:
+    """The rate of the first best response that earns anything in whole units, the price coming down."""
+    respond = unlimited(portfolio)
+    spend, value = origin(portfolio, kind, whole_units(portfolio, portfolio.lowers()))
+    idle = lambda effort: portfolio.value(whole_units(portfolio, effort)) <= value  # noqa: E731
+    first = bisect_price(lambda price: respond(price).effort, idle, portfolio.lowers()).outside
+    first = whole_units(portfolio, first)
+    rise, more = portfolio.value(first) - value, portfolio.spend(first) - spend
+    return jnp.where((rise > 0) & (more > 0), rise / jnp.where(more > 0, more, 1.0), 0.0)
+
+
+def read_target(portfolio: Portfolio, budgets: Budgets, values: Budgets, target: Scalar, kind: Kind) -> Read:
+    """The state of the frontier that meets the target, up to rounding."""
+    last = values.size - 1
+    slack = leeway(portfolio, jnp.where(jnp.isfinite(values), values, 0.0))
+    least = whole_units(portfolio, portfolio.lowers())
+    spend, value = origin(portfolio, kind, least)
+    more = budgets - spend > 0
+    rates = jnp.where(more, (values - value) / jnp.where(more, budgets - spend, 1.0), -jnp.inf)
+    rate = jnp.max(rates)
+    if kind == "value":
+        meets = values >= target - slack
+        return Read(jnp.argmax(meets).astype(jnp.int32), jnp.any(meets), rate)
+    net = values - target * budgets
+    goal = value if kind == "return_per_unit" else jnp.max(net)
+    meets = (net >= goal - slack) & (values > value + slack)
+    state = last - jnp.argmax(meets[::-1]).astype(jnp.int32)
+    enough = jnp.searchsorted(values, values[state] - slack[state]).astype(jnp.int32)
+    return Read(enough, jnp.any(meets), rate)

@@ -1,0 +1,38 @@
+"""`engine demo`: the live page, served on this machine for this machine."""
+
+from __future__ import annotations
+
+import math
+
+from omegaconf import DictConfig
+
+from engine.files.portfolios import load_portfolio, portfolio_path
+from engine.live.config import DemoConfig
+from engine.live.model import Live, draw_portfolio
+
+MOST_PORT = 65_535
+
+
+def demo_command(config: DemoConfig, given: DictConfig) -> None:
+    """`engine demo`."""
+    if not 0 <= config.port <= MOST_PORT:
+        raise ValueError(f"port is {config.port}, expected a number from 0 to {MOST_PORT}")
+    for key in ("budget", "most_budget"):
+        number = getattr(config, key)
+        if number is not None and not 0 <= number < math.inf:
+            raise ValueError(f"{key} is {number:g}, expected a number of at least 0")
+    try:
+        from engine.live.page import Origin
+        from engine.live.server import serve
+    except ImportError as error:
+        if error.name is None or error.name.split(".")[0] not in ("bokeh", "tornado"):
+            raise
+        raise ValueError('the live page needs bokeh, expected pip install "engine[demo]"') from None
+    if config.portfolio is not None:
+        path = portfolio_path(config.portfolio)
+        origin = Origin(path.name, Live(load_portfolio(path), config.budget, config.most_budget))
+    else:
+        budget = config.scenario.budget if config.budget is None else config.budget
+        portfolio = draw_portfolio(config.scenario, config.seed)
+        origin = Origin(config.scenario.name, Live(portfolio, budget, config.most_budget), config.scenario)
+    serve(config, origin)

@@ -1,0 +1,86 @@
+"""Whatever is wrong with what the user gave, in one line and with exit code 2."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from engine.files.shipped import config_folder
+
+
+def guarded(command: Callable[[Any, DictConfig], None], config: DictConfig) -> None:
+    """Run a command; what is wrong with its input ends it here, before Hydra reports it as a crash."""
+    try:
+        settings = OmegaConf.to_object(config)
+        _refuse_unknown_keys(config, settings)
+        command(settings, config)
+    except (OmegaConfBaseException, ValueError, OSError) as error:
+        fail(one_line(error))
+
+
+def _refuse_unknown_keys(config: Any, settings: Any, where: str = "") -> None:
+    """Keys that `+key=value` added to a schema that does not have them."""
+    if not isinstance(config, DictConfig):
+        return
+    known = {f.name for f in fields(settings)} if is_dataclass(settings) else None
+    for key in map(str, config):
+        if known is not None and key not in known:
+            raise ValueError(f"unknown key {where}{key}, expected one of {', '.join(sorted(known))}")
+        value = getattr(settings, key) if known is not None else settings[key]
+        _refuse_unknown_keys(config[key], value, f"{where}{key}.")
+
+
+def fail(message: str) -> None:
+    """Say in one line what is wrong with the input, and exit with code 2."""
+    print(f"engine: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def one_line(error: BaseException) -> str:
+    """What is wrong in one line, from an error of ours or of Hydra's."""
+    if isinstance(error, MissingMandatoryValue):
+        key = _first_line(error).rsplit(" ", 1)[-1]
+        return f"{key} is missing, expected {key}=..."
+    if missing := re.search(r"Could not (?:find|load) '([\w/]+)/([^'/]*)'", str(error)):
+        group, name = missing.groups()
+        if group == "hydra/launcher":
+            return f"hydra/launcher {name} is not installed: it comes with engine[slurm] or engine[ray]"
+        folders = [config_folder(), *named_folders()]
+        known = sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
+        return f"unknown {group} {name!r}, expected one of {', '.join(known)}"
+    cause = error.__cause__ or error.__context__ if isinstance(error, HydraException) else None
+    text = _first_line(error)
+    if override := getattr(error, "override", None):
+        text = f"cannot read {override!r}: {text}"
+    if cause and _first_line(cause) not in text:
+        text += f": {_first_line(cause)}"
+    full_key = getattr(error, "full_key", None)
+    return f"{full_key}: {text}" if full_key and full_key not in text else text
+
+
+def named_folders() -> list[Path]:
+    """The folder of `--config-dir`, as far as it is on the command line."""
+    given = zip(sys.argv, [*sys.argv[1:], ""], strict=True)
+    named = [
+        value if word in ("--config-dir", "-cd") else word.partition("=")[2]
+        for word, value in given
+        if word in ("--config-dir", "-cd") or word.startswith("--config-dir=")
+    ]
+    return [Path(name) for name in named if name]
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+
+
+def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """A warning in one line of ours, whatever line of code it came from."""
+    print(f"engine: warning: {message}", file=sys.stderr)

@@ -1,0 +1,85 @@
+"""`engine figures`: figures of a stored sweep, run or fit, or of one portfolio, as files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from engine.cli.command import load_with_figures
+from engine.cli.compose import study_of
+from engine.files.folders import open_folder
+from engine.files.portfolios import load_portfolio, portfolio_path
+from engine.study.plan import checked_solvers
+from engine.study.results import load_found
+from engine.study.store import Store
+
+if TYPE_CHECKING:
+    from engine.figures.gallery import Illustration
+
+
+@dataclass
+class FiguresConfig:
+    """`engine figures`."""
+
+    study: str | None = None
+    portfolio: str | None = None
+    budget: float | None = None
+    solver: dict[str, Any] = field(default_factory=dict)
+    x: str | None = None
+    y: str | None = None
+    by: str | None = None
+    metric: str | None = None
+    formats: list[str] = field(default_factory=list)
+    output: str | None = None
+
+
+FORMATS = ("png", "svg", "pdf")
+
+
+def figures_command(config: FiguresConfig, given: DictConfig) -> None:
+    """`engine figures`."""
+    for name in config.formats:
+        if name not in FORMATS:
+            raise ValueError(f"formats has {name!r}, expected some of {', '.join(FORMATS)}")
+    if not config.formats:
+        raise ValueError("formats is empty, expected some of " + ", ".join(FORMATS))
+    if (config.study is None) == (config.portfolio is None):
+        count = "both" if config.study else "neither"
+        raise ValueError(f"{count} of study and portfolio given, expected one of them")
+    illustrations = _of_portfolio(config) if config.study is None else _of_folder(Path(config.study), config)
+    folder = None
+    for illustration in illustrations:
+        from engine.figures.style import save
+
+        folder = folder or open_folder(config.output or Path(config.study or "outputs") / "figures")
+        for ending in config.formats:
+            save(illustration.axes, folder / f"{illustration.name}.{ending}")
+        print(folder / f"{illustration.name}.{config.formats[0]}")
+        print(f"engine: {illustration.name}: {illustration.caption}", file=sys.stderr)
+
+
+def _of_portfolio(config: FiguresConfig) -> Iterator[Illustration]:
+    illustration = load_with_figures("engine.figures.gallery")
+    if config.budget is None:
+        raise ValueError("budget is missing, expected budget=...")
+    solvers = list(checked_solvers(config.solver))
+    portfolio = load_portfolio(portfolio_path(str(config.portfolio)))
+    return illustration.illustrate_portfolio(portfolio, config.budget, solvers)
+
+
+def _of_folder(folder: Path, config: FiguresConfig) -> Iterator[Illustration]:
+    illustration = load_with_figures("engine.figures.gallery")
+    if (folder / "manifest.json").exists():
+        store = Store(folder)
+        view = illustration.View(config.x, config.y, config.by, config.metric)
+        return illustration.illustrate_study(store, load_found(folder), study_of(store), view)
+    if (folder / "run.json").exists():
+        return illustration.illustrate_run(folder)
+    if (folder / "fits.csv").exists():
+        return illustration.illustrate_fit(folder)
+    raise ValueError(f"study {folder}: expected the folder of a sweep, a run or a fit")

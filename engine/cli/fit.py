@@ -1,0 +1,66 @@
+"""`engine fit`: measurements in; a portfolio, the fits of all families, and draws for a scenario out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+
+from omegaconf import MISSING, DictConfig
+
+from engine.cli.tables import fit_table, show
+from engine.files.draws import write_draws
+from engine.files.folders import open_folder, write_parquet, write_text
+from engine.files.measurements import load_measurements
+from engine.fitting.fit import fit_curves, warnings_of
+from engine.fitting.folder import fits_csv, portfolio_csv
+
+
+def fit_command(config: FitConfig, given: DictConfig) -> None:
+    """`engine fit`."""
+    if config.extrapolate is not None and not config.extrapolate >= 1:
+        raise ValueError(f"extrapolate is {config.extrapolate}, expected a number of at least 1, or null")
+    data = load_measurements(config.data)
+    folder = open_folder(config.output)
+    begin = time.perf_counter()
+    fitted = fit_curves(
+        data,
+        config.families,
+        holdout=config.holdout,
+        loss=config.loss,
+        choice=config.choice,
+        bootstrap=config.bootstrap,
+        seed=config.seed,
+    )
+    write_text(folder / "portfolio.csv", portfolio_csv(fitted, config.extrapolate))
+    write_text(folder / "fits.csv", fits_csv(fitted))
+    write_parquet(folder / "measurements.parquet", data.table())
+    if config.bootstrap:
+        families = [fitted.family_of(project) for project in range(len(data.names))]
+        write_draws(folder / "draws.parquet", data.names, families, fitted.draws)
+    notes = warnings_of(fitted)
+    show(fit_table(fitted, notes))
+    for name, found in zip(data.names, notes, strict=True):
+        for note in found:
+            print(f"engine: warning: {name}: {note}", file=sys.stderr)
+    seconds = time.perf_counter() - begin
+    print(f"engine: {len(data.names)} curves in {seconds:.1f} s; results in {folder}", file=sys.stderr)
+    print(f"  engine allocate portfolio={folder / 'portfolio.csv'} budget=...", file=sys.stderr)
+    if config.bootstrap:
+        draws = folder / "draws.parquet"
+        print(f"  engine run scenario=fitted scenario.draws={draws} scenario.budget=...", file=sys.stderr)
+
+
+@dataclass
+class FitConfig:
+    """`engine fit`."""
+
+    data: str = MISSING
+    families: list[str] = field(default_factory=list)
+    holdout: float = 0.2
+    loss: str = "huber"
+    choice: str = "common"
+    bootstrap: int = 200
+    seed: int = 0
+    extrapolate: float | None = 4.0
+    output: str = MISSING

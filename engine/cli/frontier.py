@@ -1,0 +1,50 @@
+"""`engine frontier`: the optimum of every budget at once, and its price."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING, DictConfig
+
+from engine.allocation.facts import frontier_columns
+from engine.allocation.frontier import budget_frontier
+from engine.cli.allocate import one_solver
+from engine.cli.tables import frontier_table, show
+from engine.files.portfolios import load_portfolio, portfolio_path
+
+
+@dataclass
+class FrontierConfig:
+    """`engine frontier`."""
+
+    portfolio: str = MISSING
+    budget: float = MISSING
+    solver: dict[str, Any] = field(default_factory=dict)
+    format: str = "table"
+    rows: int = 20
+
+
+def frontier_command(config: FrontierConfig, given: DictConfig) -> None:
+    """`engine frontier`."""
+    if config.format not in ("table", "json", "csv"):
+        raise ValueError(f"format is {config.format!r}, expected table, json or csv")
+    if config.rows < 2:
+        raise ValueError(f"rows is {config.rows}, expected a number of at least 2")
+    solver, _ = one_solver(config.solver)
+    portfolio = load_portfolio(portfolio_path(config.portfolio))
+    frontier = budget_frontier(portfolio, config.budget, solver)
+    if config.format == "table":
+        show(frontier_table(portfolio, frontier, config.budget, solver, config.rows))
+        return
+    columns = frontier_columns(portfolio, frontier, whole=solver == "exact")
+    if config.format == "json":
+        efforts = {name: columns.pop(f"effort.{name}") for name in portfolio.names}
+        print(json.dumps({**columns, "effort": efforts, "solver": solver}))
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))

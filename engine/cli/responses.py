@@ -1,0 +1,86 @@
+"""`engine responses`: the curves of a marketing mix model in; a portfolio, and draws for a scenario, out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from omegaconf import MISSING, DictConfig
+
+from engine.files.draws import write_draws
+from engine.files.folders import open_folder, write_text
+from engine.files.mix_models import (
+    SOURCES,
+    PymcScales,
+    Response,
+    load_meridian,
+    load_pymc_marketing,
+    load_robyn,
+    load_scales,
+    portfolio_rows,
+)
+from engine.files.portfolios import load_portfolio
+
+
+@dataclass
+class ResponsesConfig:
+    """`engine responses`."""
+
+    data: str = MISSING
+    source: str = MISSING
+    model: str | None = None
+    saturation: str | None = None
+    scales: str | None = None
+    target_scale: float = 1.0
+    normalize: bool = True
+    l_max: int | None = None
+    metric: str = "mean"
+    output: str = MISSING
+
+
+def responses_command(config: ResponsesConfig, given: DictConfig) -> None:
+    """`engine responses`."""
+    responses = load_responses(config)
+    folder = open_folder(config.output)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(portfolio_rows(responses))
+    write_text(folder / "portfolio.csv", text.getvalue())
+    portfolio = load_portfolio(folder / "portfolio.csv")
+    print(f"engine: {portfolio.shape[-1]} channels; results in {folder}", file=sys.stderr)
+    print(f"  engine allocate portfolio={folder / 'portfolio.csv'} budget=...", file=sys.stderr)
+    if all(response.draws for response in responses.values()):
+        write_posterior(folder / "draws.parquet", responses)
+        draws = folder / "draws.parquet"
+        print(f"  engine run scenario=fitted scenario.draws={draws} scenario.budget=...", file=sys.stderr)
+
+
+def load_responses(config: ResponsesConfig) -> dict[str, Response]:
+    """The responses that the configuration names."""
+    path = Path(config.data)
+    if config.source == "robyn":
+        return load_robyn(path, config.model)
+    if config.source == "pymc_marketing":
+        if not config.target_scale > 0:
+            raise ValueError(f"target_scale is {config.target_scale}, expected a number above 0")
+        channels = load_scales(Path(config.scales)) if config.scales else {}
+        scales = PymcScales(channels, config.target_scale)
+        return load_pymc_marketing(path, config.saturation, scales, config.normalize, config.l_max)
+    if config.source == "meridian":
+        return load_meridian(path, config.metric)
+    raise ValueError(f"unknown source {config.source!r}, expected one of {', '.join(SOURCES)}")
+
+
+def write_posterior(path: Path, responses: dict[str, Response]) -> None:
+    """The draws of all channels, as `scenario=fitted` reads them."""
+    families = [response.family for response in responses.values()]
+    shape = len(next(iter(responses.values())).draws["scale"]), len(responses)
+    draws: dict[str, dict[str, np.ndarray]] = {}
+    for place, response in enumerate(responses.values()):
+        for name, values in {**response.draws, "baseline": np.zeros(shape[0])}.items():
+            numbers = draws.setdefault(response.family, {}).setdefault(name, np.full(shape, np.nan))
+            numbers[:, place] = values
+    write_draws(path, tuple(responses), families, draws)

@@ -1,0 +1,47 @@
+"""`engine status`: how far a sweep is, also while it runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import MISSING, DictConfig
+
+from engine.cli.words import blocks_text, settings_text, time_text
+from engine.study.store import Store, StoreError
+
+
+@dataclass
+class StudyConfig:
+    """`engine status`."""
+
+    study: str = MISSING
+
+
+def status_command(config: StudyConfig, given: DictConfig) -> None:
+    """`engine status`."""
+    store = Store(Path(config.study))
+    progress = store.progress()
+    rate = progress.rate * store.manifest["block"]
+    print(f"{store.folder}: {store.manifest['points']} points of {store.manifest['blocks_per_point']} blocks")
+    print(f"done      {progress.done:,} of {blocks_text(progress.blocks)}")
+    print(f"to do     {progress.left:,}, {progress.running:,} of them in hand")
+    print(f"failed    {progress.failed:,}")
+    if progress.left:
+        known = not math.isnan(progress.seconds_left)
+        time_left = (
+            f"{rate:,.0f} portfolios/s, {time_text(progress.seconds_left)} left" if known else "not known"
+        )
+        print(f"rate      {time_left}")
+    for block, path in store.failed().items():
+        print(f"failed block {block}: {_error_of(path)}")
+
+
+def _error_of(path: Path) -> str:
+    try:
+        facts = json.loads(path.read_text())
+        return f"{settings_text(facts['settings'])}: {facts['error']}"
+    except (OSError, ValueError, KeyError):
+        raise StoreError(f"{path} is damaged, expected what a worker noted of a block") from None

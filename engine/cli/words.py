@@ -1,0 +1,40 @@
+"""What is said to the user, and counts and times in words."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+# What is said, and of what.
+
+
+def say(text: str) -> None:
+    """A line to the user, who may have put standard output elsewhere."""
+    print(f"engine: {text}", file=sys.stderr, flush=True)
+
+
+def settings_text(settings: dict[str, Any]) -> str:
+    """The settings of a point in words."""
+    return ", ".join(f"{key}={value}" for key, value in settings.items()) or "the only point"
+
+
+def blocks_text(count: int) -> str:
+    """So many blocks."""
+    return f"{count:,} block" + "s" * (count != 1)
+
+
+def some_text(numbers: list[int]) -> str:
+    """The first of these numbers."""
+    return ", ".join(map(str, numbers[:5])) + (" ..." if len(numbers) > 5 else "")
+
+
+def time_text(seconds: float) -> str:
+    """A time in hours, minutes and seconds."""
+    if math.isnan(seconds):
+        return "an unknown time"
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (
+        f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    )

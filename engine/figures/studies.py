@@ -1,0 +1,174 @@
+"""Figures of a study: phase diagrams, lines, losses, times."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+
+from engine.figures.style import DASHES, MARKERS, PALETTE, STYLE, only_axes
+from engine.simulation.summaries import BINS, LEAST, MOST, Summary
+
+MOST_NUMBERED_CELLS = 150
+
+
+MOST_TICKS = 12
+
+
+class SolverTime(NamedTuple):
+    """One solver at one point: seconds a portfolio on average, and the mean share of the optimum missed."""
+
+    solver: str
+    seconds: float
+    loss: float
+
+
+@mpl.rc_context(STYLE)
+def phase_figure(
+    values: Float[np.ndarray, "rows columns"],
+    x: Sequence[Any],
+    y: Sequence[Any],
+    *,
+    x_label: str,
+    y_label: str,
+    label: str = "chance to reach the frontier",
+    chance: bool = True,
+    percent: bool = True,
+    axes: Axes | None = None,
+) -> Axes:
+    """A quantity over two axes of a grid: the phase diagram, where it is the chance to reach the frontier.
+
+    **Arguments:** `values[i, j]` at y[i] and x[j], NaN where nothing is known; `chance`, whether colours go
+    from 0 to 1, with the line of one half; `percent`, whether numbers are shown in per cent.
+    """
+    axes = only_axes(axes)
+    values = np.asarray(values, float)
+    low, high = (0.0, 1.0) if chance else (None, None)
+    masked = np.ma.masked_invalid(values)
+    mesh = axes.pcolormesh(masked, cmap="cividis", edgecolors="white", linewidth=0.3, vmin=low, vmax=high)
+    if values.size <= MOST_NUMBERED_CELLS:
+        _write_cells(axes, values, mesh, percent)
+    halved = chance and min(values.shape) > 1 and np.nanmin(values) < 0.5 < np.nanmax(values)
+    if halved:
+        centres = np.arange(values.shape[1]) + 0.5, np.arange(values.shape[0]) + 0.5
+        axes.contour(*centres, masked, levels=[0.5], colors="white", linewidths=1.8, linestyles="--")
+    for axis, given in ((axes.xaxis, x), (axes.yaxis, y)):
+        step = -(-len(given) // MOST_TICKS)
+        axis.set_ticks(np.arange(0, len(given), step) + 0.5, [_value(v) for v in list(given)[::step]])
+        axis.set_tick_params(length=0)
+    axes.set(xlabel=x_label, ylabel=y_label)
+    figure: Any = axes.get_figure()
+    bar = figure.colorbar(mesh, ax=axes, label=f"{label} (dashed: one half)" if halved else label)
+    if percent:
+        bar.ax.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, symbol=" %"))
+    return axes
+
+
+def _write_cells(axes: Axes, values: np.ndarray, mesh: Any, percent: bool) -> None:
+    for (row, column), value in np.ndenumerate(values):
+        if math.isfinite(value):
+            red, green, blue, _ = mesh.cmap(mesh.norm(value))
+            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+            text = f"{100 * value:.0f}" if percent else f"{value:.3g}"
+            axes.text(
+                column + 0.5,
+                row + 0.5,
+                text,
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if dark else "black",
+            )
+
+
+def _value(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else str(value)
+
+
+@mpl.rc_context(STYLE)
+def along_figure(
+    x: Sequence[Any],
+    means: Mapping[str, Float[np.ndarray, " points"]],
+    errors: Mapping[str, Float[np.ndarray, " points"]],
+    *,
+    x_label: str,
+    label: str,
+    percent: bool = False,
+    axes: Axes | None = None,
+) -> Axes:
+    """A quantity along one axis of a grid, a line a solver, with bars of two standard errors."""
+    axes = only_axes(axes)
+    numeric = all(isinstance(value, (int, float)) for value in x)
+    places = np.asarray(x, float) if numeric else np.arange(len(x), dtype=float)
+    for k, (solver, mean) in enumerate(means.items()):
+        bars = 2.0 * np.nan_to_num(np.asarray(errors[solver]))
+        axes.errorbar(places, mean, bars, label=solver, **_line(k), capsize=2)
+    if not numeric:
+        axes.set_xticks(places, [str(value) for value in x])
+    axes.set(xlabel=x_label, ylabel=label)
+    if percent:
+        axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, symbol=" %"))
+    axes.legend(loc="best")
+    return axes
+
+
+def _line(k: int) -> dict[str, Any]:
+    return {
+        "color": PALETTE[k % len(PALETTE)],
+        "linestyle": DASHES[k % len(DASHES)],
+        "marker": MARKERS[k % len(MARKERS)],
+        "markersize": 4,
+        "linewidth": 1.3,
+    }
+
+
+@mpl.rc_context(STYLE)
+def loss_figure(losses: Mapping[str, Summary], axes: Axes | None = None) -> Axes:
+    """How much of the optimum each solver misses: the share of portfolios that lose more than so much.
+
+    **Arguments:** `losses`, the summary of the metric `loss` by solver.
+    """
+    axes = only_axes(axes)
+    edges = LEAST * (MOST / LEAST) ** (np.arange(BINS + 1) / BINS)
+    shown = (edges >= 1e-5) & (edges <= 1.0)
+    for k, (solver, summary) in enumerate(losses.items()):
+        count = max(float(summary.count), 1.0)
+        more = 1.0 - np.cumsum(np.asarray(summary.counts)) / count
+        line = {**_line(k), "marker": "none"}
+        never = " (never)" if more[0] <= 0 else ""
+        axes.plot(edges[shown], np.maximum(more[shown], 0.0), label=solver + never, **line)
+    axes.set_xscale("log")
+    axes.set(xlim=(1e-5, 1.0), ylim=(0, 1.02))
+    axes.set(xlabel="loss (share of the optimum missed)", ylabel="portfolios that lose more")
+    axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{100 * v:g} %"))
+    axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, symbol=" %"))
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return axes
+
+
+@mpl.rc_context(STYLE)
+def time_figure(times: Sequence[SolverTime], axes: Axes | None = None) -> Axes:
+    """What each solver misses against how long it takes, a mark a solver and point; lower left is better."""
+    axes = only_axes(axes)
+    solvers = list(dict.fromkeys(time.solver for time in times))
+    for k, solver in enumerate(solvers):
+        mine = [time for time in times if time.solver == solver]
+        line = {**_line(k), "linestyle": "none", "markersize": 7 if len(mine) == 1 else 4}
+        seconds = 1e6 * np.array([time.seconds for time in mine])
+        axes.plot(seconds, [max(time.loss, 0.0) for time in mine], label=solver, alpha=0.85, **line)
+    axes.set_xscale("log")
+    axes.set_yscale("symlog", linthresh=1e-5, linscale=0.4)
+    axes.set_ylim(-2e-6, 1.5 * max([1e-4, *(time.loss for time in times)]))
+    axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{100 * v:g} %"))
+    axes.set(xlabel="time a portfolio (µs)", ylabel="mean loss (share of the optimum)")
+    axes.grid(True, which="major", linewidth=0.4, color="#cccccc")
+    axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+    axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return axes

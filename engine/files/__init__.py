@@ -1,0 +1,1 @@
+"""What users hold: portfolios, measurements, mix models, draws of curves."""

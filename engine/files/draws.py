@@ -1,0 +1,63 @@
+"""Draws of fitted curves on disk: one row a draw and project, the numbers of its family in columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.model.curves import FAMILIES
+
+Numbers = dict[str, dict[str, np.ndarray]]
+
+
+def write_draws(path: Path, names: tuple[str, ...], families: list[str], draws: Numbers) -> None:
+    """Write draws [draws, projects] of each family; `families` is the one chosen for each project."""
+    count = len(next(iter(next(iter(draws.values())).values())))
+    columns: dict[str, np.ndarray] = {}
+    for family, numbers in draws.items():
+        mine = np.array([chosen == family for chosen in families])
+        for name, values in numbers.items():
+            column = columns.setdefault(name, np.full((count, len(names)), np.nan))
+            column[:, mine] = values[:, mine]
+    table = {
+        "draw": np.repeat(np.arange(count, dtype=np.int32), len(names)),
+        "project": pa.array(list(names) * count).dictionary_encode(),
+        "family": pa.array(families * count).dictionary_encode(),
+        **{name: values.reshape(-1) for name, values in columns.items()},
+    }
+    pq.write_table(pa.table(table), path)
+
+
+def read_draws(path: str) -> tuple[tuple[str, ...], np.ndarray, Numbers]:
+    """(names of the projects, index of each one's family, numbers [draws, projects] by family).
+
+    Where a family is not a project's own, it has the numbers of a project whose own it is.
+
+    **Raises:** `ValueError` in one line naming the file.
+    """
+    try:
+        table = pq.ParquetFile(path).read(use_threads=False)
+        names = tuple(dict.fromkeys(table["project"].to_pylist()))
+        count = table.num_rows // len(names)
+        families = table["family"].to_pylist()[: len(names)]
+        used = list(dict.fromkeys(families))
+        if len(names) * count != table.num_rows or any(family not in FAMILIES for family in used):
+            raise ValueError
+        choice = np.array([used.index(family) for family in families], np.int32)
+        numbers: Numbers = {}
+        for index, family in enumerate(used):
+            own = np.flatnonzero(choice == index)
+            source = np.where(choice == index, np.arange(len(names)), own[0])
+            wanted = [*FAMILIES[family].parameters(), "baseline"]
+            numbers[family] = {
+                n: table[n].to_numpy().reshape(count, len(names))[:, source].astype(float) for n in wanted
+            }
+    except OSError as error:
+        reason = error.strerror or str(error).splitlines()[0]
+        raise ValueError(f"{path}: cannot be read ({reason}), expected draws of engine fit") from None
+    except (KeyError, ValueError, pa.ArrowInvalid, ZeroDivisionError):
+        raise ValueError(f"{path}: is no draws.parquet of engine fit") from None
+    return names, choice, numbers

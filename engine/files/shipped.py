@@ -1,0 +1,12 @@
+"""Where the configurations that ship are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def config_folder() -> Path:
+    """The YAML files: inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).parent.parent
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"

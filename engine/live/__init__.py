@@ -1,0 +1,1 @@
+"""The live page: drag the budget and the projects."""

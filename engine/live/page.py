@@ -1,0 +1,425 @@
+"""The live page: its controls, its numbers, and the way from a change to what is shown of it.
+
+A change in the browser sets the page's state and asks for an answer. Answers are computed in a thread of
+their own, so that changes keep coming in meanwhile, and the next one is computed for the latest state alone:
+many quick drags cost no more than the last of them. What goes back is what changed: three messages for a drag
+of the budget, and of the curves those that moved.
+
+Names from files are shown as text, never as HTML.
+
+Cost of a drag: the answer (see `engine.live.model`), and the browser's drawing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import dataclasses
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from html import escape
+from typing import Any
+
+from bokeh.document import Document, without_document_lock
+from bokeh.models import Button, Column, ColumnDataSource, Div, FileInput, Row, Select, Slider, Spinner
+
+from engine.live.charts import (
+    BLUE,
+    GREEN,
+    VERMILLION,
+    Panel,
+    effort_bars,
+    labels,
+    project_columns,
+    table_html,
+)
+from engine.live.config import DemoConfig
+from engine.live.model import (
+    DRAGGED,
+    MOST_SEED,
+    Live,
+    Picture,
+    State,
+    draw_portfolio,
+    read_upload,
+    scenario_names,
+    shipped_scenario,
+)
+from engine.simulation.config import ScenarioConfig
+
+SLIDER_STEPS = 200
+
+
+UPLOADED = "(a file)"
+
+
+TEMPLATE = """
+{% block preamble %}
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="
+  default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' ws://127.0.0.1:* ws://localhost:*">
+<style>body { margin: 8px; font-family: system-ui, sans-serif; background: #fff; color: #222; }</style>
+{% endblock %}
+"""
+
+
+# Two columns on a desk, one above the other on a phone.
+WIDE = ":host { flex-wrap: wrap; align-items: flex-start; gap: 16px; width: 100%; margin: 0; }"
+
+
+LEFT = """:host { flex: 0 0 390px; min-width: 0; gap: 4px; }
+@media (max-width: 800px) { :host { flex: 1 1 100%; max-width: 100%; } }"""
+
+
+RIGHT = """:host { flex: 1 1 600px; min-width: 0; gap: 4px; padding-right: 8px; box-sizing: border-box; }
+@media (max-width: 800px) { :host { flex: 1 1 100%; max-width: 100%; } }"""
+
+
+WRAP = ":host { flex-wrap: wrap; gap: 6px; align-items: flex-end; }"
+
+
+BELOW = ":host { flex-wrap: wrap; gap: 10px; align-items: flex-start; }"
+
+
+PANELS = ":host { display: grid; grid-template-columns: repeat(auto-fill, minmax(160px, 1fr)); gap: 4px; }"
+
+
+PROJECTS = """:host { max-height: 470px; overflow-y: auto; overflow-x: hidden; gap: 0; padding-right: 8px; }
+@media (max-width: 800px) { :host { max-height: none; } }"""
+
+
+LINE = ":host { gap: 14px; align-items: center; }"
+
+
+NAME = (
+    ":host { font: 12px system-ui, sans-serif; overflow-wrap: anywhere; margin: 0 0 0 5px; flex: 0 0 91px; }"
+)
+
+
+HEAD = ":host { font: 600 12px system-ui, sans-serif; margin: 0; flex: 1 1 0; }"
+
+
+SLIDER = """:host { margin: 0; flex: 1 1 0; min-width: 0; }
+.bk-slider-title { font-size: 11px; }
+.noUi-horizontal .noUi-handle { width: 12px; }"""
+
+
+FACTS = """.facts { display: flex; flex-wrap: wrap; gap: 4px 12px; font: 12px system-ui, sans-serif; }
+.facts div { min-width: 66px; } .facts b { display: block; font-size: 16px; font-weight: 600; }
+.facts span.key { color: #444; } .front { font: 12px system-ui, sans-serif; margin-top: 4px; }
+.wrong { color: #b00020; font: 600 13px system-ui, sans-serif; overflow-wrap: anywhere; }
+.note { color: #444; font: 12px system-ui, sans-serif; overflow-wrap: anywhere; }"""
+
+
+TABLE = """table { border-collapse: collapse; font: 12px system-ui, sans-serif; margin-top: 6px; }
+th { text-align: right; font-weight: 600; padding: 2px 5px; white-space: nowrap; }
+td { text-align: right; padding: 2px 5px; font-variant-numeric: tabular-nums; border-top: 1px solid #e4e4e4; }
+tbody th { font-weight: 400; border-top: 1px solid #e4e4e4; }
+th:first-child { text-align: left; padding-left: 0; white-space: normal; }"""
+
+
+# What stands between $$ in a project's name is not a formula.
+Text = partial(Div, disable_math=True)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A portfolio to drag and where it comes from: the scenario it was drawn from, None for a file."""
+
+    name: str
+    live: Live
+    scenario: ScenarioConfig | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Service:
+    """What the pages of one server share: the thread that computes, the first portfolio, the log."""
+
+    config: DemoConfig
+    origin: Origin
+    worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "engine-demo"))
+    seconds: list[float] = field(default_factory=list)
+
+    def scenario(self, name: str) -> ScenarioConfig:
+        """The scenario of this name, with the command line's overrides if it is the one given there."""
+        given = self.config.scenario
+        return given if name == given.name else shipped_scenario(name)
+
+    def note(self, seconds: float) -> None:
+        """Remember how long an answer took, and say so where asked to."""
+        self.seconds.append(seconds)
+        if self.config.log:
+            print(f"engine: answered in {1e3 * seconds:.1f} ms", file=sys.stderr, flush=True)
+
+
+class Page:
+    """One browser tab: its controls, its figures, the portfolio it holds and where its sliders stand."""
+
+    def __init__(self, document: Document, service: Service) -> None:
+        self.document, self.service = document, service
+        self.origin = service.origin
+        self.state = self.origin.live.start
+        self.seed: int = service.config.seed
+        self.loading: Callable[[], Origin] | None = None
+        self.changed_at: float | None = None
+        self.busy = False
+        self.answers = 0
+        self.wrong = ""
+        self.facts = Text(stylesheets=[FACTS], sizing_mode="stretch_width")
+        self.table = Text(stylesheets=[TABLE], styles={"max-width": "100%", "overflow-x": "auto"})
+        self.message = Text(stylesheets=[FACTS], sizing_mode="stretch_width", visible=False)
+        self.controls = Column(stylesheets=[LEFT])
+        self.charts = Column(stylesheets=[RIGHT])
+        begin = time.perf_counter()
+        picture = self.origin.live.answer(self.state)
+        self.build(picture, time.perf_counter() - begin)
+        document.title = "engine: live page"
+        document.template = TEMPLATE
+        document.add_root(Row(self.controls, self.charts, stylesheets=[WIDE]))
+
+    # What the browser changes.
+
+    def set(self, key: str, project: int | None, value: Any) -> None:
+        """A slider moved."""
+        try:
+            self.state = self.origin.live.moved(self.state, key, value, project)
+        except ValueError as error:
+            self.say(str(error))
+            return
+        self.ask()
+
+    def load(self, make: Callable[[], Origin]) -> None:
+        """Another portfolio is wanted; the latest wish wins."""
+        self.loading = make
+        self.say("", "compiling for this portfolio …")
+        self.ask()
+
+    def draw(self, name: str, seed: Any) -> None:
+        """A portfolio of a scenario is wanted."""
+
+        def make() -> Origin:
+            config = self.service.scenario(name)
+            given = self.service.config.budget if name == self.service.config.scenario.name else None
+            budget = config.budget if given is None else given
+            return Origin(name, Live(draw_portfolio(config, seed), budget), config)
+
+        self.load(make)
+
+    def upload(self, name: Any, value: Any) -> None:
+        """A file was chosen."""
+
+        def make() -> Origin:
+            if not isinstance(name, str) or not isinstance(value, str):
+                raise ValueError("several files were given, expected one")
+            portfolio, notes = read_upload(name, base64.b64decode(value, validate=True))
+            try:
+                return Origin(name, Live(portfolio), None, tuple(notes))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+
+        self.load(make)
+
+    def resize(self, most_budget: Any) -> None:
+        """The budget's slider is to end elsewhere."""
+        live, state, origin = self.origin.live, self.state, self.origin
+
+        def make() -> Origin:
+            if not isinstance(most_budget, (int, float)) or isinstance(most_budget, bool):
+                raise ValueError(f"largest budget is {most_budget!r}, expected a number")
+            budget = min(state.budget, float(most_budget))
+            return Origin(origin.name, Live(live.portfolio_of(state), budget, most_budget), origin.scenario)
+
+        if most_budget != live.most_budget:
+            self.load(make)
+
+    # From a change to what is shown of it: asked for once, computed beside the loop, shown under its lock.
+
+    def ask(self) -> None:
+        """Have the state answered, soon: by one computation at a time, of the latest state."""
+        if self.changed_at is None:
+            self.changed_at = time.perf_counter()
+        if not self.busy:
+            self.busy = True
+            self.document.add_next_tick_callback(without_document_lock(self._work))
+
+    async def _work(self) -> None:
+        make, self.loading = self.loading, None
+        begin, self.changed_at = self.changed_at or time.perf_counter(), None
+        origin, state = self.origin, self.state
+        loop = asyncio.get_running_loop()
+        try:
+            if make is not None:
+                origin = await loop.run_in_executor(self.service.worker, make)
+                state = origin.live.start
+            picture = await loop.run_in_executor(self.service.worker, origin.live.answer, state)
+            show = partial(self._show, origin, picture, begin)
+        except ValueError as error:
+            show = partial(self.say, str(error))
+        except Exception:  # one page's trouble is not the server's
+            traceback.print_exc()
+            show = partial(self.say, "this could not be answered; the terminal says why")
+        self.document.add_next_tick_callback(partial(self._finish, show))
+
+    def _finish(self, show: Callable[[], None]) -> None:
+        try:
+            show()
+        finally:
+            self.busy = False
+            if self.changed_at is not None:
+                self.ask()
+
+    def _show(self, origin: Origin, picture: Picture, begin: float) -> None:
+        seconds = time.perf_counter() - begin
+        self.service.note(seconds)
+        if origin is not self.origin:
+            self.origin, self.state = origin, picture.state
+            self.build(picture, seconds)
+        else:
+            self.update(picture, seconds)
+        if self.wrong or origin.notes:
+            self.say("", "; ".join(origin.notes))
+
+    def say(self, wrong: str, note: str = "") -> None:
+        """One line on what is wrong, or what is to be known; the rest of the page stays as it is."""
+        self.wrong = wrong or note
+        parts = [(wrong, 'class="wrong" role="alert"'), (note, 'class="note"')]
+        self.message.text = "".join(f"<div {kind}>{escape(text[:300])}</div>" for text, kind in parts if text)
+        self.message.visible = bool(self.wrong)
+
+    # What the page is made of.
+
+    def build(self, picture: Picture, seconds: float) -> None:
+        """Controls and charts for the portfolio of this picture."""
+        live = self.origin.live
+        self.labels = labels(live.names)
+        self.projects = ColumnDataSource()
+        self.panels = [Panel(label, index, self.projects) for index, label in enumerate(self.labels)]
+        self.say("", "; ".join(self.origin.notes))
+        self.update(picture, seconds)
+        self.controls.children = [*self._sources(), *self._sliders(live, picture.state)]
+        grid = Row(*(p.figure for p in self.panels), stylesheets=[PANELS], sizing_mode="stretch_width")
+        below = Row(
+            effort_bars(self.labels, self.projects),
+            self.table,
+            stylesheets=[BELOW],
+            sizing_mode="stretch_width",
+        )
+        self.charts.children = [self.message, self.facts, grid, below]
+
+    def update(self, picture: Picture, seconds: float) -> None:
+        """Show another answer for the same portfolio."""
+        self.answers += 1
+        self.facts.text = facts_html(self.labels, self.origin.live, picture, seconds, self.answers)
+        self.table.text = table_html(self.labels, picture)
+        self.projects.data = project_columns(self.labels, picture)
+        for panel in self.panels:
+            panel.update(picture)
+
+    def _sources(self) -> list[Any]:
+        """Where the portfolio comes from."""
+        origin, scenario = self.origin, self.origin.scenario
+        names = scenario_names()
+        if self.service.config.scenario.name not in names:
+            names.append(self.service.config.scenario.name)
+        chosen = UPLOADED if scenario is None else scenario.name
+        select = Select(
+            title="scenario", value=chosen, options=[*names, UPLOADED], width=160, name="scenario"
+        )
+        seed = Spinner(title="seed", value=self.seed, low=0, high=MOST_SEED, step=1, width=80, name="seed")
+        another = Button(label="draw another", width=100, name="another")
+        file = FileInput(title="or a portfolio file (CSV, YAML)", accept=".csv,.yaml,.yml", multiple=False)
+        file.name, file.width = "file", 360
+
+        def draw(seed: Any) -> None:
+            if isinstance(seed, int):
+                self.seed = seed
+            name = self.service.config.scenario.name if select.value == UPLOADED else select.value
+            self.draw(name, seed)
+
+        select.on_change("value", lambda _, __, new: draw(seed.value) if new != UPLOADED else None)
+        seed.on_change("value", lambda _, __, new: draw(new))
+        another.on_click(lambda: setattr(seed, "value", ((seed.value or 0) + 1) % (MOST_SEED + 1)))
+        # The name comes with the content or just after it: both are there by the next tick.
+        file.on_change(
+            "value",
+            lambda _, __, ___: self.document.add_next_tick_callback(
+                lambda: self.upload(file.filename, file.value)
+            ),
+        )
+        title = Text(text=f'<b class="origin">{escape(origin.name)}</b>', width=360)
+        return [Row(select, seed, another, stylesheets=[WRAP]), file, title]
+
+    def _sliders(self, live: Live, state: State) -> list[Any]:
+        """The budget's slider, and three for each project."""
+        slider = partial(Slider, start=0.0, tooltips=False, stylesheets=[SLIDER], show_value=True)
+        budget = Slider(
+            title="budget", start=live.least_budget, end=live.most_budget, value=state.budget, name="budget"
+        )
+        budget.step = 1.0 if live.most_budget - live.least_budget >= 20 else live.most_budget / SLIDER_STEPS
+        budget.sizing_mode = "stretch_width"
+        budget.on_change("value", lambda _, __, new: self.set("budget", None, new))
+        most = Spinner(title="up to", value=live.most_budget, low=1, width=90, name="most_budget")
+        most.on_change("value", lambda _, __, new: self.resize(new))
+        words = ("weight", "start-up", "curvature")
+        head = [Text(text="project", stylesheets=[NAME]), *(Text(text=t, stylesheets=[HEAD]) for t in words)]
+        rows: list[Any] = [Row(*head, sizing_mode="stretch_width", stylesheets=[LINE])]
+        for project, label in enumerate(self.labels):
+            sliders = []
+            for key in DRAGGED:
+                end, value = float(live.limits[key][project]), float(getattr(state, key)[project])
+                one = slider(title="", end=end, value=value, step=end / SLIDER_STEPS, name=f"{key} {project}")
+                one.format, one.sizing_mode = "0.[000]", "stretch_width"
+                one.on_change("value", lambda _, __, new, k=key, p=project: self.set(k, p, new))
+                sliders.append(one)
+            name = Text(text=escape(label), stylesheets=[NAME])
+            rows.append(Row(name, *sliders, sizing_mode="stretch_width", stylesheets=[LINE]))
+        back = Button(label="back to the start", width=140, name="reset")
+        back.on_click(lambda: self.load(partial(dataclasses.replace, self.origin)))
+        line = Row(budget, most, sizing_mode="stretch_width")
+        return [line, Column(*rows, stylesheets=[PROJECTS], sizing_mode="stretch_width"), back]
+
+
+def facts_html(names: list[str], live: Live, picture: Picture, seconds: float, answers: int) -> str:
+    """The line of numbers; each has its full digits in `data-number`, for whoever reads by machine."""
+    exact, greedy = picture.exact, picture.greedy
+    numbers: list[tuple[str, str, float, str]] = [
+        ("exact", "exact", float(exact.value), f"{float(exact.value):,.6g}"),
+        ("greedy", "greedy", float(greedy.value), f"{float(greedy.value):,.6g}"),
+        ("loss", "greedy loses", picture.loss, f"{100 * picture.loss:.2f} %"),
+        ("bound", "upper bound", float(exact.bound), f"{float(exact.bound):,.6g}"),
+        ("gap", "proved gap", float(exact.gap), f"{100 * float(exact.gap):.2g} %"),
+        ("greedy_gap", "greedy's gap", float(greedy.gap), f"{100 * float(greedy.gap):.2f} %"),
+        ("price", "shadow price", float(exact.price), f"{float(exact.price):.4g}"),
+        ("spent", "spent", float(exact.spent), f"{float(exact.spent):,g} of {picture.state.budget:,g}"),
+        ("milliseconds", "answered in", 1e3 * seconds, f"{1e3 * seconds:.0f} ms"),
+    ]
+    tiles = "".join(
+        f'<div><span class="key">{key_of(name)}{words}</span>'
+        f'<b data-name="{name}" data-number="{number!r}">{text}</b></div>'
+        for name, words, number, text in numbers
+    )
+    there = [escape(n) for n, last in zip(names, picture.exact_frontier, strict=True) if last]
+    front = f"{len(there)} of {len(names)} at the frontier{': ' if there else ''}{', '.join(there)}"
+    effort = " ".join(f"{float(e):g}" for e in exact.effort)
+    return (
+        f'<div class="facts" data-answer="{answers}" data-budget="{picture.state.budget!r}" '
+        f'data-effort="{effort}">{tiles}</div><div class="front" data-frontier="{len(there)}">'
+        f'<span style="color:{GREEN}">★</span> {front}'
+        f'<span class="key"> · shaded: later stages, <span style="color:{GREEN}">■</span> the frontier</span>'
+        "</div>"
+    )
+
+
+def key_of(name: str) -> str:
+    """The mark of an allocation in the charts, before its number."""
+    mark = {
+        "exact": f'<span style="color:{BLUE}">●</span> ',
+        "greedy": f'<span style="color:{VERMILLION}">○</span> ',
+    }
+    return mark.get(name, "")

@@ -1,0 +1,1 @@
+"""What is allocated: curves of return, and portfolios of them."""

@@ -1,0 +1,223 @@
+"""The textbook experiment as a study: the whole argument, each step with its figure and its numbers.
+
+Concave curves; diminishing returns spread the budget; at three times the budget one project reaches the
+frontier; with one dominant weight it does so early; where the boundary lies; greedy is right on every one of
+these portfolios; and what staged curves change. Every number in the text is computed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine.allocation.allocate import allocate
+from engine.allocation.facts import allocation_rows
+from engine.allocation.frontier import budget_frontier
+from engine.figures.gallery import Illustration, illustrate_portfolio, illustrate_study
+from engine.files.portfolios import load_portfolio
+from engine.files.shipped import config_folder
+from engine.model.portfolio import Portfolio
+from engine.report.page import HtmlTable, solver_table
+from engine.simulation.point import Study
+from engine.solvers.solution import Solution
+from engine.study.results import Found, load_found
+from engine.study.store import Store
+
+SMALL, LARGE = 100, 300
+
+
+# Losses below are those of summing in another order.
+ROUNDING = 1e-12
+
+
+QUESTION = (
+    "Where should the next unit of effort go? For which budgets and weights is it optimal to push some "
+    "project to the research frontier, and when only to take the low-hanging fruit everywhere?"
+)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A step of the argument: paragraphs, figures, and a table if there is one."""
+
+    title: str
+    text: list[str]
+    illustrations: list[Illustration] = field(default_factory=list)
+    table: HtmlTable | None = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The two sweeps that the later chapters show: over concave portfolios, and over staged ones."""
+
+    concave: Store
+    staged: Store
+    study_of: Callable[[Store], Callable[[int], Study]]
+
+
+def textbook(sources: Sources) -> list[Chapter]:
+    """The chapters, in order."""
+    five, company = (
+        load_portfolio(config_folder() / "portfolios" / f"{name}.csv") for name in ("textbook", "ml_first")
+    )
+    concave, staged = (load_found(store.folder) for store in (sources.concave, sources.staged))
+    study_of = sources.study_of(sources.staged)
+    pictures = {one.name: one for one in illustrate_study(sources.staged, staged, study_of)}
+    return [
+        _low_hanging_fruit(five),
+        _spread(five),
+        _growth(five),
+        _dominant(company),
+        _boundary(sources.concave, concave),
+        _greedy_is_right(concave),
+        _stages(staged, pictures),
+        _instead(sources.staged, staged, pictures),
+    ]
+
+
+def _low_hanging_fruit(five: Portfolio) -> Chapter:
+    solution = allocate(five, SMALL, "exact")
+    rows = allocation_rows(five, solution)
+    stages = sorted({row["stage"] for row in rows})
+    text = [
+        "Five projects of a grocery-delivery start-up, each on a curve a·log(b x): steep first, flat "
+        f"later. The optimum of {SMALL} units gives {_efforts(five, solution)}, in proportion to a, and "
+        f"returns {float(solution.value):.1f}; {_proof(solution)}.",
+        f"Every project is in stage {' or '.join(map(str, stages))} of 4, and none at the frontier. The "
+        f"next unit would gain {min(r['gain'] for r in rows):.3f} to {max(r['gain'] for r in rows):.3f} "
+        "wherever it goes: low-hanging fruit everywhere.",
+    ]
+    return Chapter("Low-hanging fruit", text, [_curves(five, SMALL, "fruit")])
+
+
+def _spread(five: Portfolio) -> Chapter:
+    frontier = budget_frontier(five, 400)
+    shares = np.asarray(frontier.effort)[[SMALL, 400]] / np.array([[SMALL], [400.0]])
+    moved = float(np.max(np.abs(shares[1] - shares[0])))
+    price = frontier.price_right
+    text = [
+        f"Diminishing returns spread the budget: from {SMALL} to 400 units no project's share of it moves "
+        f"by more than {moved:.1%}. What changes is the price: the unit after {SMALL} returns "
+        f"{price[SMALL]:.3f}, the one after {LARGE} only {price[LARGE]:.3f}.",
+    ]
+    _, allocation = illustrate_portfolio(five, 400 / 1.5, ["exact"])
+    return Chapter("Diminishing returns spread the budget", text, [allocation._replace(name="spread")])
+
+
+def _growth(five: Portfolio) -> Chapter:
+    solution = allocate(five, LARGE, "exact")
+    there = [row["project"] for row in allocation_rows(five, solution) if row["frontier"]]
+    text = [
+        f"With {LARGE} units the shares are the same, three times as much of each: "
+        f"{_efforts(five, solution)}. That takes {' and '.join(there)} to the frontier and no other "
+        f"project, though nothing rewards the frontier as such; {_proof(solution)}.",
+    ]
+    return Chapter("Three times the budget", text, [_curves(five, LARGE, "growth")])
+
+
+def _dominant(company: Portfolio) -> Chapter:
+    solution = allocate(company, SMALL, "exact")
+    weight = np.asarray(company.weight)
+    rows = allocation_rows(company, solution)
+    there = [row["project"] for row in rows if row["frontier"]]
+    text = [
+        f"Now {company.names[int(np.argmax(weight))]} is the company: it weighs {weight.max():g} times as "
+        f"much as each of the others. The small budget of {SMALL} suffices: "
+        f"{_efforts(company, solution)}, and {' and '.join(there)} is at the frontier, while the others "
+        "live on what is left.",
+    ]
+    return Chapter("One project that is the company", text, [_curves(company, SMALL, "dominant")])
+
+
+def _boundary(store: Store, found: list[Found]) -> Chapter:
+    chances = _by_point(found, "exact", "frontier")
+    skews = sorted({skew for _, skew in chances})
+    text = [
+        "Between the two lies a boundary. Each point of this map stands for random portfolios whose "
+        "scales vary around the five by 20 %, and whose weights fall off as rank to the power −skew, "
+        "with mean one; the colour is the chance that the optimum has a project at the frontier.",
+        " ".join(_crossing(chances, skew) for skew in (skews[0], skews[len(skews) // 2], skews[-1])),
+    ]
+    phase = next(illustrate_study(store, found))
+    return Chapter("Where the boundary lies", text, [phase._replace(name="boundary")])
+
+
+def _greedy_is_right(found: list[Found]) -> Chapter:
+    losses = [f.summary for f in found if f.solver == "greedy" and f.metric == "loss"]
+    worst = max(float(summary.largest) for summary in losses)
+    count = int(sum(float(summary.count) for summary in losses))
+    lost = f"the largest loss was {worst:.1e} of it" if worst > ROUNDING else "not one of them lost anything"
+    text = [
+        f"On all {count:,} of these portfolios greedy, which gives each unit to the project that gains most "
+        f"by it, was compared with the proved optimum: {lost}. So it must be where every unit gains less "
+        "than the one before.",
+    ]
+    return Chapter("Greedy is right wherever curves only flatten", text)
+
+
+def _stages(found: list[Found], pictures: dict[str, Illustration]) -> Chapter:
+    loss = _by_point(found, "greedy", "loss")
+    largest = max(float(f.summary.largest) for f in found if f.solver == "greedy" and f.metric == "loss")
+    text = [
+        "Real projects have stages: feature engineering, classical models, deep learning, research, each "
+        "opening after some groundwork and gaining more than the last. A plateau has no first gain, so "
+        "greedy never begins it.",
+        f"On staged portfolios greedy loses {min(loss.values()):.0%} to {max(loss.values()):.0%} of the "
+        f"optimum on average over the points of the map, and {largest:.0%} at worst.",
+    ]
+    wanted = ("curves", "allocation", "frontier_exact", "loss_greedy")
+    return Chapter("What stages change", text, [pictures[n]._replace(name=f"staged_{n}") for n in wanted])
+
+
+def _instead(store: Store, found: list[Found], pictures: dict[str, Illustration]) -> Chapter:
+    lost = {s: _mean(_by_point(found, s, "loss")) for s in dict.fromkeys(f.solver for f in found)}
+    blocks = store.seconds().values()
+    time = {s: sum(seconds[s] for seconds in blocks) / (len(blocks) * store.manifest["block"]) for s in lost}
+    text = [
+        "Look at the average gain of the best jump rather than at the gain of the next unit (density: "
+        f"{lost['density']:.2%} lost on average, {1e6 * time['density']:.0f} µs a portfolio), climb over "
+        f"real effort and round (relaxation: {lost['relaxation']:.2%}, {1e6 * time['relaxation']:.0f} µs), "
+        f"or solve it exactly, with proof ({1e6 * time['exact']:.0f} µs; greedy itself takes "
+        f"{1e6 * time['greedy']:.0f} µs).",
+    ]
+    figures = [pictures[name]._replace(name=f"staged_{name}") for name in ("loss", "time")]
+    return Chapter("What to do instead", text, figures, solver_table(found))
+
+
+def _curves(portfolio: Portfolio, budget: float, name: str) -> Illustration:
+    curves = next(iter(illustrate_portfolio(portfolio, budget, ["exact", "greedy"])))
+    return curves._replace(name=name)
+
+
+def _efforts(portfolio: Portfolio, solution: Solution) -> str:
+    return ", ".join(f"{name} {e:.0f}" for name, e in zip(portfolio.names, solution.effort, strict=True))
+
+
+def _proof(solution: Solution) -> str:
+    if not solution.proved:
+        return f"no allocation can return more than {float(solution.bound):.1f}"
+    return "no allocation can return more, which is proved"
+
+
+def _by_point(found: list[Found], solver: str, metric: str) -> dict[tuple[float, float], float]:
+    """Means by budget and skew."""
+    return {
+        (float(f.settings["budget"]), float(f.settings["scenario.skew"])): float(f.summary.mean)
+        for f in found
+        if f.solver == solver and f.metric == metric
+    }
+
+
+def _crossing(chances: dict[tuple[float, float], float], skew: float) -> str:
+    """At which budgets of the grid most portfolios have a project at the frontier."""
+    most = [budget for (budget, own), chance in sorted(chances.items()) if own == skew and chance > 0.5]
+    if not most:
+        return f"At skew {skew:g} most portfolios never have one there."
+    chance = chances[most[0], skew]
+    return f"At skew {skew:g} most portfolios have one there from a budget of {most[0]:g} on ({chance:.0%})."
+
+
+def _mean(values: dict[tuple[float, float], float]) -> float:
+    return max(sum(values.values()) / len(values), 0.0)

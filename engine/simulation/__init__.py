@@ -1,0 +1,1 @@
+"""Scenarios, and blocks of portfolios drawn from them, solved, measured and reduced."""

@@ -1,0 +1,272 @@
+"""Monte Carlo: blocks of portfolios, drawn, solved, measured and reduced under jit.
+
+The unit of work is a block: a fixed number of portfolios with consecutive indices. Its result is a pure
+function of (source, budget, solvers, seed, block index). Blocks, of one study or of studies that are alike,
+run side by side: one on each device, or on one CPU one for each core, since a compiled function keeps about
+one busy. Each runs the code of a single device, so its result has the same bits however many run; sharded
+over a mesh, code is compiled otherwise for several devices than for one, and rounds otherwise. Nothing but
+summaries leaves a device unless records are asked for, so memory does not grow with the number of portfolios.
+
+Everything is compiled before the first block, and timed apart from it. A block that does not fit a device's
+memory is solved in halves, quarters and so on, and reduced as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import SingleDeviceSharding
+from jaxtyping import Array
+
+from engine.allocation.allocate import solves_exactly
+from engine.model.portfolio import Portfolio
+from engine.simulation.metrics import METRICS, measure
+from engine.simulation.point import REFERENCE, Source, Study
+from engine.simulation.scenarios import portfolio_key
+from engine.simulation.summaries import Summary, merge, summarise
+from engine.solvers.registry import SOLVERS
+from engine.solvers.solution import NOT_FINITE, SOLVED, Solution
+
+Unit = tuple[Study, int]
+
+
+@dataclass
+class Block:
+    """One block's summaries and seconds by solver, and its records where asked for.
+
+    `failed` counts the portfolios that were not solved; `broken` lists those of them, by index, whose total
+    return is not a finite number.
+    """
+
+    index: int
+    count: int
+    summaries: dict[str, dict[str, Summary]] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+    broken: dict[str, list[int]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    records: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    """What a study found: summaries by solver and metric, counts of failures, seconds of each solver."""
+
+    summaries: dict[str, dict[str, Summary]] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    compile_seconds: float = 0.0
+    done: int = 0
+
+    def add(self, block: Block) -> None:
+        """Merge a block in; blocks are merged in index order."""
+        self.done += block.count
+        for name, found in block.summaries.items():
+            before = self.summaries.get(name, {})
+            self.summaries[name] = {m: merge(before.get(m), found[m]) for m in METRICS}
+            self.failed[name] = self.failed.get(name, 0) + block.failed[name]
+            self.seconds[name] = self.seconds.get(name, 0.0) + block.seconds[name]
+
+    def rate(self, solver: str) -> float:
+        """Portfolios per second of this solver, compilation apart."""
+        return self.done / self.seconds[solver] if self.seconds.get(solver) else float("nan")
+
+
+class Code(NamedTuple):
+    """What is compiled for a device; see `Simulation._compile`."""
+
+    draw: Callable[..., Portfolio]
+    solve: dict[str, Callable[..., tuple[Solution, Array]]]
+    measure: Callable[..., dict[str, Array]]
+    reduce: Callable[..., dict[str, Summary]]
+    bytes: int
+
+
+def lanes() -> list[jax.Device]:
+    """Where blocks run side by side: this process's devices, or its one CPU as often as it has cores."""
+    devices = jax.local_devices()
+    alone = len(devices) == 1 and devices[0].platform == "cpu"
+    return devices * len(os.sched_getaffinity(0)) if alone else devices
+
+
+class Simulation:
+    """A study compiled for this process's devices; it runs any study of the same kind.
+
+    **Arguments:** `records`, whether blocks keep what is measured of every portfolio; `parts`, into how many
+    pieces a block is split to fit a device's memory.
+
+    **Raises:** `ValueError` at trace time for an option that a solver refuses.
+    """
+
+    def __init__(self, study: Study, records: bool = False, parts: int = 1) -> None:
+        self.study = study
+        self.records = records
+        self.parts = parts
+        self.lanes = lanes()
+        self.compile_seconds = 0.0
+        self._float64 = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+        self._compile_all()
+
+    @property
+    def bytes(self) -> int:
+        """How much memory a block takes on its device."""
+        return max(code.bytes for code in self._code.values())
+
+    @property
+    def _size(self) -> int:
+        """How many portfolios are solved at once."""
+        return -(-self.study.block // self.parts)
+
+    def _compile_all(self) -> None:
+        begin = time.perf_counter()
+        self._code = {device: self._compile(device) for device in dict.fromkeys(self.lanes)}
+        self.compile_seconds += time.perf_counter() - begin
+
+    def _compile(self, device: jax.Device) -> Code:
+        study = self.study
+        here = SingleDeviceSharding(device)
+
+        def draw(source: Source, seed: Array, indices: Array) -> Portfolio:
+            return jax.vmap(lambda j: source.draw(portfolio_key(seed, j), study.dtype))(indices)
+
+        def solve(name: str, portfolios: Portfolio, budget: Array) -> tuple[Solution, Array]:
+            solver = partial(SOLVERS[name], lattice=study.lattice, **study.solvers[name])
+            if solves_exactly(name, portfolios.cost):
+                portfolios, budget = _cast((portfolios, budget), np.dtype(np.float64))
+            solution = _cast(jax.vmap(lambda p: solver(p, budget))(portfolios), study.dtype)
+            return solution, jnp.where(solution.proved, solution.value, jnp.nan)
+
+        def measure_all(
+            portfolios: Portfolio, budget: Array, solution: Solution, optimum: Array
+        ) -> dict[str, Array]:
+            return jax.vmap(measure, in_axes=(0, None, 0, 0))(portfolios, budget, solution, optimum)
+
+        def reduce(metrics: dict[str, Array], status: Array, count: Array) -> dict[str, Summary]:
+            counted = (jnp.arange(study.block, dtype=count.dtype) < count) & (status == SOLVED)
+            return {name: summarise(values, counted) for name, values in metrics.items()}
+
+        def place(tree: Any, size: int = self._size) -> Any:
+            shape_of = lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype, sharding=here)  # noqa: E731
+            return jax.tree.map(shape_of, tree)
+
+        def lower(function: Callable[..., Any], *arguments: Any) -> Any:
+            return jax.jit(function).lower(*arguments)
+
+        lowered = [lower(draw, *self._inputs(device, study, 0, 0))]
+        portfolios, budget = place(lowered[0].out_info), self._budget(device, study)
+        lowered += [lower(partial(solve, name), portfolios, budget) for name in study.solvers]
+        solution, optimum = place(lowered[-1].out_info)
+        lowered.append(lower(measure_all, portfolios, budget, solution, optimum))
+        whole = place((lowered[-1].out_info, solution.status), study.block)
+        lowered.append(lower(reduce, *whole, jax.device_put(np.int32(0), device)))
+        steps = [step.compile() for step in lowered]
+        sizes = [found for step in steps if (found := step.memory_analysis())]
+        most = [f.temp_size_in_bytes + f.argument_size_in_bytes + f.output_size_in_bytes for f in sizes]
+        solvers = dict(zip(study.solvers, steps[1:-2], strict=True))
+        return Code(steps[0], solvers, steps[-2], steps[-1], max(most, default=0))
+
+    def _inputs(self, device: jax.Device, study: Study, index: int, part: int) -> Any:
+        """What one part of a block is drawn from; portfolios past the last too, which keeps the shape."""
+        first = index * study.block + part * self._size
+        indices = (first + np.arange(self._size)).astype(np.uint32)
+        return jax.device_put((study.source, np.uint32(study.seed), indices), device)
+
+    def _budget(self, device: jax.Device, study: Study) -> Array:
+        return jax.device_put(np.asarray(study.budget, study.dtype), device)
+
+    def draw(self, unit: Unit, part: int = 0, lane: int = 0) -> Portfolio:
+        """The portfolios of one part of a block, with a leading axis."""
+        device = self.lanes[lane]
+        return self._code[device].draw(*self._inputs(device, *unit, part))
+
+    def blocks(self, units: Sequence[Unit]) -> list[Block]:
+        """Draw, solve, measure and reduce up to one block a lane; in smaller parts if memory runs out."""
+        while True:
+            try:
+                return self._blocks(units)
+            except jax.errors.JaxRuntimeError as error:
+                if "RESOURCE_EXHAUSTED" not in str(error) or self.parts >= self.study.block:
+                    raise
+                self.parts *= 2
+            self._compile_all()
+
+    def _blocks(self, units: Sequence[Unit]) -> list[Block]:
+        numbers = range(len(units))
+        if len(units) == 1:
+            return [self._block(units[0], 0, 1)]
+        with ThreadPoolExecutor(len(units)) as pool:
+            return list(pool.map(lambda lane: self._block(units[lane], lane, len(units)), numbers))
+
+    def _block(self, unit: Unit, lane: int, together: int) -> Block:
+        """One block, of so many that run together and share the time."""
+        study, index = unit
+        block = Block(index, min(study.block, study.portfolios - index * study.block))
+        found: dict[str, list[dict[str, Array]]] = {name: [] for name in study.solvers}
+        with jax.enable_x64(self._float64):  # which is each thread's own setting
+            for part in range(self.parts):
+                for name, columns, seconds in self._solve_part(unit, part, lane):
+                    found[name].append(columns)
+                    block.seconds[name] = block.seconds.get(name, 0.0) + seconds / together
+            count = jax.device_put(np.int32(block.count), self.lanes[lane])
+            for name, parts in found.items():
+                self._reduce(block, name, self._join(parts, lane), count, lane)
+        return block
+
+    def _solve_part(self, unit: Unit, part: int, lane: int) -> Iterator[tuple[str, dict[str, Array], float]]:
+        """Each solver's columns for one part of a block, and its seconds; the reference first."""
+        device = self.lanes[lane]
+        code, budget = self._code[device], self._budget(device, unit[0])
+        portfolios = jax.block_until_ready(self.draw(unit, part, lane))
+        optimum = jax.device_put(np.full(self._size, np.nan, self.study.dtype), device)
+        for name in sorted(self.study.solvers, key=lambda name: name != REFERENCE):
+            begin = time.perf_counter()
+            solution, proved = jax.block_until_ready(code.solve[name](portfolios, budget))
+            seconds = time.perf_counter() - begin
+            if name == REFERENCE:
+                optimum = proved
+            columns = dict(code.measure(portfolios, budget, solution, optimum))
+            columns["status"] = solution.status
+            if self.records:
+                columns |= {"spent": solution.spent, "effort": solution.effort}
+            yield name, columns, seconds
+
+    def _join(self, parts: list[dict[str, Array]], lane: int) -> dict[str, Array]:
+        """The columns of a whole block."""
+        if len(parts) == 1:
+            return parts[0]
+        whole = jax.tree.map(lambda *a: np.concatenate(list(map(np.asarray, a)))[: self.study.block], *parts)
+        return jax.device_put(whole, self.lanes[lane])
+
+    def _reduce(self, block: Block, name: str, columns: dict[str, Array], count: Array, lane: int) -> None:
+        """Note what a block's columns come to."""
+        reduce = self._code[self.lanes[lane]].reduce
+        summaries = reduce({metric: columns[metric] for metric in METRICS}, columns["status"], count)
+        block.summaries[name] = jax.tree.map(np.asarray, summaries)
+        status = np.asarray(columns["status"])[: block.count]
+        block.failed[name] = int(np.sum(status != SOLVED))
+        first = block.index * self.study.block
+        block.broken[name] = [first + int(j) for j in np.flatnonzero(status == NOT_FINITE)]
+        if self.records:
+            block.records[name] = {n: np.asarray(column)[: block.count] for n, column in columns.items()}
+
+    def run(self) -> Iterator[tuple[Block, Outcome]]:
+        """Block after block of the study itself, each with the outcome so far."""
+        outcome = Outcome(compile_seconds=self.compile_seconds)
+        for start in range(0, self.study.blocks, len(self.lanes)):
+            stop = min(start + len(self.lanes), self.study.blocks)
+            for block in self.blocks([(self.study, i) for i in range(start, stop)]):
+                outcome.add(block)
+                yield block, outcome
+
+
+def _cast(tree: Any, dtype: np.dtype) -> Any:
+    """All real arrays in this dtype."""
+    return jax.tree.map(lambda a: a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree)

@@ -1,0 +1,65 @@
+"""What a scenario is made of, typed: the priors of its curves and parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass
+class PriorConfig:
+    """A distribution of one parameter; numbers may be lists, one entry a project (or a stage).
+
+    `dist` is one of fixed (value), uniform and loguniform (low, high), normal (mean, sd), lognormal
+    (median, sigma: the standard deviation of the logarithm), choice (values, equally likely), and absent,
+    for a part that a portfolio can do without.
+    """
+
+    dist: str = "fixed"
+    value: Any = None
+    low: Any = None
+    high: Any = None
+    mean: Any = None
+    sd: Any = None
+    median: Any = None
+    sigma: Any = None
+    values: Any = None
+
+
+def absent() -> PriorConfig:
+    """The prior of a part that portfolios of the scenario do not have."""
+    return PriorConfig(dist="absent")
+
+
+@dataclass
+class FamilyConfig:
+    """The prior of one curve family: how large its share of the projects is, and its parameters."""
+
+    share: float = 1.0
+    parameters: dict[str, PriorConfig] = field(default_factory=dict)
+
+
+@dataclass
+class ScenarioConfig:
+    """A joint prior over portfolios; for what the parts mean see `engine.Portfolio`."""
+
+    name: str = MISSING
+    description: str = ""
+    projects: int = MISSING
+    names: list[str] | None = None
+    budget: float = MISSING
+    curves: dict[str, FamilyConfig] = field(default_factory=dict)
+    draws: str | None = None
+    skew: float | None = None
+    weight: PriorConfig = field(default_factory=absent)
+    cost: PriorConfig = field(default_factory=absent)
+    lower: PriorConfig = field(default_factory=absent)
+    upper: PriorConfig = field(default_factory=absent)
+    startup: PriorConfig = field(default_factory=absent)
+    success: PriorConfig = field(default_factory=absent)
+    curvature: PriorConfig = field(default_factory=absent)
+    threshold: PriorConfig = field(default_factory=absent)
+    reach: PriorConfig = field(default_factory=absent)
+    cuts: list[float] = field(default_factory=lambda: [0.5, 0.75, 0.9])

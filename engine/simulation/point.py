@@ -1,0 +1,55 @@
+"""What is simulated: a source of portfolios, a budget and the solvers that share them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from engine.model.portfolio import Portfolio
+from engine.solvers.lattice import Lattice
+
+REFERENCE = "exact"
+
+
+class Source(Protocol):
+    """Where portfolios come from: a scenario, or a test problem; a pytree."""
+
+    @property
+    def projects(self) -> int:
+        """The number of projects."""
+
+    def draw(self, key: Array, dtype: jnp.dtype | type = ...) -> Portfolio:
+        """A random portfolio."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is simulated: the portfolios of a source at a budget, by named solvers with their options."""
+
+    source: Source
+    budget: float
+    solvers: dict[str, dict[str, Any]]
+    lattice: Lattice
+    seed: int
+    portfolios: int
+    block: int
+    dtype: np.dtype
+
+    @property
+    def blocks(self) -> int:
+        """The number of blocks; the last may be partly filled."""
+        return -(-self.portfolios // self.block)
+
+    @property
+    def kind(self) -> Hashable:
+        """What code is compiled for: studies of one kind differ in traced numbers only."""
+        leaves, structure = jax.tree.flatten(self.source)
+        shapes = tuple((np.shape(a), np.result_type(a)) for a in leaves)
+        solvers = tuple((name, tuple(sorted(options.items()))) for name, options in self.solvers.items())
+        return structure, shapes, solvers, self.lattice, self.block, self.dtype

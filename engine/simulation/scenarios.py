@@ -1,0 +1,232 @@
+"""Scenarios: joint priors over portfolios.
+
+A `Scenario` is a pytree whose numbers are arrays, so that a sweep varies them without a new compilation;
+the number of projects, the families and the kinds of distribution are static. Portfolio j of a seed is
+`scenario.draw(portfolio_key(seed, j))`: it depends on nothing else. Every parameter has a key of its own,
+derived from its name, so scenarios that differ in one prior share all other random numbers, and their
+portfolios with the same j can be compared in pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import register_dataclass
+from jaxtyping import Array
+
+from engine.files.draws import read_draws
+from engine.model.curves import FAMILIES
+from engine.model.curves.base import Curve
+from engine.model.curves.concave import Power
+from engine.model.curves.mixture import Mixture
+from engine.model.portfolio import STAGE_CUTS, Portfolio
+from engine.simulation.config import ScenarioConfig
+from engine.simulation.priors import Prior, build_prior, check_prior, finite, named, static
+
+MOST_PROJECTS = 100_000
+
+
+SORTED_STAGES = ("start", "base")
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Scenario:
+    """A joint prior over portfolios of `projects` projects; see `ScenarioConfig` for the parts."""
+
+    projects: int = field(metadata={"static": True})
+    families: tuple[str, ...] = field(metadata={"static": True})
+    stages: int = field(metadata={"static": True})
+    shares: Array | np.ndarray
+    curves: tuple[dict[str, Prior], ...]
+    parts: dict[str, Prior]
+    skew: Array | np.ndarray | None = None
+    names: tuple[str, ...] = static(())
+    cuts: tuple[float, ...] = static(STAGE_CUTS)
+    fitted: tuple[dict[str, np.ndarray], ...] | None = None
+    choice: Array | np.ndarray | None = None
+
+    def draw(self, key: Array, dtype: jnp.dtype | type = float) -> Portfolio:
+        """One portfolio."""
+        kind = jnp.zeros((), dtype).dtype
+        parts = {n: p.sample(named(key, n), (self.projects,), kind) for n, p in self.parts.items()}
+        if self.skew is not None:
+            rank = jnp.arange(1, self.projects + 1, dtype=kind)
+            zipf = jnp.exp(-jnp.asarray(self.skew, kind) * jnp.log(rank))
+            parts["weight"] = parts.get("weight", 1.0) * zipf / jnp.mean(zipf)
+        return Portfolio(curves=self._draw_curves(key, kind), names=self.names, cuts=self.cuts, **parts)
+
+    def costs(self) -> np.ndarray | None:
+        """All unit costs that can occur; an interval is stood for by its ends and one odd cost between."""
+        prior = self.parts.get("cost")
+        if prior is None:
+            return None
+        low, high = prior.support()
+        return (
+            np.ravel(prior.a)
+            if prior.kind in ("fixed", "choice")
+            else np.array([low, low + (high - low) / math.pi, high])
+        )
+
+    def upper(self) -> float:
+        """The largest upper bound on effort that can occur."""
+        return self.parts["upper"].support()[1] if "upper" in self.parts else math.inf
+
+    def _draw_curves(self, key: Array, dtype: jnp.dtype) -> Curve:
+        if self.fitted is not None:
+            return self._draw_fitted(key, dtype)
+        pairs = zip(self.families, self.curves, strict=True)
+        curves = [self._draw_family(name, priors, named(key, name), dtype) for name, priors in pairs]
+        if len(curves) == 1:
+            return curves[0]
+        uniform = jax.random.uniform(named(key, "family"), (self.projects,), dtype)
+        ends = jnp.cumsum(jnp.asarray(self.shares, dtype))[:-1] / jnp.sum(jnp.asarray(self.shares, dtype))
+        choice = jnp.sum(uniform[:, None] >= ends[None], axis=1).astype(jnp.int32)
+        return Mixture(tuple(curves), choice)
+
+    def _draw_fitted(self, key: Array, dtype: jnp.dtype) -> Curve:
+        """Each project's curve is one of its draws: all of its numbers from the same one."""
+        assert self.fitted is not None
+        count = next(iter(self.fitted[0].values())).shape[0]
+        index = jax.random.randint(named(key, "draw"), (self.projects,), 0, count)
+        own = lambda a: jnp.asarray(a, dtype)[index, jnp.arange(self.projects)]  # noqa: E731
+        pairs = zip(self.families, self.fitted, strict=True)
+        curves = [FAMILIES[name](**{n: own(a) for n, a in numbers.items()}) for name, numbers in pairs]
+        return curves[0] if len(curves) == 1 else Mixture(tuple(curves), jnp.asarray(self.choice))
+
+    def _draw_family(self, name: str, priors: dict[str, Prior], key: Array, dtype: jnp.dtype) -> Curve:
+        family, drawn = FAMILIES[name], {}
+        for parameter, prior in priors.items():
+            staged = parameter != "baseline" and family.parameters()[parameter].metadata["axes"]
+            shape = (self.projects, self.stages) if staged else (self.projects,)
+            values = prior.sample(named(key, parameter), shape, dtype)
+            drawn[parameter] = jnp.sort(values, axis=-1) if staged and parameter in SORTED_STAGES else values
+        return family(**drawn)
+
+
+def portfolio_key(seed: int | Array, index: int | Array) -> Array:
+    """The key of portfolio `index` of a seed."""
+    return jax.random.fold_in(jax.random.key(seed), index)
+
+
+def build_scenario(config: ScenarioConfig) -> Scenario:
+    """The scenario that a configuration describes.
+
+    **Raises:** `ValueError` naming the key that cannot be.
+    """
+    if config.draws is not None:
+        return _build_fitted(config)
+    if not 1 <= config.projects <= MOST_PROJECTS:
+        raise ValueError(
+            f"scenario.projects is {config.projects}, expected a whole number from 1 to {MOST_PROJECTS}"
+        )
+    if not config.curves:
+        raise ValueError("scenario.curves is empty, expected at least one family")
+    if config.names is not None and len(config.names) != config.projects:
+        raise ValueError(f"scenario.names has {len(config.names)} names, expected {config.projects}")
+    stages, curves = 1, []
+    for name, family in config.curves.items():
+        if name not in FAMILIES or name == "tabulated":
+            known = ", ".join(f for f in FAMILIES if f != "tabulated")
+            raise ValueError(f"scenario.curves: unknown family {name!r}, expected one of {known}")
+        if not (family.share > 0 and math.isfinite(family.share)):
+            raise ValueError(f"scenario.curves.{name}.share is {family.share}, expected a number above 0")
+        where = f"scenario.curves.{name}.parameters"
+        curves.append({n: build_prior(p, f"{where}.{n}") for n, p in family.parameters.items()})
+        if name == "lifecycle":
+            stages = max(p.a.size for p in curves[-1].values())
+        _check_family(name, curves[-1], config.projects, stages, where)
+    return Scenario(
+        projects=config.projects,
+        families=tuple(config.curves),
+        stages=stages,
+        shares=np.array([f.share for f in config.curves.values()]),
+        curves=tuple(curves),
+        parts=_build_parts(config),
+        skew=None if config.skew is None else np.asarray(finite(config.skew, "scenario.skew")),
+        names=tuple(config.names or ()),
+        cuts=_build_cuts(config.cuts),
+    )
+
+
+def _build_fitted(config: ScenarioConfig) -> Scenario:
+    """A scenario of bootstrap draws, whose names and number of projects are those of the file."""
+    if config.curves:
+        raise ValueError("scenario.curves and scenario.draws are given, expected one of them")
+    names, choice, fitted = read_draws(str(config.draws))
+    if config.projects not in (0, len(names)):
+        raise ValueError(
+            f"scenario.projects is {config.projects}, expected {len(names)}, as in {config.draws}"
+        )
+    config.projects = len(names)
+    return Scenario(
+        projects=len(names),
+        families=tuple(fitted),
+        stages=1,
+        shares=np.ones(len(fitted)),
+        curves=(),
+        parts=_build_parts(config),
+        skew=None if config.skew is None else np.asarray(finite(config.skew, "scenario.skew")),
+        names=names,
+        cuts=_build_cuts(config.cuts),
+        fitted=tuple(fitted.values()),
+        choice=choice,
+    )
+
+
+def _check_family(name: str, priors: dict[str, Prior], projects: int, stages: int, where: str) -> None:
+    known = FAMILIES[name].parameters()
+    for parameter in known:
+        if parameter not in priors:
+            raise ValueError(f"{where}.{parameter} is missing, which family {name} needs")
+    for parameter, prior in priors.items():
+        if parameter == "baseline":
+            check_prior(prior, f"{where}.{parameter}", projects, -math.inf)
+            continue
+        if parameter not in known:
+            raise ValueError(f"{where}.{parameter} is no parameter of {name}, expected {', '.join(known)}")
+        domain = known[parameter].metadata
+        low = -math.inf if domain["any_sign"] else 0.0
+        length = stages if domain["axes"] else projects
+        check_prior(prior, f"{where}.{parameter}", length, low, above=domain["positive"])
+    if FAMILIES[name] is Power:
+        low, high = priors["exponent"].support()
+        sign = priors["scale"].support()
+        rising = low > 0 and high < 1 and sign[0] >= 0
+        if not rising and not (high < 0 and sign[1] <= 0):
+            raise ValueError(
+                f"{where}.exponent lies in [{low:g}, {high:g}], expected within (0, 1), or below 0 with "
+                "a scale of at most 0"
+            )
+
+
+def _build_parts(config: ScenarioConfig) -> dict[str, Prior]:
+    parts = {}
+    for name, item in Portfolio.optional_fields().items():
+        prior_config = getattr(config, name)
+        if prior_config.dist == "absent":
+            continue
+        where = f"scenario.{name}"
+        parts[name] = build_prior(prior_config, where)
+        metadata = item.metadata
+        check_prior(
+            parts[name], where, config.projects, max(metadata["low"], 0.0), metadata["high"], name == "cost"
+        )
+    if "cost" in parts and parts["cost"].support()[0] <= 0:
+        raise ValueError("scenario.cost can draw numbers near 0, expected a prior with a least cost above 0")
+    if "lower" in parts and "upper" in parts:
+        most, least = parts["lower"].support()[1], parts["upper"].support()[0]
+        if most > least:
+            raise ValueError(f"scenario.lower can draw {most:g}, expected at most upper, {least:g}")
+    return parts
+
+
+def _build_cuts(cuts: list[float]) -> tuple[float, ...]:
+    ordered = all(low < high for low, high in zip([0.0, *cuts], [*cuts, 1.0 + 1e-9], strict=True))
+    if not cuts or not ordered:
+        raise ValueError(f"scenario.cuts is {list(cuts)}, expected rising shares between 0 and 1")
+    return tuple(float(c) for c in cuts)

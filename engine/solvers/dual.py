@@ -1,0 +1,194 @@
+"""Lagrangian upper bounds, and the best responses to a price that they are made of.
+
+    L(λ) = Σ_i max_x [w_i R_i(f_i(x)) − λ c_i x] + λ B  ≥  V*          for every price λ ≥ 0
+
+with x over whole units within the bounds (integer bound) or over all efforts within them (real bound,
+which is at least the integer one). L is convex; its minimum is found by bisection on whether the best
+responses can be afforded. For concave curves the minimum equals the optimum; for S-shaped and
+staged ones it is the optimum of their concave envelopes.
+
+Sources: Everett (1963), "Generalized Lagrange multiplier method"; Fox (1966); Udell & Boyd (2013) for the
+concave envelopes of S-shaped curves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool
+
+from engine.model.curves.base import Vector
+from engine.model.portfolio import Portfolio
+from engine.solvers.batching import choose
+from engine.solvers.lattice import Lattice
+from engine.solvers.responses import (
+    Response,
+    Scalar,
+    effort_bounds,
+    real_response,
+    unit_bounds,
+    unit_response,
+)
+from engine.solvers.solution import budget_slack
+
+MOST_CHORDS = 64
+
+
+class Dual(NamedTuple):
+    """The minimum of L: its price, its value, and the best responses on either side of the budget."""
+
+    price: Scalar
+    bound: Scalar
+    inside: Vector
+    outside: Vector
+
+
+class Bracket(NamedTuple):
+    """Adjacent prices and the efforts on either side of the budget: `inside` affordable, `outside` not."""
+
+    low: Scalar
+    high: Scalar
+    inside: Vector
+    outside: Vector
+
+
+def bisect_price(
+    respond: Callable[[Scalar], Vector],
+    affordable: Callable[[Vector], Bool[Array, ""]],
+    idle: Vector,
+    between: tuple[Scalar, Scalar] | None = None,
+    steps: int | None = None,
+) -> Bracket:
+    """Bisect the price between the efforts that can be afforded and those that cannot.
+
+    Over the bit patterns of positive floats: it ends at adjacent numbers, whatever the prices' scale.
+    `idle` is the effort at the highest price. Where every price is affordable, low is the smallest normal
+    number. The efforts are those the search itself met: recomputed, they could differ by a rounding.
+    `between` and `steps` narrow and shorten the search; high stays affordable.
+    """
+    dtype = idle.dtype
+    limits = jnp.finfo(dtype)
+    kind = {4: jnp.int32, 8: jnp.int64}[dtype.itemsize]
+    to_bits = lambda x: jax.lax.bitcast_convert_type(jnp.asarray(x, dtype), kind)  # noqa: E731
+    to_float = lambda b: jax.lax.bitcast_convert_type(b, dtype)  # noqa: E731
+
+    def halve(_: int, bracket: Bracket) -> Bracket:
+        middle = bracket.low + (bracket.high - bracket.low) // 2
+        effort = respond(to_float(middle))
+        ok = affordable(effort)
+        return Bracket(
+            jnp.where(ok, bracket.low, middle),
+            jnp.where(ok, middle, bracket.high),
+            jnp.where(ok, effort, bracket.inside),
+            jnp.where(ok, bracket.outside, effort),
+        )
+
+    low, high = between or (jnp.asarray(limits.tiny, dtype), jnp.asarray(limits.max, dtype))
+    begin = Bracket(to_bits(low), to_bits(high), idle, respond(low))
+    bracket = jax.lax.fori_loop(0, steps or 8 * dtype.itemsize - 1, halve, begin)
+    return bracket._replace(low=to_float(bracket.low), high=to_float(bracket.high))
+
+
+def minimise_dual(
+    portfolio: Portfolio,
+    budget: Scalar,
+    limit: Scalar,
+    idle: Vector,
+    respond: Callable[[Scalar], Response],
+) -> Dual:
+    """The least L(λ) over λ ≥ 0, given the best responses to a price; `limit` is what may be spent."""
+    tiny = jnp.asarray(jnp.finfo(portfolio.dtype).tiny, portfolio.dtype)
+    bracket = bisect_price(
+        lambda price: respond(price).effort, lambda effort: portfolio.spend(effort) <= limit, idle
+    )
+    lagrangian = lambda price: jnp.sum(respond(price).payoff) + price * budget  # noqa: E731
+    bound = jnp.minimum(lagrangian(bracket.low), lagrangian(bracket.high))
+    free = bracket.low <= tiny
+    price = jnp.where(free, 0.0, bracket.high)
+    inside = jnp.where(free, bracket.outside, bracket.inside)
+    return Dual(price, bound, inside, bracket.outside)
+
+
+class Line(NamedTuple):
+    """A supporting line of L at some price: total return less spend, and the efforts that give it."""
+
+    value: Scalar
+    spend: Scalar
+    effort: Vector
+
+
+def integer_dual(
+    portfolio: Portfolio, budget: Scalar, lattice: Lattice, most_chords: int = MOST_CHORDS
+) -> Dual:
+    """The Lagrangian dual over whole units, by the chords of its supporting lines.
+
+    Best responses at a price give a line V + λ(B − spend) that supports L there. The next price is where the
+    last affordable and the last unaffordable line meet; once the response there spends as one of them, that
+    crossing is the minimum: found in a dozen evaluations where bisection takes sixty. The search may be
+    rough, since L(λ) is a bound at every λ; the bound itself is evaluated in full at the end.
+
+    Source: Eisner & Severance (1976) for lines and crossings of parametric problems; Kelley (1960).
+    """
+    least, most = unit_bounds(portfolio, budget, lattice)
+    respond = unit_response(portfolio, budget, lattice)
+    search = unit_response(portfolio, budget, lattice, rough=True)
+    limit = budget + budget_slack(budget)
+    tiny = jnp.asarray(jnp.finfo(portfolio.dtype).tiny, portfolio.dtype)
+
+    def line(respond: Callable[[Scalar], Response], price: Scalar) -> Line:
+        effort, payoff = respond(price)
+        spend = portfolio.spend(effort)
+        return Line(jnp.sum(payoff) + price * spend, spend, effort)
+
+    def crossing(inside: Line, outside: Line) -> Scalar:
+        more = outside.spend - inside.spend
+        return jnp.maximum((outside.value - inside.value) / jnp.where(more > 0, more, 1.0), tiny)
+
+    def advance(state: tuple[Line, Line, Array, Array]) -> tuple[Line, Line, Array, Array]:
+        inside, outside, _, step = state
+        found = line(search, jnp.where(step > 0, crossing(inside, outside), tiny))
+        affordable = found.spend <= limit
+        met = (found.spend == inside.spend) | (found.spend == outside.spend)
+        end = jnp.where(step > 0, met, affordable)
+        return choose(affordable, found, inside), choose(affordable, outside, found), end, step + 1
+
+    nothing = Line(portfolio.value(least), portfolio.spend(least), least)
+    inside, outside, ended, steps = jax.lax.while_loop(
+        lambda state: ~state[2] & (state[3] < most_chords),
+        advance,
+        (nothing, nothing, jnp.asarray(False), jnp.int32(0)),
+    )
+    free = ended & (steps == 1)  # even the lowest price is afforded
+    price = jnp.where(free, tiny, crossing(inside, outside))
+    found = line(respond, price)
+    dual = Dual(
+        price=jnp.where(free, 0.0, price),
+        bound=found.value + price * (budget - found.spend),
+        inside=jnp.where(free, found.effort, inside.effort),
+        outside=jnp.where(free, found.effort, outside.effort),
+    )
+    marginal = portfolio.gain(dual.inside) / portfolio.costs()
+    sated = dual.inside >= jnp.floor(portfolio.uppers())
+    return _reprice(dual, marginal, (dual.inside >= most) & ~sated)
+
+
+def real_dual(portfolio: Portfolio, budget: Scalar) -> Dual:
+    """The Lagrangian dual over real effort: the optimum of the concave envelopes."""
+    respond = real_response(portfolio, budget)
+    dual = minimise_dual(portfolio, budget, budget, portfolio.lowers(), respond)
+    _, most = effort_bounds(portfolio, budget)
+    marginal = portfolio.slope(dual.inside) / portfolio.costs()
+    return _reprice(dual, marginal, (dual.inside >= most) & (most < portfolio.uppers()))
+
+
+def _reprice(dual: Dual, marginal: Vector, capped: Bool[Array, " projects"]) -> Dual:
+    """The price where one project takes the whole budget.
+
+    No project is offered more than the budget buys, which tightens the bound; the price of the budget is
+    then what that project would gain beyond.
+    """
+    beyond = jnp.max(jnp.where(capped & jnp.isfinite(marginal), marginal, 0.0))
+    return dual._replace(price=jnp.maximum(dual.price, beyond))

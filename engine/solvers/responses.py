@@ -1,0 +1,233 @@
+"""Best responses to a price: what each project takes if effort costs that much, whole or real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from engine.model.curves.base import Vector
+from engine.model.portfolio import Portfolio, concave_utility
+from engine.solvers.batching import choose
+from engine.solvers.lattice import Lattice
+from engine.solvers.solution import budget_slack
+
+Scalar = Float[Array, ""]
+
+
+TANGENT_STEPS = 48
+
+
+LEVELS_PER_CANDIDATE = 64
+
+
+class Response(NamedTuple):
+    """The effort that is best at a price, and what it pays net of the price, per project."""
+
+    effort: Vector
+    payoff: Vector
+
+
+# Whole units.
+
+
+def unit_bounds(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> tuple[Vector, Vector]:
+    """The least and most whole units of each project: its bounds, and what the whole budget buys."""
+    affordable = jnp.floor((budget + budget_slack(budget)) / portfolio.costs())
+    most = jnp.minimum(jnp.minimum(jnp.floor(portfolio.uppers()), affordable), float(lattice.units))
+    least = jnp.ceil(portfolio.lowers())
+    return least, jnp.maximum(most, least)
+
+
+def units_above(portfolio: Portfolio, price: Scalar, least: Vector, most: Vector) -> Vector:
+    """How many units of each project gain at least the price: diminishing portfolios only.
+
+    The slope at x brackets the gains on either side of it, so the count is floor(x) or one more; one
+    comparison of gains settles which, and a second one repairs a rounding of x.
+    """
+    priced = price * portfolio.costs()
+    inverse = portfolio.curves.inverse_slope(priced / portfolio.stakes())  # type: ignore[attr-defined]
+    units = jnp.clip(jnp.floor(inverse), least, most)
+    more = (portfolio.gain(units) >= priced) & (units < most)
+    fewer = (units > least) & (portfolio.gain(jnp.maximum(units - 1.0, 0.0)) < priced)
+    return jnp.where(more, units + 1.0, jnp.where(fewer, units - 1.0, units))
+
+
+def unit_response(
+    portfolio: Portfolio, budget: Scalar, lattice: Lattice, *, rough: bool = False
+) -> Callable[[Scalar], Response]:
+    """The best response in whole units; the least effort on a tie.
+
+    By inverse slope where returns diminish, among the whole units around the curve's own candidates where
+    those are few, else by enumeration of all levels. A `rough` one may look for candidates in float32.
+    """
+    least, most = unit_bounds(portfolio, budget, lattice)
+    costs = portfolio.costs()
+    if portfolio.diminishing:
+
+        def respond(price: Scalar) -> Response:
+            effort = units_above(portfolio, price, least, most)
+            return Response(effort, portfolio.returns(effort) - price * costs * effort)
+
+        return respond
+
+    if few_candidates(portfolio, lattice):
+        returns_at = jax.vmap(portfolio.returns)
+
+        def compare(price: Scalar) -> Response:
+            levels = candidate_units(portfolio, price, least, most, rough=rough)
+            return _best(levels, returns_at(levels), (price * costs)[None] * levels)
+
+        return compare
+
+    levels = jnp.arange(lattice.units + 1, dtype=portfolio.dtype)
+    table = jnp.where(levels[:, None] <= most[None], portfolio.table(lattice.units).T, -jnp.inf)
+
+    def enumerate_levels(price: Scalar) -> Response:
+        best = _best(levels[:, None], table, (price * costs)[None] * levels[:, None])
+        return best._replace(effort=jnp.minimum(best.effort, most))
+
+    return enumerate_levels
+
+
+def _best(
+    levels: Float[Array, "levels _"],
+    returns: Float[Array, "levels projects"],
+    spend: Float[Array, "levels projects"],
+) -> Response:
+    """The largest payoff of each project, and the least level that has it, up to rounding.
+
+    A compiler may compute the payoffs once for their maximum and once more for the comparison, and round them
+    differently, so that none equals the maximum.
+    """
+    payoffs = returns - spend
+    payoff = jnp.max(payoffs, axis=0)
+    slack = 4.0 * float(jnp.finfo(payoffs.dtype).eps) * (jnp.abs(returns) + spend)
+    near = (payoffs >= payoff[None] - slack) & jnp.isfinite(returns)
+    return Response(jnp.min(jnp.where(near, levels, jnp.inf), axis=0), payoff)
+
+
+def few_candidates(portfolio: Portfolio, lattice: Lattice) -> bool:
+    """Whether comparing the curve's own candidates is less work than enumerating all levels.
+
+    A utility moves the maximisers away from those that the curve names, so it leaves enumeration.
+    """
+    if portfolio.curvature is not None or portfolio.threshold is not None:
+        return False
+    candidates = jax.eval_shape(portfolio.curves.maximisers, portfolio.costs()).shape[0]
+    return candidates * LEVELS_PER_CANDIDATE <= lattice.units
+
+
+def candidate_units(
+    portfolio: Portfolio, price: Scalar, least: Vector, most: Vector, *, rough: bool = False
+) -> Float[Array, "candidates projects"]:
+    """The whole units among which returns less the price are largest: on either side of each maximiser.
+
+    Between two maximisers a curve is the upper envelope of pieces each of which falls away from its own
+    maximiser or is convex, so no other whole unit can pay more.
+    """
+    curves, asked = portfolio.curves, price * portfolio.costs() / portfolio.stakes()
+    if rough:
+        lowest = float(jnp.finfo(jnp.float32).tiny)
+        curves, asked = jax.tree.map(_in_float32, (curves, jnp.maximum(asked, lowest)))
+    efforts = jax.vmap(portfolio.effort_to)(curves.maximisers(asked).astype(portfolio.dtype))
+    down = jnp.clip(jnp.floor(efforts), least[None], most[None])
+    up = jnp.clip(jnp.floor(efforts) + 1.0, least[None], most[None])
+    return jnp.concatenate([least[None], down, up])
+
+
+def _in_float32(array: Array) -> Array:
+    return array.astype(jnp.float32) if jnp.issubdtype(array.dtype, jnp.floating) else array
+
+
+# Real effort.
+
+
+def effort_bounds(portfolio: Portfolio, budget: Scalar) -> tuple[Vector, Vector]:
+    """The least and most effort of each project: its bounds, and what the whole budget buys."""
+    least = portfolio.lowers()
+    return least, jnp.maximum(jnp.minimum(portfolio.uppers(), budget / portfolio.costs()), least)
+
+
+def real_response(portfolio: Portfolio, budget: Scalar) -> Callable[[Scalar], Response]:
+    """The best response in real effort, among the candidates that each family names.
+
+    A threshold splits the choice in two: stay at the lower bound, or go at least as far as it takes to be
+    paid. A concave utility R is met by its tangents, R(p) ≤ R(q) + R'(q)(p − q): each gives a payoff for a
+    curve of the family itself, rescaled, and the least of them, found by bisection on q, is the payoff
+    reported. It is never below the true one, and equals it where f is concave.
+    """
+    least, most = effort_bounds(portfolio, budget)
+    costs, stakes = portfolio.costs(), portfolio.stakes()
+    paid_from = least
+    if portfolio.threshold is not None:
+        paid_from = jnp.maximum(portfolio.threshold_effort(most), least)
+    payable = paid_from <= most
+    start = jnp.where(payable, paid_from, least)
+
+    # Candidates are scored on the curve itself, past the start-up cost: adding that cost and taking it off
+    # again may fall a rounding short of a jump.
+    begin, end = portfolio.effective(start), portfolio.effective(most)
+
+    def best(price: Vector, worth: Vector) -> Response:
+        """The maximum of worth·f(x) − price·x over [start, most], per project."""
+        candidates = jnp.clip(portfolio.curves.maximisers(price / worth), begin[None], end[None])
+        candidates = jnp.concatenate([begin[None], candidates, end[None]])
+
+        def score_one(candidate: Vector) -> tuple[Vector, Vector]:
+            effort = portfolio.effort_to(candidate)
+            effort = jnp.where(candidate > begin, jnp.minimum(effort, most), start)
+            return effort, worth * portfolio.curves.value(candidate) - price * effort
+
+        efforts, score = jax.vmap(score_one)(candidates)
+        at = jnp.argmax(score, axis=0)[None]
+        pick = lambda table: jnp.take_along_axis(table, at, axis=0)[0]  # noqa: E731
+        return Response(pick(efforts), pick(score))
+
+    def respond(price: Scalar) -> Response:
+        priced = price * costs
+        if portfolio.curvature is None:
+            response = best(priced, stakes)
+        else:
+            response = _tangent_response(portfolio, priced, best, start, most)
+        if portfolio.threshold is not None:
+            stay = portfolio.returns(least) - priced * least
+            leave = payable & (response.payoff > stay)
+            response = choose(leave, response, Response(least, stay))
+        return response
+
+    return respond
+
+
+def _tangent_response(
+    portfolio: Portfolio,
+    priced: Vector,
+    best: Callable[[Vector, Vector], Response],
+    start: Vector,
+    most: Vector,
+) -> Response:
+    """Best response under a concave utility: the tangent whose own maximiser touches it, by bisection."""
+    assert portfolio.curvature is not None
+    curvature, stakes = portfolio.curvature, portfolio.stakes()
+
+    def touch(q: Vector) -> tuple[Response, Vector]:
+        steepness = jnp.exp(-curvature * q)
+        response = best(priced, stakes * steepness)
+        offset = stakes * (concave_utility(curvature, q) - steepness * q)
+        return Response(response.effort, response.payoff + offset), portfolio.performance(response.effort)
+
+    def halve(_: int, bracket: tuple[Vector, Vector]) -> tuple[Vector, Vector]:
+        low, high = bracket
+        middle = 0.5 * (low + high)
+        above = touch(middle)[1] > middle
+        return jnp.where(above, middle, low), jnp.where(above, high, middle)
+
+    ends = portfolio.performance(start), portfolio.performance(most)
+    bracket = jnp.minimum(*ends), jnp.maximum(*ends)
+    low, high = jax.lax.fori_loop(0, TANGENT_STEPS, halve, bracket)
+    (one, _), (other, _) = touch(low), touch(high)
+    smaller = one.payoff <= other.payoff
+    return choose(smaller, one, other)

@@ -1,0 +1,54 @@
+"""The configuration of a study, typed: every key that a YAML file or an override may set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+from engine.simulation.config import ScenarioConfig
+
+
+@dataclass
+class MonteCarloConfig:
+    """How many portfolios, from which seed, in blocks of what size and precision, stored where."""
+
+    portfolios: int = 10_000
+    seed: int = 0
+    block: int = 1024
+    dtype: str = "float64"
+    output: str = MISSING
+    records: bool = False
+
+
+@dataclass
+class RunConfig:
+    """`engine run`."""
+
+    scenario: ScenarioConfig = field(default_factory=ScenarioConfig)
+    budget: float = MISSING
+    solver: dict[str, Any] = field(default_factory=dict)
+    run: MonteCarloConfig = field(default_factory=MonteCarloConfig)
+
+
+@dataclass
+class SweepOptions:
+    """What a sweep varies (see `engine.study.grid`), and how this process takes part in it."""
+
+    grid: dict[str, Any] = field(default_factory=dict)
+    zip: list[list[str]] = field(default_factory=list)
+    question: str | None = None
+    dry_run: bool = False
+    retry_failed: bool = False
+    worker: int = 0
+    workers: int = 1
+    coordinator: str | None = None
+    log_seconds: float = 30.0
+
+
+@dataclass
+class SweepConfig(RunConfig):
+    """`engine sweep`."""
+
+    sweep: SweepOptions = field(default_factory=SweepOptions)

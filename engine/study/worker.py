@@ -1,0 +1,244 @@
+"""Sweeps: every block of every point of a grid, computed once, by however many workers, into one store.
+
+The points of a grid are studies with the same number of blocks of the same size; block b of point p has the
+number p·blocks + b. A worker claims blocks, computes as many at a time as it has devices, and commits them.
+It begins with its own share and goes on with what others leave, so that workers which die, or come late,
+leave nothing undone. Points of one kind (`Study.kind`) share their compiled code; to have more of one kind,
+budgets of about the same size count on one lattice.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import time
+from collections import deque
+from collections.abc import Collection, Hashable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+
+from engine.simulation.blocks import Block, Simulation
+from engine.simulation.point import Study
+from engine.study.results import tabulate
+from engine.study.store import Store, StoreError
+from engine.study.sweep import Sweep
+
+CALIBRATION_SECONDS = 20.0
+
+
+# Blocks that are written while the next ones are computed.
+MOST_WRITES = 8
+
+
+@dataclass
+class Estimate:
+    """What a sweep takes: compilations, bytes a device, seconds in all; those of the kinds tried."""
+
+    kinds: int
+    tried: int
+    compile_seconds: float
+    bytes: int
+    seconds: float
+
+
+@dataclass
+class Tally:
+    """What a worker has done: the point it is at, numbers of blocks and portfolios, the blocks that failed;
+    the seconds that it took, compilation apart."""
+
+    point: int = 0
+    blocks: int = 0
+    portfolios: int = 0
+    failed: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+    compilations: int = 0
+    compile_seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Portfolios per second, compilation apart."""
+        return self.portfolios / self.seconds if self.seconds > 0 else math.nan
+
+
+class Worker:
+    """One process at work on a sweep, as number `index` of `count`."""
+
+    def __init__(self, sweep: Sweep, store: Store | None, index: int = 0, count: int = 1) -> None:
+        self.sweep = sweep
+        self.store = store
+        self.index, self.count = index, count
+        self.tally = Tally()
+        self._device = jax.local_devices()[0].device_kind
+        self._parts = store.parts(self._device) if store else 1
+        self._compiled: dict[Hashable, Simulation] = {}
+        self._writes: list[Future[None]] = []
+
+    # Before the start.
+
+    def estimate(self, seconds: float = CALIBRATION_SECONDS) -> Estimate:
+        """Try a block of each kind, as far as so many seconds go, and of one at least; nothing is kept."""
+        begin, tried, taken, most, known = time.perf_counter(), 0, 0.0, 0, 0
+        kinds = self.sweep.kinds()
+        for kind, points in kinds.items():
+            if tried and time.perf_counter() - begin > seconds:
+                break
+            simulation = self._simulation(kind)
+            most = max(most, simulation.bytes)
+            together = min(len(simulation.lanes), self._each())
+            units = [(self.sweep.studies[points[0]], i) for i in range(together)]
+            start = time.perf_counter()
+            self._solve(simulation, units)
+            taken += (time.perf_counter() - start) * len(points) * self._each() / together
+            tried, known = tried + 1, known + len(points)
+        scale = len(self.sweep.studies) / known
+        return Estimate(len(kinds), tried, self.tally.compile_seconds, most, taken * scale)
+
+    def estimate_by_tally(self, done: Collection[int]) -> Estimate:
+        """The same by the blocks that it has computed; `done` were there before."""
+        left = sum(self.sweep.size(n) for n in range(self.sweep.blocks) if n not in done)
+        most = max(simulation.bytes for simulation in self._compiled.values())
+        seconds = left / self.tally.rate if self.tally.portfolios else math.nan
+        tried = len(self._compiled)
+        return Estimate(len(self.sweep.kinds()), tried, self.tally.compile_seconds, most, seconds)
+
+    def _each(self) -> int:
+        return self.sweep.blocks_per_point
+
+    def _numbers(self, point: int) -> range:
+        return range(point * self._each(), (point + 1) * self._each())
+
+    # At work.
+
+    def run(self, retry: bool = False) -> Iterator[Tally]:
+        """Compute what is to do; after every few blocks, the tally so far. It may be left at any time.
+
+        **Arguments:** `retry`, to try again what has failed before.
+
+        **Raises:** `StoreError` where the store cannot be written any more.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            try:
+                settled = -1
+                while settled < self._settled_here:  # blocks of a worker that died are free in the next pass
+                    settled = self._settled_here
+                    for kind, points in self.sweep.kinds().items():
+                        yield from self._run_kind(kind, points, retry, pool)
+            finally:
+                self._finish_writes(0)
+
+    @property
+    def _settled_here(self) -> int:
+        return self.tally.blocks + len(self.tally.failed)
+
+    def _run_kind(
+        self, kind: Hashable, points: list[int], retry: bool, pool: ThreadPoolExecutor
+    ) -> Iterator[Tally]:
+        assert self.store is not None
+        self._finish_writes(0)
+        settled = set(self.store.done()) | set(self.tally.failed if retry else self.store.failed())
+        numbers = [n for point in points for n in self._numbers(point) if n not in settled]
+        # Its own share first; within it, and after it, in order.
+        waiting = deque(sorted(numbers, key=lambda n: (n - self.index) % self.count != 0))
+        while waiting:
+            simulation = self._simulation(kind)
+            claimed: list[int] = []
+            while waiting and len(claimed) < len(simulation.lanes):
+                number = waiting.popleft()
+                if not self.store.claim(number):
+                    continue
+                failed = not retry and self.store.gave_up(number)
+                if failed or self.store.holds(number):  # by another worker, since the look at the folder
+                    self.store.release(number)
+                else:
+                    claimed.append(number)
+            if claimed:
+                self._compute(simulation, claimed, pool)
+                yield self.tally
+
+    def _simulation(self, kind: Hashable) -> Simulation:
+        if kind not in self._compiled:
+            study = self.sweep.studies[self.sweep.kinds()[kind][0]]
+            self._compiled[kind] = simulation = Simulation(study, parts=self._parts)
+            self.tally.compilations += 1
+            self.tally.compile_seconds += simulation.compile_seconds
+        return self._compiled[kind]
+
+    def _compute(self, simulation: Simulation, numbers: list[int], pool: ThreadPoolExecutor) -> None:
+        """Solve claimed blocks and hand them to the writer."""
+        begin = time.perf_counter()
+        units = [self.sweep.unit(number) for number in numbers]
+        self.tally.point = numbers[-1] // self._each()
+        try:
+            solved: list[Block | str] = list(self._solve(simulation, units))
+        except jax.errors.JaxRuntimeError:
+            solved = [self._solve_or_say(simulation, unit) for unit in units]
+        for number, block in zip(numbers, solved, strict=True):
+            self._writes.append(pool.submit(self._write, number, block))
+            broken = isinstance(block, str) or any(block.broken.values())
+            if broken:
+                self.tally.failed.append(number)
+            else:
+                self.tally.blocks += 1
+                self.tally.portfolios += self.sweep.size(number)
+        self._finish_writes(MOST_WRITES)
+        self.tally.seconds += time.perf_counter() - begin
+
+    def _solve(self, simulation: Simulation, units: list[tuple[Study, int]]) -> list[Block]:
+        blocks = simulation.blocks(units)
+        if simulation.parts > self._parts:  # what did not fit once is not tried again
+            self._parts = simulation.parts
+            if self.store:
+                self.store.remember_parts(self._device, self._parts)
+                self.store.log({"message": f"out of memory: blocks are solved in {self._parts} parts"})
+        return blocks
+
+    def _solve_or_say(self, simulation: Simulation, unit: tuple[Study, int]) -> Block | str:
+        try:
+            return self._solve(simulation, [unit])[0]
+        except jax.errors.JaxRuntimeError as error:
+            return str(error).splitlines()[0]
+
+    def _write(self, number: int, block: Block | str) -> None:
+        assert self.store is not None
+        point = number // self._each()
+        settings = self.sweep.settings[point]
+        try:
+            if isinstance(block, str) or any(block.broken.values()):
+                self.store.fail(number, self._failure(number, settings, block))
+                self.store.log({"message": f"block {number} failed"})
+            else:
+                self.store.commit(number, tabulate(point, settings, block))
+                self.store.log({"block": number, "seconds": block.seconds})
+        finally:
+            self.store.release(number)
+
+    def _failure(self, number: int, settings: dict[str, Any], block: Block | str) -> dict[str, Any]:
+        study, index = self.sweep.unit(number)
+        facts = {
+            "block": number,
+            "settings": settings,
+            "seed": study.seed,
+            "first_portfolio": index * study.block,
+            "portfolios": self.sweep.size(number),
+        }
+        if isinstance(block, str):
+            return {**facts, "error": block}
+        not_finite = {solver: indices for solver, indices in block.broken.items() if indices}
+        return {**facts, "error": "the total return is not a finite number", "not_finite": not_finite}
+
+    def _finish_writes(self, most: int) -> None:
+        """Wait until at most so many blocks are still being written."""
+        while len(self._writes) > most:
+            try:
+                self._writes.pop(0).result()
+            except OSError as error:
+                assert self.store is not None
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                advice = "make room" if full else "mend it"
+                raise StoreError(
+                    f"{self.store.folder}: cannot be written ({error.strerror}); what is there is whole: "
+                    f"{advice} and run the same command to go on"
+                ) from None

@@ -1,0 +1,170 @@
+"""Blocks: the same portfolios and summaries whatever the block size, order and number of devices."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from engine import solve
+from engine.simulation.blocks import Block, Outcome, Simulation
+from engine.simulation.metrics import METRICS
+from engine.simulation.point import Study
+from engine.simulation.scenarios import portfolio_key
+from engine.study.plan import plan
+from tests.simulation.test_scenarios import shipped
+
+SOLVERS = "solver=[greedy,density,exact]"
+
+
+def study(*overrides: str, scenario: str = "staged") -> Study:
+    return plan(shipped(scenario, SOLVERS, "budget=40", *overrides))
+
+
+def run(what: Study) -> tuple[list[Block], Outcome]:
+    simulation = Simulation(what, records=True)
+    blocks, outcome = zip(*simulation.run(), strict=True)
+    return list(blocks), outcome[-1]
+
+
+def column(blocks: list[Block], solver: str, name: str) -> np.ndarray:
+    return np.concatenate([block.records[solver][name] for block in blocks])
+
+
+@pytest.fixture(scope="module")
+def reference() -> tuple[list[Block], Outcome]:
+    return run(study("run.portfolios=100", "run.block=32"))
+
+
+def test_another_block_size_gives_the_same_portfolios(reference: Any) -> None:
+    blocks, outcome = run(study("run.portfolios=100", "run.block=50"))
+    for solver in ("greedy", "density", "exact"):
+        for name in ("value", "gap", "effort", "frontier"):
+            expected = column(reference[0], solver, name)
+            assert len(expected) == 100
+            # Values are sums in one order; only vector width may round them differently.
+            np.testing.assert_allclose(column(blocks, solver, name), expected, rtol=1e-12, atol=1e-12)
+        mean = outcome.summaries[solver]["value"].mean
+        np.testing.assert_allclose(mean, reference[1].summaries[solver]["value"].mean, rtol=1e-12)
+
+
+def test_the_summaries_are_those_of_the_records(reference: Any) -> None:
+    blocks, outcome = reference
+    assert outcome.done == 100
+    for solver, summaries in outcome.summaries.items():
+        for metric in METRICS:
+            values = column(blocks, solver, metric)
+            assert summaries[metric].count == 100
+            np.testing.assert_allclose(summaries[metric].mean, values.mean(), rtol=1e-12, atol=1e-14)
+
+
+def test_blocks_solve_what_the_scenario_draws(reference: Any) -> None:
+    what = study()
+    keys = jax.vmap(lambda j: portfolio_key(0, j))(np.arange(100, dtype=np.uint32))
+    portfolios = jax.vmap(lambda key: what.source.draw(key, np.float64))(keys)
+    expected = solve(portfolios, 40.0, "exact")
+    np.testing.assert_allclose(column(reference[0], "exact", "value"), expected.value, rtol=1e-12)
+    np.testing.assert_array_equal(column(reference[0], "exact", "effort"), expected.effort)
+
+
+def test_the_exact_optimum_is_the_reference_whatever_the_order_of_solvers(reference: Any) -> None:
+    exact = column(reference[0], "exact", "value")
+    for solver in ("greedy", "density"):
+        value = column(reference[0], solver, "value")
+        np.testing.assert_allclose(column(reference[0], solver, "difference"), value - exact, atol=1e-12)
+        assert np.all(column(reference[0], solver, "loss") >= -1e-12)
+    assert np.all(column(reference[0], "exact", "optimal") == 1)
+    assert list(reference[1].summaries) == ["greedy", "density", "exact"]
+
+
+def test_blocks_in_any_order_are_the_same(reference: Any) -> None:
+    simulation = Simulation(study("run.portfolios=100", "run.block=32"), records=True)
+    for index in (3, 0, 2):
+        (block,) = simulation.blocks([(simulation.study, index)])
+        assert block.count == (4 if index == 3 else 32)
+        for solver, records in block.records.items():
+            for name, values in records.items():
+                np.testing.assert_array_equal(values, reference[0][index].records[solver][name])
+
+
+def test_portfolios_that_cannot_be_solved_are_counted_not_averaged() -> None:
+    what = study("scenario.lower={dist: choice, values: [0, 30]}", "run.portfolios=64", "run.block=64")
+    blocks, outcome = run(what)
+    status = column(blocks, "exact", "status")
+    assert 0 < outcome.failed["exact"] < 64
+    assert outcome.failed["exact"] == np.sum(status != 0)
+    assert outcome.summaries["exact"]["value"].count == np.sum(status == 0)
+    assert np.all(np.isnan(column(blocks, "exact", "value")[status != 0]))
+
+
+def test_running_compiles_nothing_more() -> None:
+    simulation = Simulation(study("run.portfolios=96", "run.block=32"))
+    list(simulation.blocks([(simulation.study, 0)]))  # also the small transfers around the compiled functions
+    with jax.log_compiles(), pytest.MonkeyPatch.context() as patch:
+        compiled: list[Any] = []
+        patch.setattr(jax._src.compiler, "backend_compile_and_load", lambda *a, **k: compiled.append(a))
+        list(simulation.run())
+    assert not compiled
+
+
+DIGEST = """
+import hashlib, sys, jax, numpy as np
+jax.config.update("jax_enable_x64", True)
+from engine.simulation.blocks import Simulation
+from tests.simulation.test_blocks import study
+assert jax.device_count() == int(sys.argv[1])
+overrides = "run.portfolios=100", f"run.block={sys.argv[2]}", "solver=[waterfilling]"  # quick to compile
+simulation = Simulation(study(*overrides, scenario="independent_division"))
+parts = []
+what = simulation.study
+for index in range(what.blocks):
+    drawn = simulation.draw((what, index), lane=index % len(simulation.lanes))
+    parts.append(jax.tree.map(lambda a: np.asarray(a)[: 100 - index * what.block], drawn))
+whole = jax.tree.map(lambda *a: np.concatenate(a), *parts)
+assert whole.shape == (100, 8)
+print(hashlib.sha256(b"".join(a.tobytes() for a in jax.tree.leaves(whole))).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_the_seed_rule() -> None:
+    """The same portfolios to the bit for two block sizes, on 1 and on 4 devices."""
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", DIGEST, str(devices), str(block)],
+            env=forced(devices),
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for devices, block in ((1, 40), (1, 25), (4, 40), (4, 7))
+    }
+    assert len(digests) == 1
+
+
+def forced(devices: int) -> dict[str, str]:
+    """An environment in which JAX sees this many CPU devices."""
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    return {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+
+
+@pytest.mark.slow
+def test_four_devices_allocate_as_one_does(tmp_path: Path) -> None:
+    for devices in (1, 4):
+        arguments = ["run", "scenario=s_shaped", "budget=40", "run.portfolios=100", "run.block=40"]
+        arguments += ["run.records=true", f"run.output={tmp_path / str(devices)}"]
+        arguments += ["solver=[greedy,density,threshold,waterfilling,bound,exact]"]
+        engine = Path(sys.executable).parent / "engine"
+        subprocess.run([engine, *arguments], env=forced(devices), check=True, capture_output=True)
+    one, four = (pq.read_table(tmp_path / d / "records.parquet").to_pydict() for d in ("1", "4"))
+    assert one["portfolio"] == four["portfolio"]
+    assert one["solver"] == four["solver"]
+    for name in ("value", "bound", "price", "effort", "difference", "status"):
+        np.testing.assert_array_equal(one[name], four[name], err_msg=name)

@@ -1,0 +1,240 @@
+"""The exact solver against an independent dynamic programme and HiGHS, with its proof and its budget."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import engine
+from engine import Hill, Lifecycle, Portfolio, Tabulated
+from engine.allocation.allocate import choose_lattice
+from engine.model.validation import normalise
+from engine.solvers.core import Answer, CoreSize, solve_core
+from engine.solvers.dual import integer_dual
+from engine.solvers.exact import stages
+from tests import reference
+
+BUDGET = 30.0
+SHAPE = (24, 5)
+# Values are sums of five float64 numbers of size 1 to 10.
+ROUNDING = 1e-9
+
+CASES = [
+    ("hill", ()),
+    ("logistic", ("cost",)),
+    ("lifecycle", ("cost",)),
+    ("tabulated", ("bounds",)),
+    ("tabulated_points", ("quarter_cost",)),
+    ("mixture", ()),
+    ("mixture", ("cost", "startup", "success", "curvature", "threshold")),
+]
+ids = lambda part: "-".join(part) if isinstance(part, tuple) else part  # noqa: E731
+
+
+@pytest.mark.parametrize(("name", "parts"), CASES, ids=ids)
+def test_value_is_that_of_dynamic_programming_and_highs(name: str, parts: tuple[str, ...]) -> None:
+    portfolio = reference.draw(name, 3, SHAPE, parts, reach=BUDGET / 2)
+    solution = engine.solve(portfolio, BUDGET)
+    assert np.all(solution.status == 0)
+    assert np.all(solution.proved)
+    step = 0.25 if "quarter_cost" in parts else 1.0
+    one_by_one = [reference.pick(portfolio, i) for i in range(SHAPE[0])]
+    expected = [reference.dynamic_programme(p, BUDGET, step) for p in one_by_one]
+    np.testing.assert_allclose(solution.value, expected, rtol=ROUNDING)
+    np.testing.assert_allclose(reference.value(portfolio, solution.effort), expected, rtol=ROUNDING)
+    # HiGHS stops at feasibility and integrality tolerances of 1e-6.
+    highs = [reference.multiple_choice(p, BUDGET) for p in one_by_one[:4]]
+    np.testing.assert_allclose(solution.value[:4], highs, rtol=1e-6)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_no_other_solver_beats_it(seed: int) -> None:
+    portfolio = reference.draw("mixture", seed, (16, 4), reach=10.0)
+    best = engine.solve(portfolio, 12.0)
+    for solver in ("greedy", "bound"):
+        value = engine.solve(portfolio, 12.0, solver).value
+        assert np.all(value <= best.value + ROUNDING * np.abs(best.value))
+    expected = [reference.dynamic_programme(reference.pick(portfolio, i), 12.0) for i in range(4)]
+    np.testing.assert_allclose(best.value[:4], expected, rtol=ROUNDING)
+
+
+@pytest.mark.parametrize("name", ["logistic", "tabulated"])
+def test_value_never_falls_with_the_budget(name: str) -> None:
+    budgets = np.arange(SHAPE[0]) * BUDGET / (SHAPE[0] - 1)
+    one = reference.draw(name, 5, (1, 5), reach=BUDGET / 2)
+    fields = {k: np.repeat(v, SHAPE[0], 0) for k, v in vars(one.curves).items() if v is not None}
+    portfolio = Portfolio(type(one.curves)(**fields), weight=np.repeat(one.weight, SHAPE[0], 0))
+    value = engine.solve(portfolio, budgets).value
+    # Sums in another order may differ by a few ulps.
+    assert np.all(np.diff(value) >= -1e-12)
+    assert value[-1] > value[0]
+
+
+def test_float32_portfolios_are_proved_in_float64() -> None:
+    portfolio = reference.draw("hill", 7, SHAPE, reach=BUDGET / 2, dtype=np.float32)
+    solution = engine.solve(portfolio, BUDGET)
+    assert solution.value.dtype == solution.bound.dtype == np.float64
+    assert np.all(solution.proved)
+    expected = engine.solve(reference.cast(portfolio, np.float64), BUDGET)
+    np.testing.assert_array_equal(solution.effort, expected.effort)
+    np.testing.assert_array_equal(solution.value, expected.value)
+
+
+# Instances of 160 units, large enough that cores come before the full programme.
+
+UNITS = 160.0
+ROWS, PROJECTS = 24, 8
+
+
+def steps(weight: np.ndarray, profit: np.ndarray) -> Tabulated:
+    """A 0/1 knapsack: item i pays its profit from `weight` units on."""
+    return Tabulated(np.where(np.arange(UNITS + 1) >= weight[..., None], profit[..., None], 0.0))
+
+
+def hard_cases(seed: int = 5) -> dict[str, Portfolio]:
+    """Portfolios that a core is bound to have trouble with, as well as some that it should not."""
+    rng = np.random.default_rng(seed)
+    shape = (ROWS, PROJECTS)
+    one = (ROWS, 1)
+    weight = rng.integers(10, 90, shape).astype(float)
+    lognormal = lambda sigma, size=shape: np.exp(rng.normal(0.0, sigma, size))  # noqa: E731
+    half = lambda size=shape: 20.0 * lognormal(0.6, size)  # noqa: E731
+    exponent = lambda size=shape: rng.uniform(1.0, 4.0, size)  # noqa: E731
+    spread = lambda a: np.repeat(a, PROJECTS, axis=1)  # noqa: E731
+    staged = (ROWS, PROJECTS, 3)
+    return {
+        "S-shaped": Portfolio(Hill(lognormal(0.5), half(), exponent())),
+        "equal curves": Portfolio(
+            Hill(spread(lognormal(0.5, one)), spread(half(one)), spread(exponent(one)))
+        ),
+        "flat": Portfolio(Hill(np.zeros(shape), half(), exponent())),
+        "all or nothing": Portfolio(Hill(lognormal(0.5), half(), np.full(shape, 60.0))),
+        "subset sum": Portfolio(steps(weight, weight)),
+        "strongly correlated": Portfolio(steps(weight, weight + 10.0)),
+        "steps and plateaus": Portfolio(
+            Tabulated(np.cumsum(rng.exponential(1.0, (*shape, 161)) * (rng.random((*shape, 161)) < 0.06), -1))
+        ),
+        "any shape": Portfolio(Tabulated(rng.normal(0.0, 1.0, (*shape, 161)))),
+        "jumps": Portfolio(
+            Lifecycle(
+                np.sort(rng.integers(0, 60, staged), -1).astype(float),
+                np.sort(rng.integers(0, 8, staged), -1).astype(float),
+                rng.integers(0, 2, staged).astype(float),
+                lognormal(1.0, staged),
+            ),
+            startup=rng.choice([0.0, 2.5, 9.0], shape),
+        ),
+        "bounds": Portfolio(
+            Hill(lognormal(0.5), half(), exponent()),
+            lower=rng.integers(0, 4, shape).astype(float),
+            upper=rng.integers(15, 161, shape).astype(float),
+        ),
+        "integer costs": Portfolio(
+            Hill(lognormal(0.5), half(), exponent()), cost=rng.integers(1, 4, shape).astype(float)
+        ),
+        "a utility": Portfolio(
+            Hill(lognormal(0.5), half(), exponent()),
+            curvature=rng.uniform(0.0, 2.0, shape),
+            threshold=rng.uniform(0.0, 0.6, shape),
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", hard_cases())
+def test_no_hard_case_falls_through(name: str) -> None:
+    portfolio = hard_cases()[name]
+    one = reference.pick(normalise(portfolio), 0)
+    lattice = choose_lattice(["exact"], UNITS, PROJECTS, portfolio.cost)
+    assert len(stages(one, lattice)) > 1, "a core comes before the full programme"
+    solution = engine.solve(portfolio, UNITS)
+    assert np.all(solution.proved)
+    expected = [reference.dynamic_programme(reference.pick(portfolio, i), UNITS) for i in range(ROWS)]
+    np.testing.assert_allclose(solution.value, expected, rtol=ROUNDING, atol=ROUNDING)
+    np.testing.assert_allclose(
+        reference.value(portfolio, solution.effort, leeway=1e-12), expected, rtol=ROUNDING, atol=ROUNDING
+    )
+    spent = (reference.costs(portfolio) * solution.effort).sum(-1)
+    assert np.all(spent <= UNITS)
+
+
+@pytest.mark.parametrize("name", ["S-shaped", "steps and plateaus", "jumps", "integer costs"])
+def test_a_core_claims_no_more_than_it_proves(name: str) -> None:
+    portfolio = normalise(hard_cases()[name])
+    lattice = choose_lattice(["exact"], UNITS, PROJECTS, portfolio.cost)
+    optimum = engine.solve(portfolio, UNITS).value
+    size = CoreSize(wide=PROJECTS if portfolio.cost is not None else 1, width=2, reach=4)
+
+    def core(one: Portfolio, budget: jax.Array) -> Answer:
+        dual = integer_dual(one, budget, lattice)
+        return solve_core(one, budget, dual.price, dual.bound, lattice, size)
+
+    found = jax.jit(jax.vmap(core, in_axes=(0, None)))(portfolio, jnp.float64(UNITS))
+    value, slack = reference.value(portfolio, found.effort), ROUNDING * np.abs(optimum)
+    assert np.all((reference.costs(portfolio) * found.effort).sum(-1) <= UNITS)
+    assert np.all((found.bound >= optimum - slack) & (value <= optimum + slack))
+    assert 0.0 < np.mean(found.finished) < 1.0, "a core as small as this proves some and not others"
+    np.testing.assert_allclose(value[found.finished], optimum[found.finished], rtol=ROUNDING)
+
+
+def test_costs_without_a_common_unit_stay_feasible_and_honest() -> None:
+    portfolio = reference.draw("hill", 9, (24, 3), ("real_cost",))
+    solution = engine.solve(portfolio, 8.0)
+    optimum = reference.brute_force(portfolio, 8.0)
+    assert np.all((reference.costs(portfolio) * solution.effort).sum(-1) <= 8.0 + 1e-12)
+    assert np.all(solution.bound >= optimum - ROUNDING)
+    # 4096 budget steps: only an allocation within 3 steps of the budget can be missed.
+    near = np.abs(solution.value - optimum) <= ROUNDING * np.abs(optimum)
+    assert near.mean() >= 0.9
+    proved = solution.proved
+    np.testing.assert_allclose(solution.value[proved], optimum[proved], rtol=ROUNDING)
+
+
+def test_a_stage_worth_waiting_for_is_reached() -> None:
+    # Three units open a stage worth 5; the other project earns log 2, log 3, log 4 = 1.39 for the same.
+    late = Lifecycle([[0.0, 3.0], [0.0, 3.0]], [[0.0, 5.0], [0.0, 0.0]], [[0.0, 0.0], [1.0, 0.0]], 1.0)
+    late = Lifecycle(late.start, late.base, late.scale, np.ones((2, 2)))
+    solution = engine.allocate(late, 3.0)
+    np.testing.assert_array_equal(solution.effort, [3.0, 0.0])
+    np.testing.assert_allclose(solution.value, 5.0, rtol=1e-15)
+
+
+def test_equal_answers_take_the_least_effort_of_the_last_project() -> None:
+    # Everything is flat: nothing needs to be bought.
+    solution = engine.allocate(Tabulated([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]), 2.0)
+    np.testing.assert_allclose(solution.value, 3.0, rtol=1e-15)
+    assert solution.effort[1] == 0.0
+
+
+def test_a_price_that_pays_for_the_whole_return_is_no_excuse() -> None:
+    # Nearly linear curves: the price times the budget is the value, and rounding the budget is not free.
+    scale = np.array([[1.0, 1.01, 0.99, 1.02, 0.98, 1.005]])
+    portfolio = Portfolio(engine.Power(scale, 0.999, 1.0))
+    solution = engine.solve(portfolio, 600.0)
+    assert np.all(solution.proved)
+
+
+@pytest.mark.parametrize("family", ["log", "purelog", "hill_concave"])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_price_is_one_at_which_no_unit_of_a_concave_optimum_moves(family: str, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scale, rate = random.uniform(1, 5, 6), random.uniform(1, 3, 6)
+    curves = {
+        "log": engine.Log(scale, rate),
+        "purelog": engine.PureLog(scale, rate),
+        "hill_concave": Hill(scale, 10 / rate, np.full(6, 0.8)),
+    }[family]
+    budget = 90.0
+    solution = engine.allocate(Portfolio(curves), budget)
+    value = lambda x: np.asarray(curves.value(x))  # noqa: E731
+    gains = value(solution.effort + 1) - value(solution.effort)
+    losses = value(solution.effort) - value(solution.effort - 1)
+    assert gains.max() <= solution.price * (1 + 1e-9)
+    assert solution.price <= losses.min() * (1 + 1e-9)
+    # It is a minimiser of the dual: there the bound is the value.
+    levels = np.arange(budget + 1)
+    payoff = np.max([value(np.full(6, x)) - solution.price * x for x in levels], axis=0)
+    assert payoff.sum() + solution.price * budget == pytest.approx(float(solution.value), rel=1e-9)
