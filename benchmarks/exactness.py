@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 
 from benchmarks.machine import save
 from engine.allocation.allocate import choose_lattice
-from engine.cli.main import register_schemas
+from engine.cli.compose import register_schemas
 from engine.files.shipped import config_folder
 from engine.model.portfolio import Portfolio
 from engine.model.validation import normalise

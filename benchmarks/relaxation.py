@@ -27,7 +27,7 @@ from scipy import optimize
 
 import engine
 from benchmarks.machine import save
-from engine.cli.main import register_schemas
+from engine.cli.compose import register_schemas
 from engine.files.shipped import config_folder
 from engine.simulation.scenarios import build_scenario, portfolio_key
 from tests import reference

@@ -74,7 +74,7 @@ def bare_rate() -> float:
     """Portfolios per second of drawing and solving alone."""
     from hydra import compose, initialize_config_dir
 
-    from engine.cli.main import register_schemas
+    from engine.cli.compose import register_schemas
     from engine.files.shipped import config_folder
     from engine.simulation.blocks import Simulation
     from engine.study.plan import plan_sweep

@@ -1,9 +1,25 @@
-"""What commands share."""
+"""A command, and what commands share."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of `engine`: what it does in a line, an example, its configuration and its function.
+
+    Its name is that of its file and of its YAML file. `schema` is a dataclass of every key with its type;
+    `run` takes a configuration of that type, and raises `ValueError` for what is wrong with it.
+    """
+
+    summary: str
+    example: str
+    schema: type
+    run: Callable[[Any], None]
 
 
 def load_with_figures(name: str) -> Any:
@@ -19,3 +35,11 @@ def load_with_figures(name: str) -> Any:
         raise ValueError(
             'matplotlib and Jinja2 are missing, expected pip install "engine[figures]"'
         ) from None
+
+
+def one_solver(solvers: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The name of the only solver, and its options."""
+    if len(solvers) != 1:
+        raise ValueError(f"solver is {list(solvers)}, expected one solver")
+    ((solver, options),) = solvers.items()
+    return solver, dict(options)

@@ -1,25 +1,64 @@
-"""Hydra: the configuration of a command, composed again."""
+"""Hydra: the configuration of a command, composed from its YAML file and what the user overrides."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
+from engine.cli.command import Command
+from engine.cli.errors import guarded, one_line
+from engine.cli.words import fail
 from engine.files.shipped import config_folder
-from engine.simulation.point import Study
-from engine.study.plan import plan_sweep
-from engine.study.store import Store
-from engine.study.sweep import Sweep
+
+if TYPE_CHECKING:
+    from engine.simulation.point import Study
+    from engine.study.store import Store
+    from engine.study.sweep import Sweep
+
+
+def register_schemas() -> None:
+    """Tell Hydra the schema of each command."""
+    from engine.cli.main import command_names, command_of
+
+    for name in command_names():
+        register_schema(name, command_of(name))
+
+
+def register_schema(name: str, command: Command) -> None:
+    """Tell Hydra the schema of a command."""
+    ConfigStore.instance().store(group="schema", name=name, node=command.schema)
+
+
+def start(name: str, command: Command) -> None:
+    """Run a command with the configuration that the command line asks for; exits with 2 if it is wrong."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, not Hydra's own printer
+    register_schema(name, command)
+    decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)
+    try:
+        decorate(lambda config: guarded(command.run, config))()
+    except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
+        fail(one_line(error))
+    except KeyboardInterrupt:
+        print("engine: interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 def stored_sweep(store: Store) -> Sweep:
     """The sweep that a study holds the results of."""
+    from engine.study.plan import plan_sweep
+
     overrides = [*store.manifest["overrides"], f"run.output={store.folder}"]
     return plan_sweep(compose_sweep(overrides, []), lambda choices: compose_sweep(overrides, choices))
 

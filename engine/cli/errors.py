@@ -13,15 +13,16 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from engine.cli.words import fail
 from engine.files.shipped import config_folder
 
 
-def guarded(command: Callable[[Any, DictConfig], None], config: DictConfig) -> None:
+def guarded(command: Callable[[Any], None], config: DictConfig) -> None:
     """Run a command; what is wrong with its input ends it here, before Hydra reports it as a crash."""
     try:
         settings = OmegaConf.to_object(config)
         _refuse_unknown_keys(config, settings)
-        command(settings, config)
+        command(settings)
     except (OmegaConfBaseException, ValueError, OSError) as error:
         fail(one_line(error))
 
@@ -36,12 +37,6 @@ def _refuse_unknown_keys(config: Any, settings: Any, where: str = "") -> None:
             raise ValueError(f"unknown key {where}{key}, expected one of {', '.join(sorted(known))}")
         value = getattr(settings, key) if known is not None else settings[key]
         _refuse_unknown_keys(config[key], value, f"{where}{key}.")
-
-
-def fail(message: str) -> None:
-    """Say in one line what is wrong with the input, and exit with code 2."""
-    print(f"engine: {message}", file=sys.stderr)
-    sys.exit(2)
 
 
 def one_line(error: BaseException) -> str:
@@ -79,8 +74,3 @@ def named_folders() -> list[Path]:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-
-
-def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """A warning in one line of ours, whatever line of code it came from."""
-    print(f"engine: warning: {message}", file=sys.stderr)

@@ -38,3 +38,14 @@ def time_text(seconds: float) -> str:
     return (
         f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
     )
+
+
+def fail(message: str) -> None:
+    """Say in one line what is wrong with the input, and exit with code 2."""
+    print(f"engine: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """A warning in one line of ours, whatever line of code it came from."""
+    print(f"engine: warning: {message}", file=sys.stderr)

@@ -31,6 +31,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from engine.files.draws import write_draws
+
 Row = dict[str, Any]
 
 
@@ -327,3 +329,15 @@ def portfolio_rows(responses: dict[str, Response]) -> Iterable[list[Any]]:
     for project, response in responses.items():
         numbers = [repr(response.numbers[name]) if name in response.numbers else "" for name in names]
         yield [project, response.family, *numbers]
+
+
+def write_posterior(path: Path, responses: dict[str, Response]) -> None:
+    """The draws of all channels, as `scenario=fitted` reads them."""
+    families = [response.family for response in responses.values()]
+    shape = len(next(iter(responses.values())).draws["scale"]), len(responses)
+    draws: dict[str, dict[str, np.ndarray]] = {}
+    for place, response in enumerate(responses.values()):
+        for name, values in {**response.draws, "baseline": np.zeros(shape[0])}.items():
+            numbers = draws.setdefault(response.family, {}).setdefault(name, np.full(shape, np.nan))
+            numbers[:, place] = values
+    write_draws(path, tuple(responses), families, draws)

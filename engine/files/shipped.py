@@ -1,8 +1,12 @@
-"""Where the configurations that ship are."""
+"""The configurations that ship: where they are."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+# A value that has to be given, as OmegaConf writes it; schemas do without its import.
+MISSING: Any = "???"
 
 
 def config_folder() -> Path:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING
-
+from engine.files.shipped import MISSING
 from engine.simulation.config import ScenarioConfig
 
 

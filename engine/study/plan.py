@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -62,7 +61,6 @@ def plan_stored(path: Path) -> Study:
     except (OSError, OmegaConfBaseException, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path}: is no configuration of a run ({reason})") from None
-    config.solver = {name: SimpleNamespace(**options) for name, options in config.solver.items()}
     return plan(config)
 
 
@@ -70,7 +68,7 @@ def checked_solvers(solvers: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The options of each solver."""
     if not solvers:
         raise ValueError("solver is empty, expected at least one solver")
-    return {name: check_options(name, dict(vars(options))) for name, options in solvers.items()}
+    return {name: check_options(name, dict(options)) for name, options in solvers.items()}
 
 
 def check_run(run: MonteCarloConfig) -> MonteCarloConfig:

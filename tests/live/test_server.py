@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 import engine
-from engine.cli.main import register_schemas
+from engine.cli.compose import register_schemas
 from engine.live.model import Live, draw_portfolio, shipped_scenario
 
 register_schemas()

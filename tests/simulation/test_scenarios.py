@@ -10,7 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from engine.cli.main import register_schemas
+from engine.cli.compose import register_schemas
 from engine.files.shipped import config_folder
 from engine.model.curves import FAMILIES
 from engine.model.validation import check, normalise

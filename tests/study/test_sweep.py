@@ -14,8 +14,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 import engine
-from engine.cli.main import register_schemas
-from engine.cli.sweep import _manifest
+from engine.cli.compose import register_schemas
+from engine.cli.sweeping import _manifest
 from engine.files.shipped import config_folder
 from engine.simulation.blocks import Simulation
 from engine.simulation.metrics import METRICS

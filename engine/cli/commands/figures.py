@@ -6,20 +6,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from omegaconf import DictConfig
-
-from engine.cli.command import load_with_figures
-from engine.cli.compose import study_of
-from engine.files.folders import open_folder
-from engine.files.portfolios import load_portfolio, portfolio_path
-from engine.study.plan import checked_solvers
-from engine.study.results import load_found
-from engine.study.store import Store
-
-if TYPE_CHECKING:
-    from engine.figures.gallery import Illustration
+from engine.cli.command import Command, load_with_figures
 
 
 @dataclass
@@ -41,8 +30,10 @@ class FiguresConfig:
 FORMATS = ("png", "svg", "pdf")
 
 
-def figures_command(config: FiguresConfig, given: DictConfig) -> None:
+def figures(config: FiguresConfig) -> None:
     """`engine figures`."""
+    from engine.files.folders import open_folder
+
     for name in config.formats:
         if name not in FORMATS:
             raise ValueError(f"formats has {name!r}, expected some of {', '.join(FORMATS)}")
@@ -63,7 +54,10 @@ def figures_command(config: FiguresConfig, given: DictConfig) -> None:
         print(f"engine: {illustration.name}: {illustration.caption}", file=sys.stderr)
 
 
-def _of_portfolio(config: FiguresConfig) -> Iterator[Illustration]:
+def _of_portfolio(config: FiguresConfig) -> Iterator[Any]:
+    from engine.files.portfolios import load_portfolio, portfolio_path
+    from engine.study.plan import checked_solvers
+
     illustration = load_with_figures("engine.figures.gallery")
     if config.budget is None:
         raise ValueError("budget is missing, expected budget=...")
@@ -72,7 +66,11 @@ def _of_portfolio(config: FiguresConfig) -> Iterator[Illustration]:
     return illustration.illustrate_portfolio(portfolio, config.budget, solvers)
 
 
-def _of_folder(folder: Path, config: FiguresConfig) -> Iterator[Illustration]:
+def _of_folder(folder: Path, config: FiguresConfig) -> Iterator[Any]:
+    from engine.cli.compose import study_of
+    from engine.study.results import load_found
+    from engine.study.store import Store
+
     illustration = load_with_figures("engine.figures.gallery")
     if (folder / "manifest.json").exists():
         store = Store(folder)
@@ -83,3 +81,11 @@ def _of_folder(folder: Path, config: FiguresConfig) -> Iterator[Illustration]:
     if (folder / "fits.csv").exists():
         return illustration.illustrate_fit(folder)
     raise ValueError(f"study {folder}: expected the folder of a sweep, a run or a fit")
+
+
+COMMAND = Command(
+    "figures of a sweep, a run, a fit or a portfolio",
+    "engine figures study=FOLDER",
+    FiguresConfig,
+    figures,
+)

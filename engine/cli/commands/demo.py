@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 
-from omegaconf import DictConfig
-
-from engine.files.portfolios import load_portfolio, portfolio_path
+from engine.cli.command import Command
 from engine.live.config import DemoConfig
-from engine.live.model import Live, draw_portfolio
 
 MOST_PORT = 65_535
 
 
-def demo_command(config: DemoConfig, given: DictConfig) -> None:
+def demo(config: DemoConfig) -> None:
     """`engine demo`."""
+    from engine.files.portfolios import load_portfolio, portfolio_path
+    from engine.live.model import Live, draw_portfolio
+
     if not 0 <= config.port <= MOST_PORT:
         raise ValueError(f"port is {config.port}, expected a number from 0 to {MOST_PORT}")
     for key in ("budget", "most_budget"):
@@ -36,3 +36,11 @@ def demo_command(config: DemoConfig, given: DictConfig) -> None:
         portfolio = draw_portfolio(config.scenario, config.seed)
         origin = Origin(config.scenario.name, Live(portfolio, budget, config.most_budget), config.scenario)
     serve(config, origin)
+
+
+COMMAND = Command(
+    "a live local page: drag the budget and the projects",
+    "engine demo scenario=staged",
+    DemoConfig,
+    demo,
+)

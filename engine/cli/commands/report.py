@@ -5,15 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import MISSING, DictConfig
-
-from engine.cli.command import load_with_figures
-from engine.cli.compose import study_of
-from engine.cli.tables import show, study_table
+from engine.cli.command import Command, load_with_figures
 from engine.cli.words import blocks_text, say
-from engine.files.folders import write_text
-from engine.study.results import load, write_summary
-from engine.study.store import Store
+from engine.files.shipped import MISSING
 
 
 @dataclass
@@ -26,8 +20,14 @@ class ReportConfig:
     output: str | None = None
 
 
-def report_command(config: ReportConfig, given: DictConfig) -> None:
+def report(config: ReportConfig) -> None:
     """`engine report`: the table of what was found, and a page of it all."""
+    from engine.cli.compose import study_of
+    from engine.cli.tables import show, study_table
+    from engine.files.folders import write_text
+    from engine.study.results import load, write_summary
+    from engine.study.store import Store
+
     folder = Path(config.study)
     page = Path(config.output or folder / "report.html")
     if (folder / "run.json").exists():
@@ -46,3 +46,11 @@ def report_command(config: ReportConfig, given: DictConfig) -> None:
         webpage = load_with_figures("engine.report.page")
         write_text(page, webpage.study_page(store, study_of(store), config.question))
         say(f"report in {page}")
+
+
+COMMAND = Command(
+    "what a sweep or run has found, as a page too",
+    "engine report study=FOLDER",
+    ReportConfig,
+    report,
+)

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from engine.allocation.allocate import MOST_BUDGET
+from engine.cli.commands.benchmark import BenchmarkConfig
 from engine.cli.tables import comparison_table, show
 from engine.files.folders import open_folder, write_text
 from engine.study.comparison import Comparison, compare
-from engine.study.config import MonteCarloConfig
 from engine.study.manifest import machine_facts
 from engine.study.plan import check_run, checked_solvers
 from engine.study.records import write_comparison
 
 
-@dataclass
-class BenchmarkConfig:
-    """`engine benchmark`."""
-
-    problems: list[str] = field(default_factory=list)
-    sizes: list[Any] = field(default_factory=list)
-    solver: dict[str, Any] = field(default_factory=dict)
-    run: MonteCarloConfig = field(default_factory=MonteCarloConfig)
-
-
-def benchmark_command(config: BenchmarkConfig, given: DictConfig) -> None:
+def benchmark_command(config: BenchmarkConfig) -> None:
     """`engine benchmark`."""
     run = check_run(config.run)
     solvers = checked_solvers(config.solver)

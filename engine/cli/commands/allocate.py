@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from omegaconf import MISSING, DictConfig
-
-from engine.allocation.allocate import allocate
-from engine.allocation.envelopes import KINDS
-from engine.allocation.targets import budget_for
-from engine.cli.tables import allocation_table, show
-from engine.files.portfolios import load_portfolio, portfolio_path
-from engine.solvers.registry import real_effort
+from engine.cli.command import Command, one_solver
+from engine.files.shipped import MISSING
 
 
 @dataclass
@@ -36,15 +30,21 @@ class AllocateConfig:
     format: str = "table"
 
 
-def allocate_command(config: AllocateConfig, given: DictConfig) -> None:
+def allocate(config: AllocateConfig) -> None:
     """`engine allocate`."""
+    from engine.allocation.allocate import allocate as solve
+    from engine.allocation.targets import budget_for
+    from engine.cli.tables import allocation_table, show
+    from engine.files.portfolios import load_portfolio, portfolio_path
+    from engine.solvers.registry import real_effort
+
     if config.format not in ("table", "json"):
         raise ValueError(f"format is {config.format!r}, expected table or json")
     solver, options = one_solver(config.solver)
     target = _check_target(config)
     portfolio = load_portfolio(portfolio_path(config.portfolio))
     if config.budget is not None:
-        budget, solution, goal = config.budget, allocate(portfolio, config.budget, solver, **options), ""
+        budget, solution, goal = config.budget, solve(portfolio, config.budget, solver, **options), ""
     else:
         found = budget_for(portfolio, **target, solver=solver)
         budget, solution = float(found.budget), found.solution
@@ -71,21 +71,13 @@ def allocate_command(config: AllocateConfig, given: DictConfig) -> None:
     print(json.dumps(facts))
 
 
-def one_solver(solvers: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The name of the only solver, and its options."""
-    if len(solvers) != 1:
-        raise ValueError(f"solver is {list(solvers)}, expected one solver")
-    ((solver, options),) = solvers.items()
-    return solver, dict(vars(options))
-
-
 def _check_target(config: AllocateConfig) -> dict[str, float]:
     """The target that the budget is asked for; empty where the budget is given."""
-    numbers: dict[str, float | None] = {kind: getattr(config.target, kind) for kind in KINDS}
-    target = {kind: number for kind, number in numbers.items() if number is not None}
+    kinds = [kind.name for kind in fields(TargetConfig)]
+    target = {kind: number for kind in kinds if (number := getattr(config.target, kind)) is not None}
     keys = ["budget"] * (config.budget is not None) + [f"target.{kind}" for kind in target]
     if not keys:
-        choices = ", ".join(f"target.{kind}" for kind in KINDS)
+        choices = ", ".join(f"target.{kind}" for kind in kinds)
         raise ValueError(f"budget is missing, expected budget=... or one of {choices}")
     if len(keys) > 1:
         raise ValueError(f"{' and '.join(keys)} are given, expected one of them")
@@ -101,3 +93,11 @@ def _goal(target: dict[str, float], proved: bool) -> str:
         "price": f"the most whose last spending returns {number:g} per unit",
     }
     return words[kind] if proved else f"{words[kind]}, not proved"
+
+
+COMMAND = Command(
+    "allocate a budget over one portfolio from a file",
+    "engine allocate portfolio=FILE budget=100",
+    AllocateConfig,
+    allocate,
+)

@@ -5,17 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import jax
-from omegaconf import DictConfig
-
-from engine.cli.command import load_with_figures
-from engine.cli.compose import study_of
-from engine.cli.sweep import run_sweep
-from engine.cli.words import say
-from engine.files.folders import open_folder, write_text
+from engine.cli.command import Command, load_with_figures
 from engine.study.config import MonteCarloConfig
-from engine.study.manifest import machine_facts
-from engine.study.plan import check_run
 
 
 @dataclass
@@ -41,8 +32,17 @@ GRIDS = {
 }
 
 
-def textbook_command(config: TextbookConfig, given: DictConfig) -> None:
+def textbook(config: TextbookConfig) -> None:
     """`engine textbook`."""
+    import jax
+
+    from engine.cli.compose import study_of
+    from engine.cli.sweeping import run_sweep
+    from engine.cli.words import say
+    from engine.files.folders import open_folder, write_text
+    from engine.study.manifest import machine_facts
+    from engine.study.plan import check_run
+
     run = check_run(config.run)
     if run.records:
         raise ValueError("run.records is true, expected false: the studies keep no portfolio, replay does")
@@ -68,3 +68,11 @@ def textbook_command(config: TextbookConfig, given: DictConfig) -> None:
         for paragraph in chapter.text:
             print(f"   {paragraph}")
     say(f"page, figures and studies in {Path(folder)}")
+
+
+COMMAND = Command(
+    "the textbook experiment as a study, with its figures",
+    "engine textbook",
+    TextbookConfig,
+    textbook,
+)

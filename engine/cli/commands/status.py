@@ -7,10 +7,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import MISSING, DictConfig
-
+from engine.cli.command import Command
 from engine.cli.words import blocks_text, settings_text, time_text
-from engine.study.store import Store, StoreError
+from engine.files.shipped import MISSING
 
 
 @dataclass
@@ -20,8 +19,10 @@ class StudyConfig:
     study: str = MISSING
 
 
-def status_command(config: StudyConfig, given: DictConfig) -> None:
+def status(config: StudyConfig) -> None:
     """`engine status`."""
+    from engine.study.store import Store
+
     store = Store(Path(config.study))
     progress = store.progress()
     rate = progress.rate * store.manifest["block"]
@@ -40,8 +41,18 @@ def status_command(config: StudyConfig, given: DictConfig) -> None:
 
 
 def _error_of(path: Path) -> str:
+    from engine.study.store import StoreError
+
     try:
         facts = json.loads(path.read_text())
         return f"{settings_text(facts['settings'])}: {facts['error']}"
     except (OSError, ValueError, KeyError):
         raise StoreError(f"{path} is damaged, expected what a worker noted of a block") from None
+
+
+COMMAND = Command(
+    "how far a sweep is, also while it runs",
+    "engine status study=FOLDER",
+    StudyConfig,
+    status,
+)

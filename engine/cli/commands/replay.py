@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import jax
-import numpy as np
-from omegaconf import MISSING, DictConfig
-
-from engine.cli.compose import stored_sweep
-from engine.cli.words import say, settings_text
-from engine.files.folders import open_folder
-from engine.simulation.blocks import Simulation
-from engine.study.records import Records
-from engine.study.store import Store
+from engine.cli.command import Command
+from engine.files.shipped import MISSING
 
 
 @dataclass
@@ -26,8 +19,18 @@ class ReplayConfig:
     output: str | None = None
 
 
-def replay_command(config: ReplayConfig, given: DictConfig) -> None:
+def replay(config: ReplayConfig) -> None:
     """`engine replay`: solve one block of a study again, store every portfolio, show those that failed."""
+    import jax
+    import numpy as np
+
+    from engine.cli.compose import stored_sweep
+    from engine.cli.words import say, settings_text
+    from engine.files.folders import open_folder
+    from engine.simulation.blocks import Simulation
+    from engine.study.records import Records
+    from engine.study.store import Store
+
     store = Store(Path(config.study))
     blocks = store.manifest["blocks"]
     if not 0 <= config.block < blocks:
@@ -52,8 +55,10 @@ def replay_command(config: ReplayConfig, given: DictConfig) -> None:
     say(f"records in {folder}")
 
 
-def _worst_of(columns: dict[str, np.ndarray], first: int) -> str:
+def _worst_of(columns: dict[str, Any], first: int) -> str:
     """Which portfolio of a block is furthest from the optimum, or else from its bound."""
+    import numpy as np
+
     known = np.isfinite(columns["loss"])
     missed = np.where(known, columns["loss"], columns["gap"])
     if not np.any(np.isfinite(missed)) or np.nanmax(missed) <= 0:
@@ -61,3 +66,11 @@ def _worst_of(columns: dict[str, np.ndarray], first: int) -> str:
     worst = int(np.nanargmax(missed))
     what = "the optimum" if known[worst] else "its bound"
     return f"; portfolio {first + worst} misses most, {missed[worst]:.2%} of {what}"
+
+
+COMMAND = Command(
+    "one block of a sweep again, with every portfolio",
+    "engine replay study=FOLDER block=7",
+    ReplayConfig,
+    replay,
+)

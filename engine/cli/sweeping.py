@@ -39,7 +39,7 @@ NOT_STUDIED = ("output", "records")
 SLOWEST = 3
 
 
-def sweep_command(config: SweepConfig, given: DictConfig) -> None:
+def sweep_command(config: SweepConfig) -> None:
     """`engine sweep`."""
     check_run(config.run)
     if config.run.records:
@@ -47,6 +47,7 @@ def sweep_command(config: SweepConfig, given: DictConfig) -> None:
     join_others(config)
     overrides = [*HydraConfig.get().overrides.task, *search_path()]
     with jax.enable_x64(True):
+        given = compose_sweep(overrides, [])
         sweep = plan_sweep(given, lambda choices: compose_sweep(overrides, choices))
         folder = Path(config.run.output)
         again = _command(overrides)

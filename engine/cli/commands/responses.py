@@ -7,23 +7,10 @@ import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from omegaconf import MISSING, DictConfig
-
-from engine.files.draws import write_draws
-from engine.files.folders import open_folder, write_text
-from engine.files.mix_models import (
-    SOURCES,
-    PymcScales,
-    Response,
-    load_meridian,
-    load_pymc_marketing,
-    load_robyn,
-    load_scales,
-    portfolio_rows,
-)
-from engine.files.portfolios import load_portfolio
+from engine.cli.command import Command
+from engine.files.shipped import MISSING
 
 
 @dataclass
@@ -42,9 +29,13 @@ class ResponsesConfig:
     output: str = MISSING
 
 
-def responses_command(config: ResponsesConfig, given: DictConfig) -> None:
+def responses(config: ResponsesConfig) -> None:
     """`engine responses`."""
-    responses = load_responses(config)
+    from engine.files.folders import open_folder, write_text
+    from engine.files.mix_models import portfolio_rows, write_posterior
+    from engine.files.portfolios import load_portfolio
+
+    responses = _load(config)
     folder = open_folder(config.output)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(portfolio_rows(responses))
@@ -58,8 +49,17 @@ def responses_command(config: ResponsesConfig, given: DictConfig) -> None:
         print(f"  engine run scenario=fitted scenario.draws={draws} scenario.budget=...", file=sys.stderr)
 
 
-def load_responses(config: ResponsesConfig) -> dict[str, Response]:
+def _load(config: ResponsesConfig) -> dict[str, Any]:
     """The responses that the configuration names."""
+    from engine.files.mix_models import (
+        SOURCES,
+        PymcScales,
+        load_meridian,
+        load_pymc_marketing,
+        load_robyn,
+        load_scales,
+    )
+
     path = Path(config.data)
     if config.source == "robyn":
         return load_robyn(path, config.model)
@@ -74,13 +74,9 @@ def load_responses(config: ResponsesConfig) -> dict[str, Response]:
     raise ValueError(f"unknown source {config.source!r}, expected one of {', '.join(SOURCES)}")
 
 
-def write_posterior(path: Path, responses: dict[str, Response]) -> None:
-    """The draws of all channels, as `scenario=fitted` reads them."""
-    families = [response.family for response in responses.values()]
-    shape = len(next(iter(responses.values())).draws["scale"]), len(responses)
-    draws: dict[str, dict[str, np.ndarray]] = {}
-    for place, response in enumerate(responses.values()):
-        for name, values in {**response.draws, "baseline": np.zeros(shape[0])}.items():
-            numbers = draws.setdefault(response.family, {}).setdefault(name, np.full(shape, np.nan))
-            numbers[:, place] = values
-    write_draws(path, tuple(responses), families, draws)
+COMMAND = Command(
+    "curves from Robyn, PyMC-Marketing or Meridian",
+    "engine responses source=robyn data=FOLDER",
+    ResponsesConfig,
+    responses,
+)

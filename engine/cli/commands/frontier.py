@@ -8,13 +8,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING, DictConfig
-
-from engine.allocation.facts import frontier_columns
-from engine.allocation.frontier import budget_frontier
-from engine.cli.allocate import one_solver
-from engine.cli.tables import frontier_table, show
-from engine.files.portfolios import load_portfolio, portfolio_path
+from engine.cli.command import Command, one_solver
+from engine.files.shipped import MISSING
 
 
 @dataclass
@@ -28,8 +23,13 @@ class FrontierConfig:
     rows: int = 20
 
 
-def frontier_command(config: FrontierConfig, given: DictConfig) -> None:
+def frontier(config: FrontierConfig) -> None:
     """`engine frontier`."""
+    from engine.allocation.facts import frontier_columns
+    from engine.allocation.frontier import budget_frontier
+    from engine.cli.tables import frontier_table, show
+    from engine.files.portfolios import load_portfolio, portfolio_path
+
     if config.format not in ("table", "json", "csv"):
         raise ValueError(f"format is {config.format!r}, expected table, json or csv")
     if config.rows < 2:
@@ -48,3 +48,11 @@ def frontier_command(config: FrontierConfig, given: DictConfig) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
+
+
+COMMAND = Command(
+    "the optimum of every budget at once, and its price",
+    "engine frontier portfolio=FILE budget=100",
+    FrontierConfig,
+    frontier,
+)

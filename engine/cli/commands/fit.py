@@ -6,18 +6,34 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from omegaconf import MISSING, DictConfig
-
-from engine.cli.tables import fit_table, show
-from engine.files.draws import write_draws
-from engine.files.folders import open_folder, write_parquet, write_text
-from engine.files.measurements import load_measurements
-from engine.fitting.fit import fit_curves, warnings_of
-from engine.fitting.folder import fits_csv, portfolio_csv
+from engine.cli.command import Command
+from engine.files.shipped import MISSING
 
 
-def fit_command(config: FitConfig, given: DictConfig) -> None:
+@dataclass
+class FitConfig:
     """`engine fit`."""
+
+    data: str = MISSING
+    families: list[str] = field(default_factory=list)
+    holdout: float = 0.2
+    loss: str = "huber"
+    choice: str = "common"
+    bootstrap: int = 200
+    seed: int = 0
+    extrapolate: float | None = 4.0
+    output: str = MISSING
+
+
+def fit(config: FitConfig) -> None:
+    """`engine fit`."""
+    from engine.cli.tables import fit_table, show
+    from engine.files.draws import write_draws
+    from engine.files.folders import open_folder, write_parquet, write_text
+    from engine.files.measurements import load_measurements
+    from engine.fitting.fit import fit_curves, warnings_of
+    from engine.fitting.folder import fits_csv, portfolio_csv
+
     if config.extrapolate is not None and not config.extrapolate >= 1:
         raise ValueError(f"extrapolate is {config.extrapolate}, expected a number of at least 1, or null")
     data = load_measurements(config.data)
@@ -51,16 +67,9 @@ def fit_command(config: FitConfig, given: DictConfig) -> None:
         print(f"  engine run scenario=fitted scenario.draws={draws} scenario.budget=...", file=sys.stderr)
 
 
-@dataclass
-class FitConfig:
-    """`engine fit`."""
-
-    data: str = MISSING
-    families: list[str] = field(default_factory=list)
-    holdout: float = 0.2
-    loss: str = "huber"
-    choice: str = "common"
-    bootstrap: int = 200
-    seed: int = 0
-    extrapolate: float | None = 4.0
-    output: str = MISSING
+COMMAND = Command(
+    "curves from measurements",
+    "engine fit data=FILE",
+    FitConfig,
+    fit,
+)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -26,7 +26,7 @@ from engine.study.results import tabulate_run
 LOG_SECONDS = 10.0
 
 
-def run_command(config: RunConfig, given: DictConfig) -> None:
+def run_command(config: RunConfig) -> None:
     """`engine run`."""
     begin = time.perf_counter()
     check_run(config.run)
