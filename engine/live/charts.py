@@ -27,6 +27,30 @@ FRONTIER_FILL, STAGE_FILL = 0.28, 0.07
 LONGEST_NAME = 20
 
 
+def small_figure(title: Title) -> figure:
+    """An empty figure the size of a panel."""
+    plot = figure(
+        width=170,
+        height=140,
+        sizing_mode="stretch_width",
+        min_border=4,
+        min_border_left=30,
+        title=title,
+        x_range=Range1d(0, 1),
+        y_range=Range1d(0, 1),
+        toolbar_location=None,
+        tools="",
+    )
+    plot.grid.visible = False
+    plot.outline_line_color = "#cccccc"
+    for axis in plot.axis:
+        axis.ticker.desired_num_ticks = 3
+        axis.minor_tick_line_color = None
+        axis.major_label_text_font_size = "9px"
+        axis.axis_line_color = None
+    return plot
+
+
 class Panel:
     """One project: its curve over its stages, a dot where the optimum stands, a ring where greedy does."""
 
@@ -35,18 +59,7 @@ class Panel:
         self.curve = ColumnDataSource({"effort": [], "returns": []})
         self.stages = ColumnDataSource({"left": [], "right": [], "colour": [], "fill": []})
         self.title = Title(text=PlainText(label), text_font_size="11px", text_font_style="normal")
-        self.figure = figure(
-            width=170,
-            height=140,
-            sizing_mode="stretch_width",
-            min_border=4,
-            min_border_left=30,
-            title=self.title,
-            x_range=Range1d(0, 1),
-            y_range=Range1d(0, 1),
-            toolbar_location=None,
-            tools="",
-        )
+        self.figure = small_figure(self.title)
         shown = CDSView(filter=IndexFilter([index]))
         self.figure.vstrip(
             x0="left",
@@ -71,13 +84,6 @@ class Panel:
             view=shown,
             level="overlay",
         )
-        self.figure.grid.visible = False
-        self.figure.outline_line_color = "#cccccc"
-        for axis in self.figure.axis:
-            axis.ticker.desired_num_ticks = 3
-            axis.minor_tick_line_color = None
-            axis.major_label_text_font_size = "9px"
-            axis.axis_line_color = None
 
     def update(self, picture: Picture) -> None:
         """Send what changed of this project, and nothing else."""

@@ -17,7 +17,6 @@ import dataclasses
 import math
 import tempfile
 import warnings
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -26,14 +25,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import yaml
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from omegaconf import OmegaConf
 
 from engine.allocation.allocate import check_whole_units, choose_lattice, compiled
 from engine.allocation.running import batched
 from engine.files.portfolios import load_portfolio
-from engine.files.shipped import config_folder
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
 from engine.simulation.config import ScenarioConfig
@@ -304,21 +299,6 @@ def _number(value: Any, key: str, low: float, high: float = math.inf) -> float:
 
 
 # Where portfolios come from.
-
-
-def scenario_names() -> list[str]:
-    """The scenarios that ship, but the one that samples a file."""
-    return sorted({path.stem for path in (config_folder() / "scenario").glob("*.yaml")} - {"fitted"})
-
-
-def shipped_scenario(name: str) -> ScenarioConfig:
-    """The configuration of a scenario that ships."""
-    if name not in scenario_names():
-        raise ValueError(f"unknown scenario {name!r}, expected one of {', '.join(scenario_names())}")
-    begun = GlobalHydra.instance().is_initialized()  # by the command line, of the same folder
-    with nullcontext() if begun else initialize_config_dir(str(config_folder()), version_base="1.3"):
-        config = compose("demo", [f"scenario={name}"])
-    return cast(ScenarioConfig, OmegaConf.to_object(config.scenario))
 
 
 def draw_portfolio(config: ScenarioConfig, seed: Any) -> Portfolio:

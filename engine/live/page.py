@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import dataclasses
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -38,7 +37,6 @@ from engine.live.charts import (
     project_columns,
     table_html,
 )
-from engine.live.config import DemoConfig
 from engine.live.model import (
     DRAGGED,
     MOST_SEED,
@@ -47,80 +45,30 @@ from engine.live.model import (
     State,
     draw_portfolio,
     read_upload,
-    scenario_names,
-    shipped_scenario,
 )
+from engine.live.style import (
+    BELOW,
+    FACTS,
+    HEAD,
+    LEFT,
+    LINE,
+    NAME,
+    PANELS,
+    PROJECTS,
+    RIGHT,
+    SLIDER,
+    TABLE,
+    TEMPLATE,
+    WIDE,
+    WRAP,
+)
+from engine.simulation.catalogue import scenario_names, shipped_scenario
 from engine.simulation.config import ScenarioConfig
 
 SLIDER_STEPS = 200
 
 
 UPLOADED = "(a file)"
-
-
-TEMPLATE = """
-{% block preamble %}
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="
-  default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' ws://127.0.0.1:* ws://localhost:*">
-<style>body { margin: 8px; font-family: system-ui, sans-serif; background: #fff; color: #222; }</style>
-{% endblock %}
-"""
-
-
-# Two columns on a desk, one above the other on a phone.
-WIDE = ":host { flex-wrap: wrap; align-items: flex-start; gap: 16px; width: 100%; margin: 0; }"
-
-
-LEFT = """:host { flex: 0 0 390px; min-width: 0; gap: 4px; }
-@media (max-width: 800px) { :host { flex: 1 1 100%; max-width: 100%; } }"""
-
-
-RIGHT = """:host { flex: 1 1 600px; min-width: 0; gap: 4px; padding-right: 8px; box-sizing: border-box; }
-@media (max-width: 800px) { :host { flex: 1 1 100%; max-width: 100%; } }"""
-
-
-WRAP = ":host { flex-wrap: wrap; gap: 6px; align-items: flex-end; }"
-
-
-BELOW = ":host { flex-wrap: wrap; gap: 10px; align-items: flex-start; }"
-
-
-PANELS = ":host { display: grid; grid-template-columns: repeat(auto-fill, minmax(160px, 1fr)); gap: 4px; }"
-
-
-PROJECTS = """:host { max-height: 470px; overflow-y: auto; overflow-x: hidden; gap: 0; padding-right: 8px; }
-@media (max-width: 800px) { :host { max-height: none; } }"""
-
-
-LINE = ":host { gap: 14px; align-items: center; }"
-
-
-NAME = (
-    ":host { font: 12px system-ui, sans-serif; overflow-wrap: anywhere; margin: 0 0 0 5px; flex: 0 0 91px; }"
-)
-
-
-HEAD = ":host { font: 600 12px system-ui, sans-serif; margin: 0; flex: 1 1 0; }"
-
-
-SLIDER = """:host { margin: 0; flex: 1 1 0; min-width: 0; }
-.bk-slider-title { font-size: 11px; }
-.noUi-horizontal .noUi-handle { width: 12px; }"""
-
-
-FACTS = """.facts { display: flex; flex-wrap: wrap; gap: 4px 12px; font: 12px system-ui, sans-serif; }
-.facts div { min-width: 66px; } .facts b { display: block; font-size: 16px; font-weight: 600; }
-.facts span.key { color: #444; } .front { font: 12px system-ui, sans-serif; margin-top: 4px; }
-.wrong { color: #b00020; font: 600 13px system-ui, sans-serif; overflow-wrap: anywhere; }
-.note { color: #444; font: 12px system-ui, sans-serif; overflow-wrap: anywhere; }"""
-
-
-TABLE = """table { border-collapse: collapse; font: 12px system-ui, sans-serif; margin-top: 6px; }
-th { text-align: right; font-weight: 600; padding: 2px 5px; white-space: nowrap; }
-td { text-align: right; padding: 2px 5px; font-variant-numeric: tabular-nums; border-top: 1px solid #e4e4e4; }
-tbody th { font-weight: 400; border-top: 1px solid #e4e4e4; }
-th:first-child { text-align: left; padding-left: 0; white-space: normal; }"""
 
 
 # What stands between $$ in a project's name is not a formula.
@@ -139,23 +87,28 @@ class Origin:
 
 @dataclass
 class Service:
-    """What the pages of one server share: the thread that computes, the first portfolio, the log."""
+    """What the pages of one server share: what they begin with, the thread that computes, what it took.
 
-    config: DemoConfig
+    `scenario` is the one to draw from at first, `budget` the one given for it, if any; `said` is told how
+    long each answer took.
+    """
+
     origin: Origin
+    scenario: ScenarioConfig
+    budget: float | None = None
+    seed: int = 0
+    said: Callable[[float], None] = lambda _: None
     worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "engine-demo"))
     seconds: list[float] = field(default_factory=list)
 
-    def scenario(self, name: str) -> ScenarioConfig:
+    def scenario_of(self, name: str) -> ScenarioConfig:
         """The scenario of this name, with the command line's overrides if it is the one given there."""
-        given = self.config.scenario
-        return given if name == given.name else shipped_scenario(name)
+        return self.scenario if name == self.scenario.name else shipped_scenario(name)
 
     def note(self, seconds: float) -> None:
-        """Remember how long an answer took, and say so where asked to."""
+        """Remember how long an answer took, and tell."""
         self.seconds.append(seconds)
-        if self.config.log:
-            print(f"engine: answered in {1e3 * seconds:.1f} ms", file=sys.stderr, flush=True)
+        self.said(seconds)
 
 
 class Page:
@@ -165,7 +118,7 @@ class Page:
         self.document, self.service = document, service
         self.origin = service.origin
         self.state = self.origin.live.start
-        self.seed: int = service.config.seed
+        self.seed: int = service.seed
         self.loading: Callable[[], Origin] | None = None
         self.changed_at: float | None = None
         self.busy = False
@@ -204,8 +157,8 @@ class Page:
         """A portfolio of a scenario is wanted."""
 
         def make() -> Origin:
-            config = self.service.scenario(name)
-            given = self.service.config.budget if name == self.service.config.scenario.name else None
+            config = self.service.scenario_of(name)
+            given = self.service.budget if name == self.service.scenario.name else None
             budget = config.budget if given is None else given
             return Origin(name, Live(draw_portfolio(config, seed), budget), config)
 
@@ -325,8 +278,8 @@ class Page:
         """Where the portfolio comes from."""
         origin, scenario = self.origin, self.origin.scenario
         names = scenario_names()
-        if self.service.config.scenario.name not in names:
-            names.append(self.service.config.scenario.name)
+        if self.service.scenario.name not in names:
+            names.append(self.service.scenario.name)
         chosen = UPLOADED if scenario is None else scenario.name
         select = Select(
             title="scenario", value=chosen, options=[*names, UPLOADED], width=160, name="scenario"
@@ -339,7 +292,7 @@ class Page:
         def draw(seed: Any) -> None:
             if isinstance(seed, int):
                 self.seed = seed
-            name = self.service.config.scenario.name if select.value == UPLOADED else select.value
+            name = self.service.scenario.name if select.value == UPLOADED else select.value
             self.draw(name, seed)
 
         select.on_change("value", lambda _, __, new: draw(seed.value) if new != UPLOADED else None)

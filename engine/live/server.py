@@ -23,8 +23,7 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.routing import HostMatches, Rule, RuleRouter
 
-from engine.live.config import DemoConfig
-from engine.live.page import Origin, Page, Service
+from engine.live.page import Page, Service
 
 ADDRESS = "127.0.0.1"
 
@@ -36,21 +35,21 @@ HOSTS = r"(127\.0\.0\.1|localhost)$"
 MOST_MESSAGE = 64_000_000
 
 
-def serve(config: DemoConfig, origin: Origin) -> None:
-    """Serve the page until Ctrl-C or SIGTERM."""
+def serve(service: Service, port: int, browse: bool) -> None:
+    """Serve the page until Ctrl-C or SIGTERM; `port` 0 takes a free one, `browse` opens a browser."""
     logging.getLogger("bokeh").addHandler(logging.StreamHandler())
     logging.getLogger("bokeh").setLevel(logging.ERROR)
-    asyncio.run(_serve(Service(config, origin)))
+    asyncio.run(_serve(service, port, browse))
 
 
-async def _serve(service: Service) -> None:
+async def _serve(service: Service, wanted: int, browse: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server, port = start_server(service)
+    server, port = start_server(service, wanted)
     address = f"http://{ADDRESS}:{port}"
     print(f"engine: live page at {address} (Ctrl-C ends it)", file=sys.stderr, flush=True)
-    if service.config.open:
+    if browse:
         webbrowser.open(address)
     try:
         await stop.wait()
@@ -63,11 +62,10 @@ async def _serve(service: Service) -> None:
             print(f"engine: {count}, median {middle:.1f} ms, at most {most:.1f} ms", file=sys.stderr)
 
 
-def start_server(service: Service) -> tuple[BaseServer, int]:
+def start_server(service: Service, wanted: int = 0) -> tuple[BaseServer, int]:
     """A server on the loopback address and the port it took."""
     settings.resources = "server"  # whatever the environment says: no file from elsewhere
     settings.allowed_ws_origin = []
-    wanted = service.config.port
     try:
         sockets, port = bind_sockets(ADDRESS, wanted)
     except OSError as error:

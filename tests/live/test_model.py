@@ -20,9 +20,8 @@ from engine.live.model import (
     draw_portfolio,
     nice_above,
     read_upload,
-    scenario_names,
-    shipped_scenario,
 )
+from engine.simulation.catalogue import scenario_names, shipped_scenario
 from engine.simulation.config import PriorConfig
 from tests.simulation.test_scenarios import SHIPPED
 

@@ -24,7 +24,8 @@ import pytest
 
 import engine
 from engine.cli.compose import register_schemas
-from engine.live.model import Live, draw_portfolio, shipped_scenario
+from engine.live.model import Live, draw_portfolio
+from engine.simulation.catalogue import shipped_scenario
 
 register_schemas()
 ENGINE = str(Path(sys.executable).parent / "engine")

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 from engine.cli.command import Command
-from engine.live.config import DemoConfig
+from engine.cli.words import say
+from engine.simulation.config import ScenarioConfig
 
 MOST_PORT = 65_535
+
+
+@dataclass
+class DemoConfig:
+    """`engine demo`."""
+
+    scenario: ScenarioConfig = field(default_factory=ScenarioConfig)
+    portfolio: str | None = None
+    budget: float | None = None
+    most_budget: float | None = None
+    seed: int = 0
+    port: int = 5006
+    open: bool = True
+    log: bool = False
 
 
 def demo(config: DemoConfig) -> None:
@@ -22,7 +38,7 @@ def demo(config: DemoConfig) -> None:
         if number is not None and not 0 <= number < math.inf:
             raise ValueError(f"{key} is {number:g}, expected a number of at least 0")
     try:
-        from engine.live.page import Origin
+        from engine.live.page import Origin, Service
         from engine.live.server import serve
     except ImportError as error:
         if error.name is None or error.name.split(".")[0] not in ("bokeh", "tornado"):
@@ -35,7 +51,10 @@ def demo(config: DemoConfig) -> None:
         budget = config.scenario.budget if config.budget is None else config.budget
         portfolio = draw_portfolio(config.scenario, config.seed)
         origin = Origin(config.scenario.name, Live(portfolio, budget, config.most_budget), config.scenario)
-    serve(config, origin)
+    service = Service(origin, config.scenario, config.budget, config.seed)
+    if config.log:
+        service.said = lambda seconds: say(f"answered in {1e3 * seconds:.1f} ms")
+    serve(service, config.port, config.open)
 
 
 COMMAND = Command(
