@@ -16,6 +16,7 @@ import inspect
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ import pytest
 
 import engine
 from engine.model.curves.base import Smooth
+from tests.cli.conftest import Done, run_here
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -54,8 +56,6 @@ def blocks_of(page: Path) -> list[Block]:
 
 def run_console(body: str, folder: Path) -> None:
     """Run each `$ command` and compare what it prints."""
-    bin_folder = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": bin_folder + os.pathsep + os.environ["PATH"], "COLUMNS": "200"}
     for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
         lines = part.splitlines()
         # A command goes on after a backslash.
@@ -63,12 +63,24 @@ def run_console(body: str, folder: Path) -> None:
         while lines[length - 1].endswith("\\"):
             length += 1
         command, expected = "\n".join(lines[:length]), "\n".join(lines[length:])
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
-        )
+        done = run_line(command, folder)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         if expected.strip():
             check_output(command, expected, done.stdout)
+
+
+def run_line(command: str, folder: Path) -> Done:
+    """Run a line of a console: a plain `engine ...` in this process, others by bash."""
+    words = shlex.split(command.replace("\\\n", ""))
+    plain = words[0] == "engine" and not any(sign in command for sign in "|>$&;")
+    if plain and "--multirun" not in words:
+        return run_here(tuple(words[1:]), folder)
+    bin_folder = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": bin_folder + os.pathsep + os.environ["PATH"]}
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def check_output(source: str, expected: str, printed: str) -> None:

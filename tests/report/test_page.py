@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import ENGINE
+from tests.cli.conftest import ENGINE, Done, run_here
 
 CHROMIUM = shutil.which("chromium")
 QUESTION = "Is <b>greedy</b> & co. enough?"
 
 
-def engine(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([ENGINE, *arguments], cwd=folder, capture_output=True, text=True, timeout=600)
+def engine(folder: Path, *arguments: str) -> Done:
+    return run_here(arguments, folder)
 
 
 @pytest.fixture(scope="module")
