@@ -42,7 +42,8 @@ from engine.solvers.greedy import greedy_path
 from engine.solvers.lattice import MOST_STATES, NO_LATTICE, Lattice
 from engine.solvers.programme import Programme, programme
 from engine.solvers.responses import Scalar, unit_bounds
-from engine.solvers.solution import INFEASIBLE, NOT_FINITE, SOLVED, budget_slack
+from engine.solvers.rounding import budget_slack, value_error
+from engine.solvers.solution import INFEASIBLE, NOT_FINITE, SOLVED
 from engine.solvers.waterfilling import waterfilling
 
 Budgets = Float[Array, " budgets"]
@@ -225,7 +226,7 @@ def along_programme(portfolio: Portfolio, lattice: Lattice) -> Frontier:
     solved = programme(portfolio, lattice)
     value = solved.before[-1]
     # The least state of the same value: what earns nothing is not spent.
-    enough = jnp.searchsorted(value, value - leeway(portfolio, value)).astype(jnp.int32)
+    enough = jnp.searchsorted(value, value - value_error(portfolio.shape[-1], value)).astype(jnp.int32)
     effort = read_back_all(solved, enough)
     least, _ = unit_bounds(portfolio, _largest(lattice, portfolio), lattice)
     effort = jnp.where(jnp.isfinite(value)[:, None], effort, least[None])
@@ -374,8 +375,3 @@ def _describe(
         proved=proved & solved,
         status=status.astype(jnp.int32),
     )
-
-
-def leeway(portfolio: Portfolio, value: Array) -> Array:
-    """How far rounding can move a sum of returns of this size: 3·(N + 8)·ε·|V|."""
-    return 3 * (portfolio.shape[-1] + 8) * float(jnp.finfo(portfolio.dtype).eps) * jnp.abs(value)

@@ -50,7 +50,6 @@ from engine.allocation.frontier import (
     budget_steps,
     checked,
     choose_method,
-    leeway,
     terms_of,
     values_of,
 )
@@ -60,6 +59,7 @@ from engine.model.portfolio import Portfolio
 from engine.solvers.dual import bisect_price
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar
+from engine.solvers.rounding import value_error
 from engine.solvers.solution import INFEASIBLE, Solution
 
 PRICE_SHARES = 32
@@ -322,7 +322,7 @@ def reach_of_value(portfolio: Portfolio, target: Scalar) -> Reach:
     )
     most = jnp.maximum(worth(bracket.outside), portfolio.value(bracket.outside))
     budget = portfolio.spend(whole_units(portfolio, bracket.outside))
-    met = most >= target - leeway(portfolio, target)
+    met = most >= target - value_error(portfolio.shape[-1], target)
     return Reach(jnp.where(met, budget, jnp.inf), most)
 
 
@@ -359,7 +359,7 @@ def attained_rate(portfolio: Portfolio, _: Scalar, kind: Kind) -> Scalar:
 def read_target(portfolio: Portfolio, budgets: Budgets, values: Budgets, target: Scalar, kind: Kind) -> Read:
     """The state of the frontier that meets the target, up to rounding."""
     last = values.size - 1
-    slack = leeway(portfolio, jnp.where(jnp.isfinite(values), values, 0.0))
+    slack = value_error(portfolio.shape[-1], jnp.where(jnp.isfinite(values), values, 0.0))
     least = whole_units(portfolio, portfolio.lowers())
     spend, value = origin(portfolio, kind, least)
     more = budgets - spend > 0

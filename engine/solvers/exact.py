@@ -29,7 +29,8 @@ from engine.solvers.dual import MOST_CHORDS, integer_dual
 from engine.solvers.lattice import Lattice
 from engine.solvers.programme import programme, read_back
 from engine.solvers.responses import Scalar, few_candidates, unit_bounds, unit_response
-from engine.solvers.solution import Solution, budget_slack, conclude
+from engine.solvers.rounding import budget_slack
+from engine.solvers.solution import Solution, conclude
 
 # The cores tried in turn: the first holds what most portfolios need, the second has every project's windows.
 FIRST = CoreSize(wide=4, width=8, reach=40)
