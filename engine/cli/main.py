@@ -38,7 +38,7 @@ from engine.cli.sweep import sweep_command
 from engine.cli.textbook import TextbookConfig, textbook_command
 from engine.files.shipped import config_folder
 from engine.live.config import DemoConfig
-from engine.solvers.registry import SOLVERS, solver_options
+from engine.solvers.registry import SOLVERS
 from engine.study.config import RunConfig, SweepConfig
 
 USAGE = """usage: engine COMMAND [key=value ...]
@@ -78,10 +78,10 @@ def register_schemas() -> None:
     store.store(group="schema", name="figures", node=FiguresConfig)
     store.store(group="schema", name="report", node=ReportConfig)
     store.store(group="schema", name="replay", node=ReplayConfig)
-    for name in SOLVERS:
+    for name, method in SOLVERS.items():
         options = [
             (n, str if get_args(p.annotation) else p.annotation, field(default=p.default))
-            for n, p in solver_options(name).items()
+            for n, p in method.options.items()
         ]
         store.store(group="schema/solver", name=name, node=make_dataclass(f"{name}_options", options))
 

@@ -111,7 +111,7 @@ def few_candidates(portfolio: Portfolio, lattice: Lattice) -> bool:
 
     A utility moves the maximisers away from those that the curve names, so it leaves enumeration.
     """
-    if portfolio.curvature is not None or portfolio.threshold is not None:
+    if lattice.brief or portfolio.curvature is not None or portfolio.threshold is not None:
         return False
     candidates = jax.eval_shape(portfolio.curves.maximisers, portfolio.costs()).shape[0]
     return candidates * LEVELS_PER_CANDIDATE <= lattice.units
@@ -205,10 +205,10 @@ def threshold_effort(portfolio: Portfolio, limit: Vector) -> Vector:
     A hair more than the crossing itself, so that a rounding of the curve does not lose the return.
     """
     assert portfolio.threshold is not None
-    low = portfolio.lowers()
+    low, threshold = portfolio.lowers(), portfolio.threshold
 
     def meets(effort: Vector) -> Bool[Array, " projects"]:
-        return portfolio.performance(effort) >= portfolio.threshold
+        return portfolio.performance(effort) >= threshold
 
     candidates = jax.vmap(portfolio.effort_to)(portfolio.curves.maximisers(jnp.ones_like(low)))
     candidates = jnp.clip(jnp.concatenate([candidates, limit[None]]), low[None], limit[None])

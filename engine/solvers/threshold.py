@@ -19,6 +19,8 @@ Source: Fox (1966) and Frederickson & Johnson (1982) for selection by threshold 
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -64,7 +66,7 @@ def threshold(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solutio
     if portfolio.cost is not None:
         return exact(portfolio, budget, lattice)
     if portfolio.diminishing:
-        settle = lambda p, b: _settle(p, b, lattice)  # noqa: E731
+        settle = partial(_settle, lattice=lattice)
         effort, price, bound = projects_first(settle, 16 * portfolio.shape[-1])(portfolio, budget)
         return conclude(portfolio, budget, effort, price[0], bound[0])
     _, most = unit_bounds(portfolio, budget, lattice)

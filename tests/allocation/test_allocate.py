@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,6 @@ import pytest
 
 import engine
 from engine import Exponential, Log, Portfolio, Power, Solution, Tabulated, allocate, load_portfolio, solve
-from engine.allocation import allocate as border
 from engine.allocation import running
 from tests import reference
 
@@ -79,32 +79,30 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch, entries: int) ->
     portfolio = reference.draw("hill", 3, (7, 4), reach=BUDGET)
     budgets = np.linspace(0.0, BUDGET, 7)
     whole = solve(portfolio, budgets)
-    monkeypatch.setattr(running, "CHUNK_ENTRIES", entries)
+    monkeypatch.setattr(running, "ROUND_ENTRIES", entries)
     assert_equal(solve(portfolio, budgets), whole)
 
 
 def test_an_accelerator_gets_larger_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     portfolio = reference.draw("log", 0, (2, 20), reach=BUDGET)
-    assert running.chunk_size(portfolio, 64) == 30_000_000 // (20 * 64)
+    assert running.round_size(portfolio, 64) == 30_000_000 // (20 * 64)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert running.chunk_size(portfolio, 64) == (1 << 28) // (20 * 64)
+    assert running.round_size(portfolio, 64) == (1 << 28) // (20 * 64)
 
 
 @pytest.fixture
 def traces(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The arguments of every tracing of the greedy solver, with nothing compiled before."""
     traced: list[Any] = []
-    original: Callable[..., Solution] = engine.SOLVERS["greedy"]
+    method = engine.SOLVERS["greedy"]
 
-    @functools.wraps(original)
+    @functools.wraps(method.solve)
     def counted(*arguments: Any, **options: Any) -> Solution:
         traced.append(arguments)
-        return original(*arguments, **options)
+        return method.solve(*arguments, **options)
 
-    monkeypatch.setitem(engine.SOLVERS, "greedy", counted)
-    border.compiled.cache_clear()
-    yield traced
-    border.compiled.cache_clear()
+    monkeypatch.setitem(engine.SOLVERS, "greedy", dataclasses.replace(method, solve=counted))
+    return traced
 
 
 def test_each_shape_is_compiled_once(traces: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +112,7 @@ def test_each_shape_is_compiled_once(traces: list[Any], monkeypatch: pytest.Monk
     solve(reference.draw("log", 3, (6, 4), reach=BUDGET), np.linspace(1.0, BUDGET, 6), "greedy")
     assert len(traces) == 1
     # Chunks of one shape, the last one filled up: one more compilation for seven calls.
-    monkeypatch.setattr(running, "CHUNK_ENTRIES", 1)
+    monkeypatch.setattr(running, "ROUND_ENTRIES", 1)
     solve(reference.draw("log", 4, (7, 4), reach=BUDGET), BUDGET, "greedy")
     assert len(traces) == 2
 

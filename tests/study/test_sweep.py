@@ -234,7 +234,7 @@ def test_no_memory_for_a_single_portfolio_is_a_failure(
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
 
     monkeypatch.setattr(Simulation, "_blocks", never)
-    monkeypatch.setattr(Simulation, "_compile", lambda self, device: None)
+    monkeypatch.setattr(Simulation, "_compile_all", lambda self: None)
     worker = run(tmp_path, planned())
     assert worker.tally.failed == [0, 1, 2]
 
