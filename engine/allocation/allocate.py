@@ -62,9 +62,8 @@ def solve(
     raise: its `status` tells (see `Solution`). For the rest, see `allocate`.
     """
     options, method = check_options(solver, options), find_method(solver)
-    portfolio = normalise(portfolio)
-    if method.exactly(portfolio.cost):
-        portfolio = normalise(portfolio, np.dtype(np.float64))
+    exactly = method.exactly(getattr(portfolio, "cost", None))
+    portfolio = normalise(portfolio, np.dtype(np.float64) if exactly else None)
     check(portfolio)
     check_batch(portfolio)
     budgets = _check_budget(budget, portfolio.shape[:-1], portfolio)

@@ -33,7 +33,7 @@ from engine.solvers.exact import exact
 from engine.solvers.greedy import fill
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, unit_bounds
-from engine.solvers.rounding import budget_slack, first_best, product_error
+from engine.solvers.rounding import budget_slack, first_best
 from engine.solvers.solution import Solution, conclude
 
 NEWTON_STEPS = 12
@@ -191,7 +191,7 @@ def _unit_by_unit(portfolio: Portfolio, wanted: Row, least: Matrix, most: Matrix
         gain = portfolio.gain(jnp.where(buying, effort, jnp.maximum(effort - 1.0, 0.0)))
         possible = jnp.where(buying, (effort < most) & (gain > 0), effort > least)
         merit = jnp.where(possible, unit * gain, -jnp.inf)
-        best, first = first_best(merit, turn, product_error(merit))
+        best, first = first_best(merit, turn)
         moves = (best > -jnp.inf)[None] & (left > 0)
         effort = jnp.where(moves & (turn == first[None]), effort + unit, effort)
         return effort, jnp.where(moves, left - 1.0, 0.0)
