@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# Both workers, the commands that tests run, and the next run of the tests share what one of them compiled.
-# It is found by its content: what has changed is compiled anew. `rm -r .pytest_cache` forgets it all.
+# Both workers, the commands that tests run, and the next run of the tests share what one has compiled. It is
+# found by its content: what has changed is compiled anew. `rm -r .pytest_cache` forgets it all.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(__file__).parent.parent / ".pytest_cache" / "jax")
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
