@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import re
+import struct
+import subprocess
+import termios
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import ENGINE, Run
 
 ALIKE = {
     "usage": ("--help",),
@@ -35,3 +42,28 @@ def test_a_run_gives_the_same_bits_in_a_process_and_in_a_call(
     assert (tmp_path / "real" / "summary.csv").read_bytes() == (
         tmp_path / "called" / "summary.csv"
     ).read_bytes()
+
+
+def test_a_table_fits_the_terminal(environment: dict[str, str], tmp_path: Path) -> None:
+    leader, follower = os.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    variables = {name: value for name, value in environment.items() if name != "COLUMNS"}
+    command = [ENGINE, "frontier", "portfolio=textbook", "budget=20", "rows=4"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env={**variables, "TERM": "xterm"}, stdin=follower, stdout=follower
+    ) as running:
+        os.close(follower)
+        shown = b""
+        while True:
+            try:
+                part = os.read(leader, 4096)
+            except OSError:
+                break
+            shown += part
+            if not part:
+                break
+    os.close(leader)
+    assert running.returncode == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).splitlines()
+    assert any("what happens" in line for line in lines)
+    assert max(map(cell_len, lines)) <= 80
