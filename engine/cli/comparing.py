@@ -33,7 +33,7 @@ def benchmark_command(config: BenchmarkConfig) -> None:
     rows: list[dict[str, Any]] = []
     with jax.enable_x64(True):
         studies = comparison.studies()
-        folder = open_folder(run.output)
+        folder = open_folder(run.output, "run.output")
         write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.structured(config)))
         for number, found in enumerate(compare(comparison), start=1):
             rows += found

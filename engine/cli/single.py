@@ -33,7 +33,7 @@ def run_command(config: RunConfig) -> None:
     check_run(config.run)
     with jax.enable_x64(True):  # what is proved is proved in float64, whatever the dtype of the draws
         study = plan(config)
-        folder = open_folder(config.run.output)
+        folder = open_folder(config.run.output, "run.output")
         write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.structured(config)))
         print(f"engine: {_describe(study, config)}", file=sys.stderr)
         simulation = Simulation(study, config.run.records)

@@ -14,9 +14,9 @@ from engine.files.shipped import MISSING
 class TargetConfig:
     """What the budget is asked for, where it is not given: one of these; see `engine.budget_for`."""
 
-    value: float | None = None
-    return_per_unit: float | None = None
-    price: float | None = None
+    value: float | None = MISSING
+    return_per_unit: float | None = MISSING
+    price: float | None = MISSING
 
 
 @dataclass
@@ -24,10 +24,10 @@ class AllocateConfig:
     """`engine allocate`."""
 
     portfolio: str = MISSING
-    budget: float | None = None
+    budget: float | None = MISSING
     target: TargetConfig = field(default_factory=TargetConfig)
     solver: dict[str, Any] = field(default_factory=dict)
-    format: str = "table"
+    format: str = MISSING
 
 
 def allocate(config: AllocateConfig) -> None:

@@ -16,12 +16,12 @@ class FitConfig:
 
     data: str = MISSING
     families: list[str] = field(default_factory=list)
-    holdout: float = 0.2
-    loss: str = "huber"
-    choice: str = "common"
-    bootstrap: int = 200
-    seed: int = 0
-    extrapolate: float | None = 4.0
+    holdout: float = MISSING
+    loss: str = MISSING
+    choice: str = MISSING
+    bootstrap: int = MISSING
+    seed: int = MISSING
+    extrapolate: float | None = MISSING
     output: str = MISSING
 
 

@@ -49,7 +49,7 @@ def textbook(config: TextbookConfig) -> None:
     textbook = load_with_figures("engine.report.textbook")
     webpage = load_with_figures("engine.report.page")
     figures = load_with_figures("engine.figures")
-    folder = open_folder(run.output)
+    folder = open_folder(run.output, "run.output")
     own = [f"run.{key}={getattr(run, key)}" for key in ("portfolios", "seed", "block", "dtype")]
     with jax.enable_x64(True):
         stores = {
