@@ -48,7 +48,7 @@ def count_wrong(batches: list[Portfolio], budget: float, upper: float = np.inf) 
     first = normalise(batches[0])
     lattice = choose_lattice(["exact"], budget, first.shape[-1], first.cost, upper)
     limit = np.float64(budget)
-    exact = jax.jit(jax.vmap(lambda p: SOLVERS["exact"](p, limit, lattice)))
+    exact = jax.jit(jax.vmap(lambda p: SOLVERS["exact"].solve(p, limit, lattice)))
 
     def enumerate_all(portfolio: Portfolio) -> Any:
         found = by_programme(portfolio, limit, limit, limit, lattice)

@@ -124,7 +124,7 @@ def scenario(family: str, projects: int, budget: int) -> Scenario:
 def solver_of(name: str, lattice: Lattice) -> Callable[[Portfolio, Array], Solution]:
     """A solver by name, or the full programme alone."""
     if name != "programme":
-        return partial(SOLVERS[name], lattice=lattice)
+        return partial(SOLVERS[name].solve, lattice=lattice)
 
     def programme(portfolio: Portfolio, budget: Array) -> Solution:
         zero = jnp.zeros_like(budget)

@@ -56,7 +56,7 @@ def contender(name: str, dtype: type) -> Callable[[], engine.Solution]:
     portfolio = jax.tree.map(jax.numpy.asarray, draw(dtype))
     lattice = choose_lattice([name], BUDGET, PROJECTS)
     budget = jax.numpy.asarray(BUDGET, dtype)
-    solve = jax.jit(jax.vmap(lambda p: SOLVERS[name](p, budget, lattice)))
+    solve = jax.jit(jax.vmap(lambda p: SOLVERS[name].solve(p, budget, lattice)))
     compiled = solve.lower(portfolio).compile()
     return lambda: jax.block_until_ready(compiled(portfolio))
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.model.curves.s_shaped import Hill, Logistic, Weibull
     from engine.model.curves.staged import Lifecycle, Tabulated
     from engine.model.portfolio import Portfolio
-    from engine.solvers.registry import SOLVERS
+    from engine.solvers.registry import SOLVERS, Method
     from engine.solvers.solution import Solution
     from engine.study.results import load, load_array
 
@@ -63,7 +63,7 @@ _HOMES = {
         "Tabulated",
     ),
     "engine.model.portfolio": ("Portfolio",),
-    "engine.solvers.registry": ("SOLVERS",),
+    "engine.solvers.registry": ("SOLVERS", "Method"),
     "engine.solvers.solution": ("Solution",),
     "engine.study.results": (
         "load",
@@ -83,6 +83,7 @@ __all__ = [
     "Lifecycle",
     "Log",
     "Logistic",
+    "Method",
     "Mixture",
     "Portfolio",
     "Power",

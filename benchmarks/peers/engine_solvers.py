@@ -58,7 +58,7 @@ def prepare(instances: Instances, task: Task):
     placed = jax.tree.map(jax.numpy.asarray, portfolio)
     budget = jax.numpy.asarray(instances.budget, dtype)
     lattice = choose_lattice([name], instances.budget, instances.projects)
-    method = engine.SOLVERS[name]
+    method = engine.SOLVERS[name].solve
     compiled = jax.jit(jax.vmap(lambda p: method(p, budget, lattice, **options))).lower(placed).compile()
 
     def run_compiled() -> tuple[Array, Array, Array]:

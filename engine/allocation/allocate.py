@@ -9,28 +9,25 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from collections.abc import Callable, Iterable
-from typing import Any, get_args
+from collections.abc import Callable, Collection
+from types import MappingProxyType
+from typing import Any
 
 import jax
 import numpy as np
 
-from engine.allocation.running import batched, chunk_size
+from engine.allocation.running import batched, round_size
 from engine.model.curves.base import Curve
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
-from engine.solvers.continuous import OPEN_NODES
 from engine.solvers.lattice import NO_LATTICE, Lattice, build_lattice
-from engine.solvers.registry import SOLVERS, real_effort, solver_options
+from engine.solvers.registry import FEW_NUMBERS, SOLVERS, Options, Solver, check_options, find_method
 from engine.solvers.solution import INFEASIBLE, NOT_FINITE, Solution
 
 MOST_BUDGET = 1e15
 
 
 MOST_WORK = 1e12
-
-
-NEEDS_NO_LATTICE = ("waterfilling", "continuous")
 
 
 def allocate(portfolio: Portfolio | Curve, budget: float, solver: str = "exact", **options: Any) -> Solution:
@@ -49,7 +46,7 @@ def allocate(portfolio: Portfolio | Curve, budget: float, solver: str = "exact",
     if solution.effort.ndim != 1:
         raise ValueError(f"allocate takes one portfolio, got a batch of shape {solution.effort.shape[:-1]}")
     if int(solution.status) == INFEASIBLE:
-        units = "" if real_effort(solver, options) else " in whole units"
+        units = "" if SOLVERS[solver].real(options) else " in whole units"
         raise ValueError(f"budget {budget:g} does not cover the projects' lower bounds{units}")
     if int(solution.status) == NOT_FINITE:
         raise ValueError("the total return is not a finite number, expected parameters of lesser magnitude")
@@ -64,53 +61,27 @@ def solve(
     `budget` is one number or an array of the batch's shape. A portfolio that cannot be solved does not
     raise: its `status` tells (see `Solution`). For the rest, see `allocate`.
     """
-    options = check_options(solver, options)
+    options, method = check_options(solver, options), find_method(solver)
     portfolio = normalise(portfolio)
-    if solves_exactly(solver, portfolio.cost):
+    if method.exactly(portfolio.cost):
         portfolio = normalise(portfolio, np.dtype(np.float64))
     check(portfolio)
     check_batch(portfolio)
     budgets = _check_budget(budget, portfolio.shape[:-1], portfolio)
-    if not real_effort(solver, options):
+    if not method.real(options):
         check_whole_units(portfolio)
     upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
     most = float(np.max(budgets, initial=0.0))
-    lattice = choose_lattice([solver], most, portfolio.shape[-1], portfolio.cost, upper)
-    run = compiled(solver, lattice, tuple(sorted(options.items())))
-    return batched(run, portfolio, budgets, chunk_size(portfolio, _entries(solver, lattice, portfolio)))
-
-
-def check_options(solver: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The options, or a `ValueError` that names the unknown solver, the unknown option or its wrong type."""
-    if not isinstance(solver, str) or solver not in SOLVERS:
-        raise ValueError(f"unknown solver {solver!r}, expected one of {', '.join(SOLVERS)}")
-    known = solver_options(solver)
-    for name, value in options.items():
-        if name not in known:
-            expected = f"one of {', '.join(known)}" if known else "none: it has no options"
-            raise ValueError(f"unknown option {name!r} of solver {solver}, expected {expected}")
-        kind = known[name].annotation
-        if choices := get_args(kind):
-            if value not in choices:
-                raise ValueError(
-                    f"option {name} of solver {solver} is {value!r}, expected {' or '.join(choices)}"
-                )
-            continue
-        allowed = (int, float) if kind is float else (kind,)
-        if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
-            raise ValueError(f"option {name} of solver {solver} is {value!r}, expected {kind.__name__}")
-        if kind in (int, float) and not 0 < value < math.inf:
-            raise ValueError(f"option {name} of solver {solver} is {value!r}, expected a number above 0")
-    return options
-
-
-def solves_exactly(solver: str, costs: Any) -> bool:
-    """Whether this solver proves whole-unit optima, which takes float64 whatever the portfolio's dtype."""
-    return solver == "exact" or (solver == "threshold" and costs is not None)
+    projects = portfolio.shape[-1]
+    lattice = choose_lattice([solver], most, projects, portfolio.cost, upper)
+    lattice = lattice.shared(projects, budgets.size) if method.counts else lattice
+    size = round_size(portfolio, FEW_NUMBERS + method.entries(portfolio, lattice))
+    code, shared = prepared(solver, lattice, options)
+    return batched(code, portfolio, budgets, size, shared)
 
 
 def choose_lattice(
-    solvers: Iterable[str],
+    solvers: Collection[str],
     budget: float,
     projects: int,
     costs: Any = None,
@@ -120,14 +91,15 @@ def choose_lattice(
 
     **Raises:** `ValueError` for a budget beyond what they can count or compute.
     """
-    if all(solver in NEEDS_NO_LATTICE for solver in solvers):
+    methods = [find_method(solver) for solver in set(solvers)]
+    if not any(method.counts for method in methods):
         return NO_LATTICE
-    solvers = set(solvers)
     lattice = build_lattice(budget, projects, costs, upper)
     work = projects * lattice.states * lattice.units
-    if "threshold" in solvers and costs is not None and np.ptp(costs) > 0:
-        warnings.warn("costs differ, where greedy is not exact: threshold is solved as exact", stacklevel=3)
-    if any(solves_exactly(solver, costs) for solver in solvers) and work > MOST_WORK:
+    if costs is not None and np.ptp(costs) > 0:
+        for name in sorted(name for name in solvers if SOLVERS[name].optimal == "with costs"):
+            warnings.warn(f"costs differ, where greedy is not exact: {name} is solved as exact", stacklevel=3)
+    if any(method.exactly(costs) for method in methods) and work > MOST_WORK:
         raise ValueError(
             f"budget {budget:g} makes the exact solver take {work:.1e} steps, expected at most "
             f"{MOST_WORK:.0e}: measure effort in larger units, or choose solver=bound"
@@ -162,18 +134,21 @@ def _check_budget(budget: float | np.ndarray, batch: tuple[int, ...], portfolio:
     return budgets.astype(portfolio.dtype)
 
 
-def _entries(solver: str, lattice: Lattice, portfolio: Portfolio) -> int:
-    """How many numbers a solver holds at once for each project."""
-    needs_no_table = ("exact", "waterfilling", *(("greedy", "threshold") if portfolio.diminishing else ()))
-    boxes = 3 * OPEN_NODES if solver == "continuous" else 0
-    levels = 0 if solver in needs_no_table else lattice.units + lattice.states
-    return levels + boxes + 64
-
-
 @functools.lru_cache(maxsize=256)
-def compiled(
-    solver: str, lattice: Lattice, options: tuple[tuple[str, Any], ...]
-) -> Callable[[Portfolio, np.ndarray], Solution]:
-    """The compiled solver of a batch; one that was compiled before is taken as it was."""
-    method = SOLVERS[solver]
-    return jax.jit(jax.vmap(lambda p, b: method(p, b, lattice, **dict(options))))
+def compiled(solver: Solver, sizes: Lattice, static: tuple[tuple[str, Any], ...]) -> Callable[..., Solution]:
+    """The compiled solver of a batch, a function of (portfolios, budgets, the lattice's numbers, the options
+    that are numbers); one that was compiled before is taken as it was."""
+
+    def run(portfolio: Portfolio, budget: Any, numbers: dict[str, Any], traced: dict[str, Any]) -> Solution:
+        return solver(portfolio, budget, sizes._replace(**numbers), **dict(static), **traced)
+
+    return jax.jit(jax.vmap(run, in_axes=(0, 0, None, None)))
+
+
+def prepared(
+    solver: str, lattice: Lattice, options: Options = MappingProxyType({})
+) -> tuple[Callable[..., Solution], tuple[dict[str, Any], dict[str, Any]]]:
+    """The compiled solver of a batch, and what it takes besides portfolios and budgets; see `batched`."""
+    method = find_method(solver)
+    code = compiled(method.solve, lattice.sizes, tuple(sorted(method.static(options).items())))
+    return code, (lattice.numbers, method.traced(options))

@@ -13,6 +13,7 @@ from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.dual import bisect_price
 from engine.solvers.responses import Response, Scalar, real_response
+from engine.solvers.rounding import least_positive
 
 KINDS: tuple[Kind, ...] = ("value", "return_per_unit", "price")
 
@@ -64,7 +65,7 @@ def envelope_of_return(portfolio: Portfolio, target: Scalar) -> tuple[Scalar, Sc
     spend, value = origin(portfolio, "return_per_unit", portfolio.lowers())
     surplus = lambda effort: portfolio.value(effort) - value - target * (portfolio.spend(effort) - spend)  # noqa: E731
     best = respond(target).effort
-    tiny = jnp.asarray(jnp.finfo(portfolio.dtype).tiny, portfolio.dtype)
+    tiny = jnp.asarray(least_positive(portfolio.dtype), portfolio.dtype)
     bracket = bisect_price(
         lambda price: respond(price).effort, lambda effort: surplus(effort) >= 0, best, between=(tiny, target)
     )

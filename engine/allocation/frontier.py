@@ -34,21 +34,20 @@ from jax.tree_util import register_dataclass
 from jaxtyping import Array, Bool, Float, Int
 
 from engine.allocation.allocate import MOST_BUDGET, check_batch, check_whole_units, choose_lattice
-from engine.allocation.running import batched, chunk_size
+from engine.allocation.running import batched, round_size
 from engine.model.curves.base import Curve, Vector
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
 from engine.solvers.greedy import greedy_path
 from engine.solvers.lattice import MOST_STATES, NO_LATTICE, Lattice
 from engine.solvers.programme import Programme, programme
+from engine.solvers.registry import SOLVERS
 from engine.solvers.responses import Scalar, unit_bounds
-from engine.solvers.solution import INFEASIBLE, NOT_FINITE, SOLVED, budget_slack
+from engine.solvers.rounding import budget_slack, value_error
+from engine.solvers.solution import INFEASIBLE, NOT_FINITE, SOLVED
 from engine.solvers.waterfilling import waterfilling
 
 Budgets = Float[Array, " budgets"]
-
-
-FRONTIER_SOLVERS = ("exact", "waterfilling")
 
 
 @register_dataclass
@@ -99,16 +98,16 @@ def budget_frontier(
     **Raises:** `ValueError` naming what cannot be.
     """
     portfolio = checked(portfolio, solver)
-    run: Callable[[Portfolio, np.ndarray], Frontier]
-    if solver == "waterfilling":
+    shared: tuple[np.ndarray, ...] = ()
+    if SOLVERS[solver].effort == "real":
         grid = _check_grid(budget).astype(portfolio.dtype)
-        run, entries = functools.partial(_compiled_water(), grid), 40 * grid.size
+        run, shared, entries = _compiled_water(), (grid,), 40 * grid.size
     else:
         nested, lattice = choose_method(terms_of(portfolio), check_number(budget))
         grid, run = budget_steps(lattice), _compiled_frontier(nested, lattice)
         entries = lattice.units + 6 * lattice.states + 64
     numbers = np.zeros(portfolio.shape[:-1], portfolio.dtype)
-    frontier = batched(run, portfolio, numbers, chunk_size(portfolio, entries))
+    frontier = batched(run, portfolio, numbers, round_size(portfolio, entries), shared)
     return dataclasses.replace(frontier, budget=grid.astype(portfolio.dtype))  # type: ignore[arg-type]
 
 
@@ -117,12 +116,13 @@ def budget_frontier(
 
 def checked(portfolio: Portfolio | Curve, solver: str) -> Portfolio:
     """The portfolio, normalised, or a `ValueError` that names what is wrong with it or the solver."""
-    if solver not in FRONTIER_SOLVERS:
-        raise ValueError(f"solver is {solver!r}, expected one of {', '.join(FRONTIER_SOLVERS)}")
+    known = [name for name, method in SOLVERS.items() if method.frontier]
+    if solver not in known:
+        raise ValueError(f"solver is {solver!r}, expected one of {', '.join(known)}")
     portfolio = normalise(portfolio)
     check(portfolio)
     check_batch(portfolio)
-    if solver == "exact":
+    if SOLVERS[solver].counts:
         check_whole_units(portfolio)
     return portfolio
 
@@ -181,10 +181,6 @@ def choose_method(terms: Terms, budget: float) -> tuple[bool, Lattice]:
     nested = equal and terms.diminishing
     method = "greedy" if nested else "exact"
     lattice = choose_lattice([method], budget, terms.projects, terms.costs, terms.upper)
-    if equal and terms.costs is not None:
-        unit = float(terms.costs[0])
-        states = math.floor(budget / unit * (1 + 1e-12))
-        lattice = lattice._replace(states=states, step=unit, holds_costs=True)
     return nested, lattice
 
 
@@ -198,14 +194,14 @@ def budget_steps(lattice: Lattice) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled_frontier(nested: bool, lattice: Lattice) -> Callable[[Portfolio, np.ndarray], Frontier]:
+def _compiled_frontier(nested: bool, lattice: Lattice) -> Callable[..., Frontier]:
     along = along_path if nested else along_programme
     return jax.jit(jax.vmap(lambda portfolio, _: along(portfolio, lattice)))
 
 
 @functools.lru_cache(maxsize=1)
-def _compiled_water() -> Callable[[np.ndarray, Portfolio, np.ndarray], Frontier]:
-    return jax.jit(jax.vmap(lambda grid, portfolio, _: along_water(portfolio, grid), in_axes=(None, 0, 0)))
+def _compiled_water() -> Callable[..., Frontier]:
+    return jax.jit(jax.vmap(lambda portfolio, _, grid: along_water(portfolio, grid), in_axes=(0, 0, None)))
 
 
 def along_path(portfolio: Portfolio, lattice: Lattice) -> Frontier:
@@ -225,7 +221,7 @@ def along_programme(portfolio: Portfolio, lattice: Lattice) -> Frontier:
     solved = programme(portfolio, lattice)
     value = solved.before[-1]
     # The least state of the same value: what earns nothing is not spent.
-    enough = jnp.searchsorted(value, value - leeway(portfolio, value)).astype(jnp.int32)
+    enough = jnp.searchsorted(value, value - value_error(portfolio.shape[-1], value)).astype(jnp.int32)
     effort = read_back_all(solved, enough)
     least, _ = unit_bounds(portfolio, _largest(lattice, portfolio), lattice)
     effort = jnp.where(jnp.isfinite(value)[:, None], effort, least[None])
@@ -374,8 +370,3 @@ def _describe(
         proved=proved & solved,
         status=status.astype(jnp.int32),
     )
-
-
-def leeway(portfolio: Portfolio, value: Array) -> Array:
-    """How far rounding can move a sum of returns of this size: 3·(N + 8)·ε·|V|."""
-    return 3 * (portfolio.shape[-1] + 8) * float(jnp.finfo(portfolio.dtype).eps) * jnp.abs(value)

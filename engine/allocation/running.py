@@ -1,13 +1,17 @@
-"""One way to run compiled code over a batch: chunks that fit in memory, a thread a core, x64 by dtype."""
+"""One way to run compiled code: rounds of a batch that fit in memory, a thread a core, x64 by dtype.
+
+What runs in threads runs in the caller's setting of x64, which each thread has of its own. XLA leaves
+Python's lock alone while it compiles and while it computes, so threads do either side by side.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -15,77 +19,123 @@ import numpy as np
 from engine.model.portfolio import Portfolio
 
 # How many numbers the portfolios that go to a device at once may hold there. It takes millions of them to
-# fill an accelerator, and every chunk waits for its way there and back.
-CHUNK_ENTRIES, ACCELERATOR_CHUNK_ENTRIES = 30_000_000, 1 << 28
+# fill an accelerator, and every round waits for its way there and back.
+ROUND_ENTRIES, ACCELERATOR_ROUND_ENTRIES = 30_000_000, 1 << 28
 
 
-LEAST_CHUNK = 64
+# Fewer portfolios than these are not worth a thread of their own.
+LEAST_ROUND = 64
 
 
 T = TypeVar("T")
 
 
+Item = TypeVar("Item")
+
+
+def cores() -> int:
+    """How many threads of this process can run at once."""
+    return len(os.sched_getaffinity(0))
+
+
+def in_threads(function: Callable[[Item], T], items: Iterable[Item], threads: int) -> list[T]:
+    """The function of each item, so many at a time; items are drawn from an iterator in this thread."""
+    if threads == 1:
+        return [function(item) for item in items]
+    double = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+
+    def run(item: Item) -> T:
+        with jax.enable_x64(double):
+            return function(item)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(run, items))
+
+
+def compile_all(lowered: Iterable[jax.stages.Lowered]) -> list[jax.stages.Compiled]:
+    """Compile programs side by side, the first ones while the next are still being traced."""
+    return in_threads(lambda step: step.compile(), lowered, cores())
+
+
+def on_host(function: Callable[..., T], *arguments: Any) -> T:
+    """A function of a few host arrays, as host arrays: in float64 if any of them is.
+
+    It is compiled, once for each function and shape: give one that has a name of its own, such as
+    `Portfolio.returns`, rather than a new one each time.
+    """
+    bare = [
+        dataclasses.replace(given, names=()) if isinstance(given, Portfolio) else given for given in arguments
+    ]
+    kinds = [np.asarray(leaf).dtype for leaf in jax.tree.leaves(bare)]
+    with jax.enable_x64(np.dtype(np.float64) in kinds):
+        return jax.tree.map(np.asarray, jax.jit(function)(*bare))
+
+
 def batched(
-    run: Callable[[Portfolio, np.ndarray], T], portfolio: Portfolio, numbers: np.ndarray, size: int
+    run: Callable[..., T],
+    portfolio: Portfolio,
+    numbers: np.ndarray,
+    size: int,
+    shared: Sequence[Any] = (),
 ) -> T:
-    """Run a function of (portfolios, one number each) over a batch of any leading axes, `size` at once."""
+    """Run a jitted function of (portfolios, one number each, what they share) over a batch of any leading
+    axes, `size` portfolios at once."""
     batch = portfolio.shape[:-1]
     bare = dataclasses.replace(portfolio, names=())
+    if not batch:
+        with jax.enable_x64(numbers.dtype == np.float64):
+            one = run(jax.tree.map(lambda a: a[None], bare), numbers[None], *shared)
+            return jax.tree.map(lambda a: np.asarray(a)[0], one)
     flat = jax.tree.map(lambda a: np.reshape(a, (-1, *a.shape[len(batch) :])), bare)
-    chunks = _in_chunks(run, flat, numbers.reshape(-1), size)
-    return jax.tree.map(lambda *parts: np.concatenate(parts).reshape(batch + parts[0].shape[1:])[()], *chunks)
+    rounds = _in_rounds(run, flat, numbers.reshape(-1), size, shared)
+    return jax.tree.map(lambda *parts: np.concatenate(parts).reshape(batch + parts[0].shape[1:]), *rounds)
 
 
-def chunk_size(portfolio: Portfolio, entries: int) -> int:
+def round_size(portfolio: Portfolio, entries: int) -> int:
     """How many portfolios run at once, at so many numbers a project: bounded memory, whatever the batch."""
-    room = CHUNK_ENTRIES if jax.default_backend() == "cpu" else ACCELERATOR_CHUNK_ENTRIES
+    room = ROUND_ENTRIES if jax.default_backend() == "cpu" else ACCELERATOR_ROUND_ENTRIES
     return max(1, room // (portfolio.shape[-1] * entries))
 
 
-def _in_chunks(
-    run: Callable[[Portfolio, np.ndarray], T], flat: Portfolio, numbers: np.ndarray, size: int
+def _in_rounds(
+    run: Callable[..., T], flat: Portfolio, numbers: np.ndarray, size: int, shared: Sequence[Any]
 ) -> list[T]:
-    """Run chunk by chunk; the last one is filled up with its own last portfolio to keep one shape.
+    """Run round by round; the last one is filled up with its own last portfolio to keep one shape.
 
-    On CPUs a chunk for each core runs at the same time: within one, XLA leaves cores idle where loops are
+    On CPUs a round for each core runs at the same time: within one, XLA leaves cores idle where loops are
     short.
     """
     count = numbers.shape[0]
-    workers = min(_workers(), max(1, count // LEAST_CHUNK))
-    size = max(1, min(size // workers, -(-count // workers)))
+    threads = cores() if jax.default_backend() == "cpu" else 1
+    threads = min(threads, max(1, count // LEAST_ROUND))
+    size = max(1, min(size // threads, -(-count // threads)))
 
     def rows(start: int) -> tuple[Portfolio, np.ndarray]:
-        part = slice(start, start + size)
-        if start + size > count:
-            return jax.tree.map(
-                lambda a: a[np.minimum(np.arange(start, start + size), count - 1)], (flat, numbers)
-            )
-        return jax.tree.map(lambda a: a[part], (flat, numbers))
+        if start + size <= count:
+            return jax.tree.map(lambda a: a[start : start + size], (flat, numbers))
+        filled = np.minimum(np.arange(start, start + size), count - 1)
+        return jax.tree.map(lambda a: a[filled], (flat, numbers))
 
     def answer(start: int) -> T:
-        with jax.enable_x64(numbers.dtype == np.float64):
-            kept = min(size, count - start)
-            return jax.tree.map(lambda a: np.asarray(a)[:kept], ready(*rows(start)))
+        kept = min(size, count - start)
+        return jax.tree.map(lambda a: np.asarray(a)[:kept], ready(*rows(start), *shared))
 
     ready, starts = run, range(0, count, size)
-    if workers == 1 or len(starts) == 1:
-        return [answer(start) for start in starts]
-    if isinstance(run, jax.stages.Wrapped):  # compiled before the threads begin, so that it is compiled once
-        with jax.enable_x64(numbers.dtype == np.float64):
-            ready = _executable(cast(Any, run), *_signature(rows(0)))
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(answer, starts))
+    with jax.enable_x64(numbers.dtype == np.float64):
+        if threads > 1 and len(starts) > 1:  # compiled before the threads begin, so that it is compiled once
+            ready = _executable(run, *_signature((*rows(0), *shared)))
+        return in_threads(answer, starts, min(threads, len(starts)))
 
 
-def _workers() -> int:
-    return len(os.sched_getaffinity(0)) if jax.default_backend() == "cpu" else 1
-
-
-def _signature(arguments: Any) -> tuple[Any, tuple[jax.ShapeDtypeStruct, ...]]:
+def _signature(arguments: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """What code is compiled for: the structure, and a shape for each array; numbers have the same of all."""
     leaves, structure = jax.tree.flatten(arguments)
-    return structure, tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in leaves)
+    shapes = (
+        jax.ShapeDtypeStruct(a.shape, a.dtype) if isinstance(a, np.ndarray) else type(a)(1) for a in leaves
+    )
+    return structure, tuple(shapes)
 
 
 @functools.lru_cache(maxsize=256)
-def _executable(run: Any, structure: Any, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> Callable[..., Any]:
+def _executable(run: Any, structure: Any, leaves: tuple[Any, ...]) -> Callable[..., Any]:
     return run.lower(*jax.tree.unflatten(structure, leaves)).compile()

@@ -37,6 +37,7 @@ from engine.model.portfolio import Portfolio
 from engine.solvers.lattice import NO_LATTICE
 from engine.solvers.relaxation import relaxation
 from engine.solvers.responses import Scalar
+from engine.solvers.rounding import steps_error
 from engine.solvers.waterfilling import waterfilling
 
 # Derivatives take the effort to be optimal: solve as far as rounding allows.
@@ -135,7 +136,7 @@ def _value_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any
 
 def _bound(portfolio: Portfolio, budget: Scalar, effort: Vector) -> tuple[Bool[Array, " projects"], ...]:
     """Which projects are at their lower and at their upper bound, up to rounding."""
-    hair = 64.0 * float(jnp.finfo(effort.dtype).eps) * (jnp.abs(effort) + budget / portfolio.costs())
+    hair = steps_error(jnp.abs(effort) + budget / portfolio.costs())
     return effort <= portfolio.lowers() + hair, effort >= portfolio.uppers() - hair
 
 
@@ -146,6 +147,6 @@ def _responsive(
     at_lower, at_upper = _bound(portfolio, budget, effort)
     within = ~at_lower & ~at_upper
     density = jnp.where(at_upper | ~jnp.isfinite(slope), -jnp.inf, slope / portfolio.costs())
-    spent = portfolio.spend(effort) >= budget * (1.0 - 64.0 * float(jnp.finfo(effort.dtype).eps))
+    spent = portfolio.spend(effort) >= budget - steps_error(budget)
     steepest = (jnp.arange(effort.size) == jnp.argmax(density)) & (density > 0) & spent
     return jnp.where(jnp.any(within), within, steepest)

@@ -34,7 +34,7 @@ import numpy as np
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Bool, Float, Int
 
-from engine.allocation.allocate import MOST_BUDGET, compiled, solve
+from engine.allocation.allocate import MOST_BUDGET, prepared, solve
 from engine.allocation.envelopes import (
     KINDS,
     Kind,
@@ -50,16 +50,17 @@ from engine.allocation.frontier import (
     budget_steps,
     checked,
     choose_method,
-    leeway,
     terms_of,
     values_of,
 )
-from engine.allocation.running import batched, chunk_size
+from engine.allocation.running import batched, round_size
 from engine.model.curves.base import Curve, Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.dual import bisect_price
 from engine.solvers.lattice import Lattice
+from engine.solvers.registry import SOLVERS
 from engine.solvers.responses import Scalar
+from engine.solvers.rounding import value_error
 from engine.solvers.solution import INFEASIBLE, Solution
 
 PRICE_SHARES = 32
@@ -107,7 +108,7 @@ def budget_for(
     kind, targets = _check_target(
         {"value": value, "return_per_unit": return_per_unit, "price": price}, portfolio
     )
-    find = _find_real if solver == "waterfilling" else _find_whole
+    find = _find_whole if SOLVERS[solver].counts else _find_real
     found = find(portfolio, kind, targets)
     if targets.ndim == 0:
         _refuse_unmet(found, kind, float(targets))
@@ -194,8 +195,8 @@ def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Budget
         )
     best = reach.best if kind == "value" or np.all(met) else _best_rate(portfolio, kind, targets)
     budgets = np.where(met, budget_steps(lattice)[read.state], 0.0).astype(portfolio.dtype)
-    solver = compiled("threshold" if nested else "exact", lattice, ())
-    solution = batched(solver, portfolio, budgets, size)
+    code, shared = prepared("threshold" if nested else "exact", lattice)
+    solution = batched(code, portfolio, budgets, size, shared)
     proved = met & lattice.holds_costs & solution.proved
     return _found(met, budgets, solution, np.where(possible & ~within, np.nan, best), proved)
 
@@ -245,11 +246,11 @@ def _found(met: Any, budgets: np.ndarray, solution: Solution, best: Any, proved:
 
 
 def _search_chunk(portfolio: Portfolio) -> int:
-    return chunk_size(portfolio, 64 * PRICE_SHARES)
+    return round_size(portfolio, 64 * PRICE_SHARES)
 
 
 def _lattice_chunk(lattice: Lattice, portfolio: Portfolio) -> int:
-    return chunk_size(portfolio, lattice.units + 2 * lattice.states + 64)
+    return round_size(portfolio, lattice.units + 2 * lattice.states + 64)
 
 
 def _round_up(budget: float, terms: Terms, most: float) -> float:
@@ -322,7 +323,7 @@ def reach_of_value(portfolio: Portfolio, target: Scalar) -> Reach:
     )
     most = jnp.maximum(worth(bracket.outside), portfolio.value(bracket.outside))
     budget = portfolio.spend(whole_units(portfolio, bracket.outside))
-    met = most >= target - leeway(portfolio, target)
+    met = most >= target - value_error(portfolio.shape[-1], target)
     return Reach(jnp.where(met, budget, jnp.inf), most)
 
 
@@ -359,7 +360,7 @@ def attained_rate(portfolio: Portfolio, _: Scalar, kind: Kind) -> Scalar:
 def read_target(portfolio: Portfolio, budgets: Budgets, values: Budgets, target: Scalar, kind: Kind) -> Read:
     """The state of the frontier that meets the target, up to rounding."""
     last = values.size - 1
-    slack = leeway(portfolio, jnp.where(jnp.isfinite(values), values, 0.0))
+    slack = value_error(portfolio.shape[-1], jnp.where(jnp.isfinite(values), values, 0.0))
     least = whole_units(portfolio, portfolio.lowers())
     spend, value = origin(portfolio, kind, least)
     more = budgets - spend > 0

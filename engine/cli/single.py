@@ -16,7 +16,7 @@ from engine.cli.tables import outcome_table, show
 from engine.files.folders import open_folder, write_parquet, write_text
 from engine.simulation.blocks import Outcome, Simulation
 from engine.simulation.point import Study
-from engine.solvers.registry import real_effort
+from engine.solvers.registry import SOLVERS
 from engine.study.config import RunConfig
 from engine.study.manifest import machine_facts
 from engine.study.plan import check_run, plan
@@ -42,7 +42,7 @@ def run_command(config: RunConfig) -> None:
     write_summary(folder, outcome, _run_facts(study, outcome, seconds))
     write_parquet(folder / "histograms.parquet", tabulate_run(outcome))
     title = f"{config.scenario.name}: {study.portfolios:,} portfolios of {study.source.projects} projects"
-    real = {name for name, options in study.solvers.items() if real_effort(name, options)}
+    real = {name for name, options in study.solvers.items() if SOLVERS[name].real(options)}
     table = outcome_table(outcome, f"{title}, budget {study.budget:g}", real)
     show(table)
     print(f"engine: {seconds:.1f} s in all; results in {folder}", file=sys.stderr)

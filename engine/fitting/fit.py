@@ -20,9 +20,7 @@ Hurvich & Tsai (1989) for AICc; Efron (1979) for the bootstrap.
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,6 +28,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
+from engine.allocation.running import cores, in_threads
 from engine.files.measurements import Measurements
 from engine.fitting.shapes import LEAST_BEND, SHAPES, Fit, box, fit_from, lift
 
@@ -214,12 +213,10 @@ def _fit(family: str, starts: np.ndarray, scaled: Scaled, weight: np.ndarray) ->
     places = [np.minimum(np.arange(i, i + ROWS), total - 1) for i in range(0, total, ROWS)]
 
     def run(place: np.ndarray) -> Fit:
-        with jax.enable_x64(True):  # a thread has settings of its own
-            return Fit(*map(np.asarray, _compiled(family)(*(a[place] for a in rows))))
+        return Fit(*map(np.asarray, _compiled(family)(*(a[place] for a in rows))))
 
     first = run(places[0])  # compiled once, before the threads begin
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        parts = [first, *pool.map(run, places[1:])]
+    parts = [first, *in_threads(run, places[1:], cores())]
     joined = [np.concatenate(leaves)[:total] for leaves in zip(*parts, strict=True)]
     found = Fit(*(leaf.reshape(curves, count, *leaf.shape[1:]) for leaf in joined))
     best = np.argmin(found.loss, axis=1)

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 import yaml
 
-from engine.allocation.allocate import check_whole_units, choose_lattice, compiled
+from engine.allocation.allocate import check_whole_units, choose_lattice, prepared
 from engine.allocation.running import batched
 from engine.files.portfolios import load_portfolio
 from engine.model.portfolio import Portfolio
@@ -195,22 +195,19 @@ class Live:
 
     def compilations(self) -> int:
         """How many times what answers has been compiled, by any portfolio of this process."""
-        runs: list[Any] = [self._run("exact"), self._run("greedy"), _sketch]
+        runs: list[Any] = [*(prepared(solver, self._lattice)[0] for solver in ("exact", "greedy")), _sketch]
         return sum(run._cache_size() for run in runs)
 
     def _solve(self, portfolio: Portfolio, budget: float) -> tuple[Solution, Solution]:
         exact, greedy = (
-            batched(self._run(solver), portfolio, np.asarray(budget, np.float64), 1)
-            for solver in ("exact", "greedy")
+            batched(code, portfolio, np.asarray(budget, np.float64), 1, shared)
+            for code, shared in (prepared(solver, self._lattice) for solver in ("exact", "greedy"))
         )
         if NOT_FINITE in (int(exact.status), int(greedy.status)):
             raise ValueError(
                 "the total return is not a finite number, expected parameters of lesser magnitude"
             )
         return exact, greedy
-
-    def _run(self, solver: str) -> Any:
-        return compiled(solver, self._lattice, ())
 
     def _checked_lattice(self) -> Lattice:
         """The lattice of the largest budget, if the exact solver answers on it while it is dragged."""

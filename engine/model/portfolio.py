@@ -30,9 +30,6 @@ from engine.model.curves.base import Curve, Vector
 STAGE_CUTS = (0.5, 0.75, 0.9)
 
 
-LOOK_UP_STEPS = 64
-
-
 def _optional(low: float = 0.0, high: float = math.inf) -> Vector | None:
     """An optional array [projects] whose entries lie in [low, high]."""
     return dataclasses.field(default=None, metadata={"low": low, "high": high})  # type: ignore[return-value]
@@ -191,30 +188,6 @@ class Portfolio:
     def spend(self, effort: Vector) -> Float[Array, ""]:
         """Σ c_i x_i."""
         return jnp.sum(effort if self.cost is None else self.cost * effort, axis=-1)
-
-    def threshold_effort(self, limit: Vector) -> Vector:
-        """The least effort in [lower, limit] whose performance meets the threshold; infinite if none does.
-
-        The first candidate effort of the curve that meets it brackets the crossing; the curve rises there.
-        A hair more than the crossing itself, so that a rounding of the curve does not lose the return.
-        """
-        assert self.threshold is not None
-        low = self.lowers()
-        meets = lambda effort: self.performance(effort) >= self.threshold  # noqa: E731
-        candidates = jax.vmap(self.effort_to)(self.curves.maximisers(jnp.ones_like(low)))
-        candidates = jnp.clip(jnp.concatenate([candidates, limit[None]]), low[None], limit[None])
-        first = jnp.min(jnp.where(jax.vmap(meets)(candidates), candidates, jnp.inf), axis=0)
-
-        def halve(_: int, bracket: tuple[Vector, Vector]) -> tuple[Vector, Vector]:
-            low, high = bracket
-            middle = 0.5 * (low + high)
-            ok = meets(middle)
-            return jnp.where(ok, low, middle), jnp.where(ok, middle, high)
-
-        _, high = jax.lax.fori_loop(0, LOOK_UP_STEPS, halve, (low, jnp.minimum(first, limit)))
-        above = jnp.minimum(high * (1.0 + 16.0 * float(jnp.finfo(self.dtype).eps)), limit)
-        crossing = jnp.where(meets(above), above, high)
-        return jnp.where(meets(low), low, jnp.where(jnp.isfinite(first), crossing, jnp.inf))
 
     def stage(self, effort: Vector) -> tuple[Int[Array, " projects"], Bool[Array, " projects"]]:
         """(stage, whether it is the last one: the frontier), per project."""

@@ -13,10 +13,8 @@ memory is solved in halves, quarters and so on, and reduced as a whole.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -27,7 +25,7 @@ import numpy as np
 from jax.sharding import SingleDeviceSharding
 from jaxtyping import Array
 
-from engine.allocation.allocate import solves_exactly
+from engine.allocation.running import compile_all, cores, in_threads
 from engine.model.portfolio import Portfolio
 from engine.simulation.metrics import METRICS, measure
 from engine.simulation.point import REFERENCE, Source, Study
@@ -37,6 +35,9 @@ from engine.solvers.registry import SOLVERS
 from engine.solvers.solution import NOT_FINITE, SOLVED, Solution
 
 Unit = tuple[Study, int]
+
+
+Numbers = dict[str, Any]
 
 
 @dataclass
@@ -81,10 +82,10 @@ class Outcome:
 
 
 class Code(NamedTuple):
-    """What is compiled for a device; see `Simulation._compile`."""
+    """What is compiled for a device; see `Simulation._lower`."""
 
     draw: Callable[..., Portfolio]
-    solve: dict[str, Callable[..., tuple[Solution, Array]]]
+    solve: Mapping[str, Callable[..., tuple[Solution, Array]]]
     measure: Callable[..., dict[str, Array]]
     reduce: Callable[..., dict[str, Summary]]
     bytes: int
@@ -94,7 +95,7 @@ def lanes() -> list[jax.Device]:
     """Where blocks run side by side: this process's devices, or its one CPU as often as it has cores."""
     devices = jax.local_devices()
     alone = len(devices) == 1 and devices[0].platform == "cpu"
-    return devices * len(os.sched_getaffinity(0)) if alone else devices
+    return devices * cores() if alone else devices
 
 
 class Simulation:
@@ -127,21 +128,32 @@ class Simulation:
 
     def _compile_all(self) -> None:
         begin = time.perf_counter()
-        self._code = {device: self._compile(device) for device in dict.fromkeys(self.lanes)}
+        devices = list(dict.fromkeys(self.lanes))
+        steps = compile_all(step for device in devices for step in self._lower(device))
+        each = len(steps) // len(devices)
+        self._code = {d: self._arrange(steps[each * i : each * (i + 1)]) for i, d in enumerate(devices)}
         self.compile_seconds += time.perf_counter() - begin
 
-    def _compile(self, device: jax.Device) -> Code:
+    def _lower(self, device: jax.Device) -> Iterator[jax.stages.Lowered]:
+        """What is compiled for a device, in the order of `Code`, traced as it is asked for."""
         study = self.study
         here = SingleDeviceSharding(device)
 
         def draw(source: Source, seed: Array, indices: Array) -> Portfolio:
             return jax.vmap(lambda j: source.draw(portfolio_key(seed, j), study.dtype))(indices)
 
-        def solve(name: str, portfolios: Portfolio, budget: Array) -> tuple[Solution, Array]:
-            solver = partial(SOLVERS[name], lattice=study.lattice, **study.solvers[name])
-            if solves_exactly(name, portfolios.cost):
+        def solve(
+            name: str, portfolios: Portfolio, budget: Array, numbers: Numbers, traced: Numbers
+        ) -> tuple[Solution, Array]:
+            method, lattice = SOLVERS[name], study.lattice._replace(**numbers)
+            static = method.static(study.solvers[name])
+            if method.exactly(portfolios.cost):
                 portfolios, budget = _cast((portfolios, budget), np.dtype(np.float64))
-            solution = _cast(jax.vmap(lambda p: solver(p, budget))(portfolios), study.dtype)
+
+            def solve_one(portfolio: Portfolio) -> Solution:
+                return method.solve(portfolio, budget, lattice, **static, **traced)
+
+            solution = _cast(jax.vmap(solve_one)(portfolios), study.dtype)
             return solution, jnp.where(solution.proved, solution.value, jnp.nan)
 
         def measure_all(
@@ -154,23 +166,26 @@ class Simulation:
             return {name: summarise(values, counted) for name, values in metrics.items()}
 
         def place(tree: Any, size: int = self._size) -> Any:
-            shape_of = lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype, sharding=here)  # noqa: E731
+            def shape_of(a: Any) -> jax.ShapeDtypeStruct:
+                return jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype, sharding=here)
+
             return jax.tree.map(shape_of, tree)
 
-        def lower(function: Callable[..., Any], *arguments: Any) -> Any:
-            return jax.jit(function).lower(*arguments)
+        yield (drawn := jax.jit(draw).lower(*self._inputs(device, study, 0, 0)))
+        portfolios, budget = place(drawn.out_info), self._budget(device, study)
+        for name in study.solvers:
+            numbers = _numbers(study, name)
+            yield (solved := jax.jit(partial(solve, name)).lower(portfolios, budget, *numbers))
+        solution, optimum = place(solved.out_info)
+        yield (measured := jax.jit(measure_all).lower(portfolios, budget, solution, optimum))
+        whole = place((measured.out_info, solution.status), study.block)
+        yield jax.jit(reduce).lower(*whole, jax.device_put(np.int32(0), device))
 
-        lowered = [lower(draw, *self._inputs(device, study, 0, 0))]
-        portfolios, budget = place(lowered[0].out_info), self._budget(device, study)
-        lowered += [lower(partial(solve, name), portfolios, budget) for name in study.solvers]
-        solution, optimum = place(lowered[-1].out_info)
-        lowered.append(lower(measure_all, portfolios, budget, solution, optimum))
-        whole = place((lowered[-1].out_info, solution.status), study.block)
-        lowered.append(lower(reduce, *whole, jax.device_put(np.int32(0), device)))
-        steps = [step.compile() for step in lowered]
+    def _arrange(self, steps: list[jax.stages.Compiled]) -> Code:
+        """The compiled code of a device, and the memory it takes."""
         sizes = [found for step in steps if (found := step.memory_analysis())]
         most = [f.temp_size_in_bytes + f.argument_size_in_bytes + f.output_size_in_bytes for f in sizes]
-        solvers = dict(zip(study.solvers, steps[1:-2], strict=True))
+        solvers = dict(zip(self.study.solvers, steps[1:-2], strict=True))
         return Code(steps[0], solvers, steps[-2], steps[-1], max(most, default=0))
 
     def _inputs(self, device: jax.Device, study: Study, index: int, part: int) -> Any:
@@ -199,25 +214,22 @@ class Simulation:
             self._compile_all()
 
     def _blocks(self, units: Sequence[Unit]) -> list[Block]:
-        numbers = range(len(units))
-        if len(units) == 1:
-            return [self._block(units[0], 0, 1)]
-        with ThreadPoolExecutor(len(units)) as pool:
-            return list(pool.map(lambda lane: self._block(units[lane], lane, len(units)), numbers))
+        together = len(units)
+        with jax.enable_x64(self._float64):
+            return in_threads(lambda i: self._block(units[i], i, together), range(together), together)
 
     def _block(self, unit: Unit, lane: int, together: int) -> Block:
         """One block, of so many that run together and share the time."""
         study, index = unit
         block = Block(index, min(study.block, study.portfolios - index * study.block))
         found: dict[str, list[dict[str, Array]]] = {name: [] for name in study.solvers}
-        with jax.enable_x64(self._float64):  # which is each thread's own setting
-            for part in range(self.parts):
-                for name, columns, seconds in self._solve_part(unit, part, lane):
-                    found[name].append(columns)
-                    block.seconds[name] = block.seconds.get(name, 0.0) + seconds / together
-            count = jax.device_put(np.int32(block.count), self.lanes[lane])
-            for name, parts in found.items():
-                self._reduce(block, name, self._join(parts, lane), count, lane)
+        for part in range(self.parts):
+            for name, columns, seconds in self._solve_part(unit, part, lane):
+                found[name].append(columns)
+                block.seconds[name] = block.seconds.get(name, 0.0) + seconds / together
+        count = jax.device_put(np.int32(block.count), self.lanes[lane])
+        for name, parts in found.items():
+            self._reduce(block, name, self._join(parts, lane), count, lane)
         return block
 
     def _solve_part(self, unit: Unit, part: int, lane: int) -> Iterator[tuple[str, dict[str, Array], float]]:
@@ -228,7 +240,8 @@ class Simulation:
         optimum = jax.device_put(np.full(self._size, np.nan, self.study.dtype), device)
         for name in sorted(self.study.solvers, key=lambda name: name != REFERENCE):
             begin = time.perf_counter()
-            solution, proved = jax.block_until_ready(code.solve[name](portfolios, budget))
+            numbers = _numbers(unit[0], name)
+            solution, proved = jax.block_until_ready(code.solve[name](portfolios, budget, *numbers))
             seconds = time.perf_counter() - begin
             if name == REFERENCE:
                 optimum = proved
@@ -265,6 +278,11 @@ class Simulation:
             for block in self.blocks([(self.study, i) for i in range(start, stop)]):
                 outcome.add(block)
                 yield block, outcome
+
+
+def _numbers(study: Study, solver: str) -> tuple[Numbers, Numbers]:
+    """What a solver takes besides portfolios and budget: its lattice's numbers, its options'."""
+    return study.lattice.numbers, SOLVERS[solver].traced(study.solvers[solver])
 
 
 def _cast(tree: Any, dtype: np.dtype) -> Any:

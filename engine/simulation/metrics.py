@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from engine.model.portfolio import Portfolio
+from engine.solvers.rounding import optimum_error
 from engine.solvers.solution import Solution
 
 METRICS = {
@@ -36,7 +37,7 @@ def measure(
     squares = jnp.sum(share * share)
     _, frontier = portfolio.stage(solution.effort)
     scale = jnp.where(optimum != 0, jnp.abs(optimum), 1.0)
-    rounding = 4.0 * (portfolio.shape[-1] + 8) * float(jnp.finfo(dtype).eps) * scale
+    rounding = optimum_error(portfolio.shape[-1], scale)
     known = jnp.isfinite(optimum)
     difference = solution.value - optimum
     flag = lambda condition: condition.astype(dtype)  # noqa: E731

@@ -13,8 +13,10 @@ from jaxtyping import Array
 
 from engine.model.portfolio import Portfolio
 from engine.solvers.lattice import Lattice
+from engine.solvers.registry import SOLVERS
 
-REFERENCE = "exact"
+# The solver that others are compared with: the one that proves the optimum whatever the portfolio.
+REFERENCE = next(name for name, method in SOLVERS.items() if method.optimal == "always")
 
 
 class Source(Protocol):
@@ -48,8 +50,10 @@ class Study:
 
     @property
     def kind(self) -> Hashable:
-        """What code is compiled for: studies of one kind differ in traced numbers only."""
+        """What code is compiled for: studies of one kind differ in traced numbers only, of their source,
+        their lattice or their solvers' options."""
         leaves, structure = jax.tree.flatten(self.source)
         shapes = tuple((np.shape(a), np.result_type(a)) for a in leaves)
-        solvers = tuple((name, tuple(sorted(options.items()))) for name, options in self.solvers.items())
-        return structure, shapes, solvers, self.lattice, self.block, self.dtype
+        static = [(name, SOLVERS[name].static(options)) for name, options in self.solvers.items()]
+        solvers = tuple((name, tuple(sorted(options.items()))) for name, options in static)
+        return structure, shapes, solvers, self.lattice.sizes, self.block, self.dtype

@@ -33,7 +33,7 @@ from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, candidate_units, few_candidates, unit_bounds
-from engine.solvers.solution import budget_slack
+from engine.solvers.rounding import budget_slack, first_best, payoff_error, sum_error
 
 # Windows of a project whose levels are enumerated: the best aligned blocks of levels.
 TABLE_WINDOWS = 4
@@ -105,12 +105,12 @@ def survey(
         return jnp.where(allowed, returns(effort) - priced[None] * effort, -jnp.inf)
 
     paid = raw(candidates)
-    payoff = jnp.max(paid, axis=0)
-    # Computed once more for the comparison, the payoffs may round otherwise.
-    slack = 4.0 * float(jnp.finfo(paid.dtype).eps) * (jnp.abs(payoff)[None] + 2.0 * priced[None] * candidates)
-    near = (paid >= payoff[None] - slack) & jnp.isfinite(paid)
-    best = jnp.min(jnp.where(near, candidates, jnp.inf), axis=0)
-    score = lambda effort: raw(effort) - payoff[None]  # noqa: E731
+    spend = priced[None] * candidates
+    payoff, best = first_best(paid, candidates, payoff_error(jnp.abs(paid) + spend, spend))
+
+    def score(effort: Levels) -> Scores:
+        return raw(effort) - payoff[None]
+
     if not few_candidates(portfolio, lattice):
         windows = _best_blocks(paid, width)
 
@@ -177,7 +177,7 @@ def solve_core(
     left_out = jnp.maximum(jnp.max(moves.outside, initial=-jnp.inf), dropped)
     left_out = jnp.maximum(jnp.max(leaving[narrow], initial=-jnp.inf), left_out)
     # Where scores tie, rounding alone must not send a portfolio to a larger core.
-    rounding = (least.size + 8) * float(jnp.finfo(portfolio.dtype).eps) * jnp.abs(bound)
+    rounding = sum_error(least.size, bound)
     hopeless = limit < 0
     return Answer(
         effort=jnp.where(hopeless, least, effort),

@@ -28,7 +28,8 @@ from engine.solvers.dual import Dual, integer_dual
 from engine.solvers.greedy import fill, greedy_effort
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, unit_bounds
-from engine.solvers.solution import Solution, budget_slack, conclude
+from engine.solvers.rounding import budget_slack, first_best, product_error
+from engine.solvers.solution import Solution, conclude
 
 
 class State(NamedTuple):
@@ -49,8 +50,8 @@ def best_jump(
     fits = (levels > effort) & (price <= remaining)
     rise = row - row[effort.astype(jnp.int32)]
     density = jnp.where(fits, rise / jnp.where(fits, price, 1.0), -jnp.inf)
-    best = jnp.max(density)
-    return best, jnp.min(jnp.where(density == best, levels, float(row.size - 1)))
+    best, level = first_best(density, levels, product_error(density))
+    return best, jnp.minimum(level, float(row.size - 1))
 
 
 def climb(portfolio: Portfolio, budget: Scalar, effort: Vector, lattice: Lattice) -> Vector:

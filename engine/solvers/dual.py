@@ -32,7 +32,7 @@ from engine.solvers.responses import (
     unit_bounds,
     unit_response,
 )
-from engine.solvers.solution import budget_slack
+from engine.solvers.rounding import budget_slack, least_positive
 
 MOST_CHORDS = 64
 
@@ -100,7 +100,7 @@ def minimise_dual(
     respond: Callable[[Scalar], Response],
 ) -> Dual:
     """The least L(λ) over λ ≥ 0, given the best responses to a price; `limit` is what may be spent."""
-    tiny = jnp.asarray(jnp.finfo(portfolio.dtype).tiny, portfolio.dtype)
+    tiny = jnp.asarray(least_positive(portfolio.dtype), portfolio.dtype)
     bracket = bisect_price(
         lambda price: respond(price).effort, lambda effort: portfolio.spend(effort) <= limit, idle
     )
@@ -136,7 +136,7 @@ def integer_dual(
     respond = unit_response(portfolio, budget, lattice)
     search = unit_response(portfolio, budget, lattice, rough=True)
     limit = budget + budget_slack(budget)
-    tiny = jnp.asarray(jnp.finfo(portfolio.dtype).tiny, portfolio.dtype)
+    tiny = jnp.asarray(least_positive(portfolio.dtype), portfolio.dtype)
 
     def line(respond: Callable[[Scalar], Response], price: Scalar) -> Line:
         effort, payoff = respond(price)

@@ -29,7 +29,8 @@ from engine.solvers.dual import MOST_CHORDS, integer_dual
 from engine.solvers.lattice import Lattice
 from engine.solvers.programme import programme, read_back
 from engine.solvers.responses import Scalar, few_candidates, unit_bounds, unit_response
-from engine.solvers.solution import Solution, budget_slack, conclude
+from engine.solvers.rounding import budget_slack
+from engine.solvers.solution import Solution, conclude
 
 # The cores tried in turn: the first holds what most portfolios need, the second has every project's windows.
 FIRST = CoreSize(wide=4, width=8, reach=40)
@@ -57,7 +58,7 @@ def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
     """The integer optimum, proved."""
     (first, entries), *harder = stages(portfolio, lattice)
     chords = FEW_CHORDS if harder else MOST_CHORDS
-    search = lambda p, b: integer_dual(p, b, lattice, chords)  # noqa: E731
+    search = partial(integer_dual, lattice=lattice, most_chords=chords)
     dual = in_chunks(search, surveyed(portfolio, lattice))(portfolio, budget)
     answer = in_chunks(first, entries)(portfolio, budget, dual.price, dual.bound)
     for stage, entries in harder:
@@ -104,6 +105,9 @@ def stages(portfolio: Portfolio, lattice: Lattice) -> list[tuple[Stage, int]]:
     """The stages worth trying, from the smallest core to the full programme, each with the numbers that it
     holds in memory for one portfolio."""
     projects, states = portfolio.shape[-1], lattice.states + 1
+    last = partial(by_programme, lattice=lattice), 2 * projects * states
+    if lattice.brief:
+        return [last]
     windows = count_windows(portfolio, lattice)
     # With unequal costs a level moves each project by another number of budget steps: no common reach.
     first = FIRST._replace(wide=min(projects, FIRST.wide) if portfolio.cost is None else projects)
@@ -114,7 +118,7 @@ def stages(portfolio: Portfolio, lattice: Lattice) -> list[tuple[Stage, int]]:
         if lattice.holds_costs and WORTH_TRYING * work <= projects * lattice.units * states / 2:
             entries = core.wide * states + near // core.width + surveyed(portfolio, lattice)
             cores.append((partial(solve_core, lattice=lattice, size=core), entries))
-    return [*cores, (partial(by_programme, lattice=lattice), 2 * projects * states)]
+    return [*cores, last]
 
 
 def by_programme(

@@ -21,7 +21,8 @@ from engine.model.portfolio import Portfolio
 from engine.solvers.dual import integer_dual
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, unit_bounds, unit_response
-from engine.solvers.solution import Solution, budget_slack, conclude
+from engine.solvers.rounding import budget_slack, least_positive
+from engine.solvers.solution import Solution, conclude
 
 Marginal = Literal["gain", "slope"]
 
@@ -147,7 +148,7 @@ def certify(portfolio: Portfolio, budget: Scalar, effort: Vector, lattice: Latti
     """
     most = jnp.floor(portfolio.uppers())
     price = jnp.maximum(jnp.max(densities(portfolio, effort, most)), 0.0)
-    tiny = float(jnp.finfo(portfolio.dtype).tiny)
+    tiny = least_positive(portfolio.dtype)
     response = unit_response(portfolio, budget, lattice)(jnp.maximum(price, tiny))
     bound = jnp.sum(response.payoff) + jnp.maximum(price, tiny) * budget
     return conclude(portfolio, budget, effort, price, bound)

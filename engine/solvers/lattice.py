@@ -1,15 +1,20 @@
 """Lattice: the whole units of effort and the whole steps of budget that integer solvers count in.
 
-Its three numbers are static, since they are array lengths: computed once from concrete numbers, outside jit.
+Computed once from concrete numbers, outside jit. Some of it is static, array lengths above all, and code is
+compiled for it (`Lattice.sizes`); the rest is traced (`Lattice.numbers`). An array may be longer than a
+budget needs, which changes no answer: what a project can take follows from the budget itself. So sizes can
+be rounded up, and one program serves many budgets (`Lattice.shared`).
 """
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from engine.solvers.rounding import whole
 
 LARGEST_DENOMINATOR = 1000
 
@@ -26,15 +31,59 @@ MOST_STATES = 1_000_000
 MOST_TABLE_ENTRIES = 20_000_000
 
 
+# Up to so many steps of the full programme, some milliseconds, compiling it is what takes time. Sizes are
+# then powers of two, from the least one on.
+BRIEF_WORK, LEAST_SIZE = 1e7, 128
+
+
+# Sizes between a power of two and the next where an array's length is felt: at most a sixteenth more.
+PARTS = 16
+
+
 class Lattice(NamedTuple):
-    """The most whole units that one project can take, and all together; budget steps; budget per step;
-    whether every cost is a whole number of those steps."""
+    """What integer solvers count in.
+
+    - `units`: the most whole units that one project can take; `purchases`: all projects together.
+    - `states`: budget steps; `step`: budget per step; `holds_costs`: whether every cost is a whole number of
+      those steps.
+    - `brief`: whether solving takes less time than compiling, so that the shortest program is the best one.
+    """
 
     units: int
     purchases: int
     states: int
     step: float
     holds_costs: bool
+    brief: bool = False
+
+    @property
+    def sizes(self) -> Lattice:
+        """What code is compiled for: the lattice without its numbers."""
+        return self._replace(purchases=0, step=0.0)
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """What is traced, to be put back by `_replace`: nothing has its length from it."""
+        return {"purchases": self.purchases, "step": self.step}
+
+    def shared(self, projects: int, portfolios: int) -> Lattice:
+        """A lattice of rounded sizes, which near budgets have in common.
+
+        Where all portfolios together are little work, sizes are powers of two: a loop over budgets in Python
+        then compiles once an octave. Else they are at most a sixteenth larger: 300 units become 304, 1,000
+        become 1,024, which costs the exact solver, whose steps grow with them, about as much.
+        """
+        units, states = (max(_round_up(size, 1), LEAST_SIZE) for size in (self.units, self.states))
+        coarse = self._replace(units=units, states=states)
+        if portfolios * projects * coarse.units * coarse.states <= BRIEF_WORK:
+            return coarse._replace(brief=True)
+        return self._replace(units=_round_up(self.units, PARTS), states=_round_up(self.states, PARTS))
+
+
+def _round_up(size: int, parts: int) -> int:
+    """The next of so many sizes between a power of two and the one after it."""
+    grain = max(2 ** (max(size - 1, 1).bit_length() - 1) // parts, 1)
+    return -(-size // grain) * grain
 
 
 # Of solvers that count nothing.
@@ -61,9 +110,9 @@ def build_lattice(
         common = _common_unit(np.unique(costs))
         holds_costs = common is not None and budget / common <= MOST_STATES
         step = common if common is not None and holds_costs else max(budget, cheapest) / COARSE_STATES
-    purchases = math.floor(budget / cheapest * (1 + 1e-12))
+    purchases = whole(budget / cheapest)
     units = min(purchases, math.floor(min(upper, purchases)))
-    states = math.floor(budget / step * (1 + 1e-12))
+    states = whole(budget / step)
     most_units = min(MOST_STATES, MOST_TABLE_ENTRIES // projects)
     if units > most_units:
         raise ValueError(
@@ -76,15 +125,16 @@ def build_lattice(
 
 
 def _common_unit(costs: np.ndarray) -> float | None:
-    """The largest number of which all costs are multiples, if there is a simple one."""
+    """The largest number of which all costs are multiples, if there is a simple one; of one cost, itself."""
     if costs.size > LARGEST_DENOMINATOR:
         return None
+    alone = float(costs[0]) if costs.size == 1 else None
     # Through the shortest decimal that is this float, so that float32's 0.1 is a tenth.
     given = [Fraction(str(cost)) for cost in costs]
     simple = [cost.limit_denominator(LARGEST_DENOMINATOR) for cost in given]
     if any(abs(s - c) > SAME_COST * c for s, c in zip(simple, given, strict=True)):
-        return None
+        return alone
     denominator = math.lcm(*(s.denominator for s in simple))
     if denominator > LARGEST_DENOMINATOR:
-        return None
+        return alone
     return math.gcd(*(int(s * denominator) for s in simple)) / denominator

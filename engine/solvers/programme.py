@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Int
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.lattice import Lattice
+from engine.solvers.rounding import first_best, product_error
 
 
 class Programme(NamedTuple):
@@ -76,7 +77,8 @@ def read_back(solved: Programme, state: Int[Array, ""]) -> Vector:
         before, steps, returns = row
         source = state - steps
         total = jnp.where(source >= 0, before[jnp.maximum(source, 0)] + returns, -jnp.inf)
-        level = jnp.min(jnp.where(total == jnp.max(total), levels, levels.size - 1))
+        best, level = first_best(total, levels, product_error(total))
+        level = jnp.where(jnp.isfinite(best), level, 0)
         return jnp.maximum(source[level], 0), level.astype(returns.dtype)
 
     rows = (solved.before[:-1], solved.steps, solved.table)

@@ -255,7 +255,7 @@ def set_out(portfolio: Portfolio, box: Box, effort: Vector) -> Ascent:
 
 def ascend(portfolio: Portfolio, box: Box, effort: Vector, tolerance: float, most_steps: int) -> Point:
     """The best point of a climb from an effort, until the Frank–Wolfe gap is within tolerance."""
-    tolerance = max(tolerance, 64.0 * float(jnp.finfo(portfolio.dtype).eps))
+    tolerance = jnp.maximum(tolerance, 64.0 * float(jnp.finfo(portfolio.dtype).eps))
 
     def unfinished(ascent: Ascent) -> Array:
         far = ascent.point.gap > tolerance * jnp.abs(ascent.point.value)

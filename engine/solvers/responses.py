@@ -7,18 +7,21 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio, concave_utility
 from engine.solvers.batching import choose
 from engine.solvers.lattice import Lattice
-from engine.solvers.solution import budget_slack
+from engine.solvers.rounding import budget_slack, first_best, least_positive, number_error, payoff_error
 
 Scalar = Float[Array, ""]
 
 
 TANGENT_STEPS = 48
+
+
+LOOK_UP_STEPS = 64
 
 
 LEVELS_PER_CANDIDATE = 64
@@ -98,16 +101,9 @@ def _best(
     returns: Float[Array, "levels projects"],
     spend: Float[Array, "levels projects"],
 ) -> Response:
-    """The largest payoff of each project, and the least level that has it, up to rounding.
-
-    A compiler may compute the payoffs once for their maximum and once more for the comparison, and round them
-    differently, so that none equals the maximum.
-    """
-    payoffs = returns - spend
-    payoff = jnp.max(payoffs, axis=0)
-    slack = 4.0 * float(jnp.finfo(payoffs.dtype).eps) * (jnp.abs(returns) + spend)
-    near = (payoffs >= payoff[None] - slack) & jnp.isfinite(returns)
-    return Response(jnp.min(jnp.where(near, levels, jnp.inf), axis=0), payoff)
+    """The largest payoff of each project, and the least level that has it."""
+    payoff, level = first_best(returns - spend, levels, payoff_error(returns, spend))
+    return Response(level, payoff)
 
 
 def few_candidates(portfolio: Portfolio, lattice: Lattice) -> bool:
@@ -115,7 +111,7 @@ def few_candidates(portfolio: Portfolio, lattice: Lattice) -> bool:
 
     A utility moves the maximisers away from those that the curve names, so it leaves enumeration.
     """
-    if portfolio.curvature is not None or portfolio.threshold is not None:
+    if lattice.brief or portfolio.curvature is not None or portfolio.threshold is not None:
         return False
     candidates = jax.eval_shape(portfolio.curves.maximisers, portfolio.costs()).shape[0]
     return candidates * LEVELS_PER_CANDIDATE <= lattice.units
@@ -131,7 +127,7 @@ def candidate_units(
     """
     curves, asked = portfolio.curves, price * portfolio.costs() / portfolio.stakes()
     if rough:
-        lowest = float(jnp.finfo(jnp.float32).tiny)
+        lowest = least_positive(jnp.float32)
         curves, asked = jax.tree.map(_in_float32, (curves, jnp.maximum(asked, lowest)))
     efforts = jax.vmap(portfolio.effort_to)(curves.maximisers(asked).astype(portfolio.dtype))
     down = jnp.clip(jnp.floor(efforts), least[None], most[None])
@@ -164,7 +160,7 @@ def real_response(portfolio: Portfolio, budget: Scalar) -> Callable[[Scalar], Re
     costs, stakes = portfolio.costs(), portfolio.stakes()
     paid_from = least
     if portfolio.threshold is not None:
-        paid_from = jnp.maximum(portfolio.threshold_effort(most), least)
+        paid_from = jnp.maximum(threshold_effort(portfolio, most), least)
     payable = paid_from <= most
     start = jnp.where(payable, paid_from, least)
 
@@ -200,6 +196,34 @@ def real_response(portfolio: Portfolio, budget: Scalar) -> Callable[[Scalar], Re
         return response
 
     return respond
+
+
+def threshold_effort(portfolio: Portfolio, limit: Vector) -> Vector:
+    """The least effort in [lower, limit] whose performance meets the threshold; infinite if none does.
+
+    The first candidate effort of the curve that meets it brackets the crossing; the curve rises there.
+    A hair more than the crossing itself, so that a rounding of the curve does not lose the return.
+    """
+    assert portfolio.threshold is not None
+    low, threshold = portfolio.lowers(), portfolio.threshold
+
+    def meets(effort: Vector) -> Bool[Array, " projects"]:
+        return portfolio.performance(effort) >= threshold
+
+    candidates = jax.vmap(portfolio.effort_to)(portfolio.curves.maximisers(jnp.ones_like(low)))
+    candidates = jnp.clip(jnp.concatenate([candidates, limit[None]]), low[None], limit[None])
+    first = jnp.min(jnp.where(jax.vmap(meets)(candidates), candidates, jnp.inf), axis=0)
+
+    def halve(_: int, bracket: tuple[Vector, Vector]) -> tuple[Vector, Vector]:
+        low, high = bracket
+        middle = 0.5 * (low + high)
+        ok = meets(middle)
+        return jnp.where(ok, low, middle), jnp.where(ok, middle, high)
+
+    _, high = jax.lax.fori_loop(0, LOOK_UP_STEPS, halve, (low, jnp.minimum(first, limit)))
+    above = jnp.minimum(high + number_error(high), limit)
+    crossing = jnp.where(meets(above), above, high)
+    return jnp.where(meets(low), low, jnp.where(jnp.isfinite(first), crossing, jnp.inf))
 
 
 def _tangent_response(

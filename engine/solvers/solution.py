@@ -12,11 +12,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
+from engine.solvers.rounding import budget_slack, least_positive, sum_error
 
 SOLVED, INFEASIBLE, NOT_FINITE = 0, 1, 2
-
-
-MOST_SLACK = 1e-3
 
 
 @register_dataclass
@@ -45,13 +43,8 @@ class Solution:
     def gap(self) -> Float[Array, ""]:
         """The certified optimality gap, (bound − value)/|bound|; 0 where the answer is proved."""
         xp = jnp if isinstance(self.bound, jax.Array) else np
-        scale = xp.maximum(xp.abs(self.bound), xp.finfo(self.bound.dtype).tiny)
+        scale = xp.maximum(xp.abs(self.bound), least_positive(self.bound.dtype))
         return xp.where(self.proved, xp.zeros_like(self.bound), (self.bound - self.value) / scale)
-
-
-def budget_slack(budget: Float[Array, ""]) -> Float[Array, ""]:
-    """How far rounding can move a running sum of costs: 64·ε·|B|, and never near a unit."""
-    return jnp.minimum(64.0 * float(jnp.finfo(budget.dtype).eps) * jnp.abs(budget), MOST_SLACK)
 
 
 def rounding_slack(portfolio: Portfolio, effort: Vector, bound: Float[Array, ""]) -> Float[Array, ""]:
@@ -60,7 +53,7 @@ def rounding_slack(portfolio: Portfolio, effort: Vector, bound: Float[Array, ""]
     At the dual's own price both parts of the Lagrangian are of the bound's size.
     """
     total = jnp.sum(jnp.abs(portfolio.returns(effort))) + 3.0 * jnp.abs(bound)
-    return (portfolio.shape[-1] + 8) * float(jnp.finfo(portfolio.dtype).eps) * total
+    return sum_error(portfolio.shape[-1], total)
 
 
 def conclude(

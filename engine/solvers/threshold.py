@@ -19,6 +19,8 @@ Source: Fox (1966) and Frederickson & Johnson (1982) for selection by threshold 
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -31,7 +33,8 @@ from engine.solvers.exact import exact
 from engine.solvers.greedy import fill
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, unit_bounds
-from engine.solvers.solution import Solution, budget_slack, conclude
+from engine.solvers.rounding import budget_slack, first_best, product_error
+from engine.solvers.solution import Solution, conclude
 
 NEWTON_STEPS = 12
 
@@ -63,7 +66,7 @@ def threshold(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solutio
     if portfolio.cost is not None:
         return exact(portfolio, budget, lattice)
     if portfolio.diminishing:
-        settle = lambda p, b: _settle(p, b, lattice)  # noqa: E731
+        settle = partial(_settle, lattice=lattice)
         effort, price, bound = projects_first(settle, 16 * portfolio.shape[-1])(portfolio, budget)
         return conclude(portfolio, budget, effort, price[0], bound[0])
     _, most = unit_bounds(portfolio, budget, lattice)
@@ -181,19 +184,16 @@ def _unit_by_unit(portfolio: Portfolio, wanted: Row, least: Matrix, most: Matrix
     buying = left > 0
     unit = jnp.where(buying, 1.0, -1.0).astype(effort.dtype)
     index = jax.lax.broadcasted_iota(jnp.int32, effort.shape, 0)
-    turn = jnp.where(buying, -index, index)
+    turn = jnp.where(buying, index, -index)
 
     def step(state: tuple[Matrix, Row]) -> tuple[Matrix, Row]:
         effort, left = state
         gain = portfolio.gain(jnp.where(buying, effort, jnp.maximum(effort - 1.0, 0.0)))
         possible = jnp.where(buying, (effort < most) & (gain > 0), effort > least)
         merit = jnp.where(possible, unit * gain, -jnp.inf)
-        best = jnp.max(merit, axis=0, keepdims=True)
-        # Computed once more for the comparison, the gains may round otherwise.
-        near = merit >= best - 2.0 * float(jnp.finfo(merit.dtype).eps) * jnp.abs(best)
-        first = jnp.max(jnp.where(near, turn, -index.shape[0]), axis=0, keepdims=True)
-        moves = (best > -jnp.inf) & (left > 0)
-        effort = jnp.where(moves & (turn == first), effort + unit, effort)
+        best, first = first_best(merit, turn, product_error(merit))
+        moves = (best > -jnp.inf)[None] & (left > 0)
+        effort = jnp.where(moves & (turn == first[None]), effort + unit, effort)
         return effort, jnp.where(moves, left - 1.0, 0.0)
 
     return jax.lax.while_loop(lambda state: jnp.any(state[1] > 0), step, (effort, jnp.abs(left)))[0]

@@ -12,9 +12,10 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from engine.allocation.allocate import MOST_BUDGET, check_options, choose_lattice
+from engine.allocation.allocate import MOST_BUDGET, choose_lattice
 from engine.simulation.point import Study
 from engine.simulation.scenarios import build_scenario
+from engine.solvers.registry import check_options
 from engine.study.config import MonteCarloConfig, RunConfig, SweepConfig
 from engine.study.grid import build_grid
 from engine.study.sweep import Sweep

@@ -66,14 +66,14 @@ def share_lattices(studies: Sequence[Study]) -> list[Study]:
     found: dict[int, Study] = {}
     for i in order:
         study, own = studies[i], studies[i].lattice
-        bare = dataclasses.replace(study, lattice=Lattice(0, 0, 0, own.step, own.holds_costs))
+        bare = dataclasses.replace(study, lattice=Lattice(0, 0, 0, 0.0, own.holds_costs))
         known = shared.setdefault((bare.kind,), [])
         for lattice in known:
             near = lattice.states <= SAME_LATTICE * own.states
-            if near and lattice.units >= own.units and lattice.purchases >= own.purchases:
+            if near and lattice.units >= own.units:
                 break
         else:
             lattice = own
             known.append(own)
-        found[i] = dataclasses.replace(study, lattice=lattice)
+        found[i] = dataclasses.replace(study, lattice=lattice._replace(**own.numbers))
     return [found[i] for i in range(len(studies))]

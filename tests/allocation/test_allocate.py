@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 
 import engine
 from engine import Exponential, Log, Portfolio, Power, Solution, Tabulated, allocate, load_portfolio, solve
-from engine.allocation import allocate as border
 from engine.allocation import running
+from engine.model.validation import normalise
+from engine.solvers.solution import conclude
 from tests import reference
 
 TEXTBOOK = Path(__file__).parents[2] / "configs" / "portfolios" / "textbook.csv"
@@ -79,32 +81,30 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch, entries: int) ->
     portfolio = reference.draw("hill", 3, (7, 4), reach=BUDGET)
     budgets = np.linspace(0.0, BUDGET, 7)
     whole = solve(portfolio, budgets)
-    monkeypatch.setattr(running, "CHUNK_ENTRIES", entries)
+    monkeypatch.setattr(running, "ROUND_ENTRIES", entries)
     assert_equal(solve(portfolio, budgets), whole)
 
 
 def test_an_accelerator_gets_larger_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     portfolio = reference.draw("log", 0, (2, 20), reach=BUDGET)
-    assert running.chunk_size(portfolio, 64) == 30_000_000 // (20 * 64)
+    assert running.round_size(portfolio, 64) == 30_000_000 // (20 * 64)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert running.chunk_size(portfolio, 64) == (1 << 28) // (20 * 64)
+    assert running.round_size(portfolio, 64) == (1 << 28) // (20 * 64)
 
 
 @pytest.fixture
 def traces(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The arguments of every tracing of the greedy solver, with nothing compiled before."""
     traced: list[Any] = []
-    original: Callable[..., Solution] = engine.SOLVERS["greedy"]
+    method = engine.SOLVERS["greedy"]
 
-    @functools.wraps(original)
+    @functools.wraps(method.solve)
     def counted(*arguments: Any, **options: Any) -> Solution:
         traced.append(arguments)
-        return original(*arguments, **options)
+        return method.solve(*arguments, **options)
 
-    monkeypatch.setitem(engine.SOLVERS, "greedy", counted)
-    border.compiled.cache_clear()
-    yield traced
-    border.compiled.cache_clear()
+    monkeypatch.setitem(engine.SOLVERS, "greedy", dataclasses.replace(method, solve=counted))
+    return traced
 
 
 def test_each_shape_is_compiled_once(traces: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,9 +114,106 @@ def test_each_shape_is_compiled_once(traces: list[Any], monkeypatch: pytest.Monk
     solve(reference.draw("log", 3, (6, 4), reach=BUDGET), np.linspace(1.0, BUDGET, 6), "greedy")
     assert len(traces) == 1
     # Chunks of one shape, the last one filled up: one more compilation for seven calls.
-    monkeypatch.setattr(running, "CHUNK_ENTRIES", 1)
+    monkeypatch.setattr(running, "ROUND_ENTRIES", 1)
     solve(reference.draw("log", 4, (7, 4), reach=BUDGET), BUDGET, "greedy")
     assert len(traces) == 2
+
+
+COMPILED: list[str] = []
+
+
+@pytest.fixture(scope="module")
+def compilations() -> list[str]:
+    """An entry for each program that XLA compiled, or took from its cache, since the list was cleared."""
+
+    def listen(event: str, duration: float, **_: Any) -> None:
+        if event.endswith("backend_compile_duration"):
+            COMPILED.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    return COMPILED
+
+
+@pytest.mark.parametrize(("first", "programs"), [(1, 1), (201, 2)])
+def test_a_hundred_budgets_take_a_handful_of_programs(
+    compilations: list[str], first: int, programs: int
+) -> None:
+    curves = engine.Hill([10.0, 20.0, 15.0, 8.0], [30.0, 50.0, 20.0, 40.0], [2.0, 3.0, 1.5, 2.0])
+    compilations.clear()
+    values = [float(allocate(curves, budget).value) for budget in range(first, first + 100)]
+    assert len(compilations) <= programs
+    for at in (0, 37, 99):
+        expected = reference.dynamic_programme(normalise(curves), first + at)
+        np.testing.assert_allclose(values[at], expected, rtol=1e-12)
+
+
+def test_nothing_is_compiled_twice(compilations: list[str]) -> None:
+    allocate(curves(), 3.0)
+    compilations.clear()
+    allocate(curves(scale=[3.0, 1.0]), 4.0)
+    assert compilations == []
+
+
+def split(portfolio: Portfolio, budget: Any, lattice: Any, *, share: float = 1.0, turns: int = 1) -> Solution:
+    """Part of the budget, divided among the projects so many times over."""
+    each = share * budget / (portfolio.shape[-1] * turns) / portfolio.costs()
+    return conclude(portfolio, budget, each, budget * 0, portfolio.value(budget / portfolio.costs()))
+
+
+def test_options_that_are_numbers_compile_nothing(
+    compilations: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(engine.SOLVERS, "split", engine.Method(split, effort="real"))
+    effort = [allocate(curves(), 8.0, "split").effort]
+    compilations.clear()
+    effort += [allocate(curves(), 8.0, "split", share=share).effort for share in (0.5, 0.25, np.float64(1))]
+    effort += [allocate(curves(), 8.0, "split", turns=turns).effort for turns in (2, 4)]
+    assert compilations == []
+    # Another budget, and a whole number for a real one.
+    effort.append(allocate(curves(), 4.0, "split", share=1).effort)
+    assert compilations == []
+    np.testing.assert_array_equal(effort, np.repeat([[4.0], [2.0], [1.0], [4.0], [2.0], [1.0], [2.0]], 2, 1))
+
+
+def test_numeric_options_reach_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(engine.SOLVERS, "split", engine.Method(split, effort="real"))
+    monkeypatch.setattr(running, "cores", lambda: 2)
+    batch = Exponential(np.ones((150, 2)), np.full((150, 2), 0.5))
+    for share in (0.5, 0.25):
+        effort = solve(batch, 8.0, "split", share=share).effort
+        np.testing.assert_array_equal(effort, np.full((150, 2), 4.0 * share))
+
+
+def test_a_solver_is_entered_as_a_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(engine.SOLVERS, "split", split)
+    assert "expected an engine.Method" in refusal(lambda: allocate(curves(), 8.0, "split"))
+
+
+def test_an_option_without_a_default_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def partly(portfolio: Portfolio, budget: Any, lattice: Any, *, share: float) -> Solution:
+        return split(portfolio, budget, lattice, share=share)
+
+    monkeypatch.setitem(engine.SOLVERS, "partly", engine.Method(partly, effort="real"))
+    assert "share of solver partly is missing" in refusal(lambda: allocate(curves(), 8.0, "partly"))
+    assert allocate(curves(), 8.0, "partly", share=0.5).spent == 4.0
+
+
+def test_host_arrays_are_evaluated_in_their_own_dtype() -> None:
+    for dtype in (np.float32, np.float64):
+        portfolio = normalise(Log(np.array([1.0, 2.0], dtype), np.array([0.5, 0.5], dtype)))
+        effort = np.array([3.0, 4.0], dtype)
+        returns = running.on_host(Portfolio.returns, portfolio, effort)
+        assert isinstance(returns, np.ndarray)
+        assert returns.dtype == dtype
+        np.testing.assert_allclose(returns, [np.log(2.5), 2 * np.log(3)], rtol=4 * np.finfo(dtype).eps)
+
+
+def test_threads_run_in_the_setting_of_their_caller() -> None:
+    for double in (False, True):
+        with jax.enable_x64(double):
+            found = running.in_threads(lambda n: jax.numpy.asarray(float(n)), iter(range(5)), 2)
+        assert [float(a) for a in found] == [0.0, 1.0, 2.0, 3.0, 4.0]
+        assert {a.dtype.name for a in found} == {"float64" if double else "float32"}
 
 
 def test_every_portfolio_has_its_own_budget() -> None:

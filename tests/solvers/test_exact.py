@@ -13,6 +13,7 @@ import engine
 from engine import Hill, Lifecycle, Portfolio, Tabulated
 from engine.allocation.allocate import choose_lattice
 from engine.model.validation import normalise
+from engine.solvers import lattice as lattice_module
 from engine.solvers.core import Answer, CoreSize, solve_core
 from engine.solvers.dual import integer_dual
 from engine.solvers.exact import stages
@@ -33,6 +34,12 @@ CASES = [
     ("mixture", ("cost", "startup", "success", "curvature", "threshold")),
 ]
 ids = lambda part: "-".join(part) if isinstance(part, tuple) else part  # noqa: E731
+
+
+@pytest.fixture(autouse=True)
+def however_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small batches meet the cores, too, as large ones do."""
+    monkeypatch.setattr(lattice_module, "BRIEF_WORK", 0.0)
 
 
 @pytest.mark.parametrize(("name", "parts"), CASES, ids=ids)
@@ -159,6 +166,18 @@ def test_no_hard_case_falls_through(name: str) -> None:
     )
     spent = (reference.costs(portfolio) * solution.effort).sum(-1)
     assert np.all(spent <= UNITS)
+
+
+@pytest.mark.parametrize("name", ["S-shaped", "integer costs"])
+def test_the_shortest_program_finds_the_same_optimum(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    portfolio = hard_cases()[name]
+    expected = engine.solve(portfolio, UNITS)
+    monkeypatch.setattr(lattice_module, "BRIEF_WORK", 1e12)
+    found = engine.solve(portfolio, UNITS)
+    assert np.all(found.proved)
+    np.testing.assert_allclose(found.value, expected.value, rtol=ROUNDING)
+    np.testing.assert_allclose(found.bound, expected.bound, rtol=ROUNDING)
+    assert np.all((reference.costs(portfolio) * found.effort).sum(-1) <= UNITS)
 
 
 @pytest.mark.parametrize("name", ["S-shaped", "steps and plateaus", "jumps", "integer costs"])

@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.solvers.lattice import COARSE_STATES, MOST_STATES, MOST_TABLE_ENTRIES, Lattice, build_lattice
+from engine.solvers.lattice import (
+    BRIEF_WORK,
+    COARSE_STATES,
+    LEAST_SIZE,
+    MOST_STATES,
+    MOST_TABLE_ENTRIES,
+    PARTS,
+    Lattice,
+    build_lattice,
+)
 
 
 def lattice_of(budget: float, cost: list[float], dtype: type = np.float64) -> Lattice:
@@ -21,7 +30,7 @@ def lattice_of(budget: float, cost: list[float], dtype: type = np.float64) -> La
 
 @pytest.mark.parametrize(("budget", "units"), [(0.0, 0), (0.99, 0), (1.0, 1), (7.0, 7), (7.9, 7), (300, 300)])
 def test_without_costs_a_step_is_a_unit(budget: float, units: int) -> None:
-    assert build_lattice(budget, 3) == (units, units, units, 1.0, True)
+    assert build_lattice(budget, 3)[:5] == (units, units, units, 1.0, True)
 
 
 def test_costs_of_1_are_no_costs() -> None:
@@ -138,11 +147,11 @@ def test_budget_of_an_exact_multiple_is_not_lost_to_rounding() -> None:
     ],
 )
 def test_upper_bound_limits_units_and_purchases(upper: float, units: int, purchases: int) -> None:
-    assert build_lattice(20.0, 3, upper=upper) == (units, purchases, 20, 1.0, True)
+    assert build_lattice(20.0, 3, upper=upper)[:5] == (units, purchases, 20, 1.0, True)
 
 
 def test_upper_bound_counts_units_not_budget() -> None:
-    assert build_lattice(30.0, 2, np.array([2.0, 3.0]), upper=4.0) == (4, 8, 30, 1.0, True)
+    assert build_lattice(30.0, 2, np.array([2.0, 3.0]), upper=4.0)[:5] == (4, 8, 30, 1.0, True)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +185,47 @@ def test_small_budget_fits_however_many_projects_and_odd_costs_there_are() -> No
     lattice = build_lattice(10.0, 5000, np.linspace(1.0, math.pi, 5000))
     assert lattice.units == 10
     assert not lattice.holds_costs
+
+
+@given(budget=st.integers(0, 20_000), cost=st.sampled_from([1.0, 2.0, 0.25]))
+def test_shared_sizes_hold_what_a_budget_needs_and_little_more(budget: int, cost: float) -> None:
+    own = lattice_of(float(budget), [cost, 3 * cost])
+    many = own.shared(2, 10**9)
+    assert many.numbers == own.numbers
+    assert not many.brief
+    for size in ("units", "states"):
+        least = getattr(own, size)
+        assert least <= getattr(many, size) <= least * (1 + 1 / PARTS)
+    one = own.shared(2, 1)
+    if one.brief:
+        assert max(own.units, LEAST_SIZE) <= one.units <= max(2 * own.units, LEAST_SIZE)
+        assert one.states.bit_count() == one.units.bit_count() == 1
+        assert 2 * one.units * one.states <= BRIEF_WORK
+
+
+def test_near_budgets_share_their_sizes() -> None:
+    brief = {build_lattice(float(b), 4).shared(4, 1).sizes for b in range(1, 513)}
+    assert len(brief) == 3  # 128, 256 and 512 units
+    long = {build_lattice(float(b), 20).shared(20, 10_000).sizes for b in range(257, 513)}
+    assert len(long) == PARTS
+
+
+def test_shared_sizes_at_the_budgets_of_the_benchmarks() -> None:
+    for budget, size in ((300, 304), (1000, 1024)):
+        assert build_lattice(float(budget), 20).shared(20, 10_000).states == size
+
+
+def test_costs_without_a_common_unit_differ_in_numbers_only() -> None:
+    sizes = {lattice_of(b, [1.0, math.sqrt(2)]).shared(2, 1).sizes for b in (100.0, 100.5, 117.3)}
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize("cost", [math.sqrt(2), math.pi, 1 / 997, 0.1])
+def test_one_cost_is_its_own_unit(cost: float) -> None:
+    lattice = lattice_of(7 * cost, [cost, cost])
+    assert lattice.holds_costs
+    assert lattice.step == pytest.approx(cost, rel=1e-15)
+    assert lattice.states == lattice.units == 7
 
 
 def test_largest_budget_is_taken() -> None:

@@ -234,7 +234,7 @@ def test_no_memory_for_a_single_portfolio_is_a_failure(
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
 
     monkeypatch.setattr(Simulation, "_blocks", never)
-    monkeypatch.setattr(Simulation, "_compile", lambda self, device: None)
+    monkeypatch.setattr(Simulation, "_compile_all", lambda self: None)
     worker = run(tmp_path, planned())
     assert worker.tally.failed == [0, 1, 2]
 
@@ -295,7 +295,9 @@ def test_a_scenario_may_be_an_axis() -> None:
 def test_a_solver_s_option_may_be_an_axis() -> None:
     sweep = planned("solver=[relaxation]", "++sweep.grid.solver.relaxation.tolerance={log: [1e-6, 1e-3, 2]}")
     assert [study.solvers["relaxation"]["tolerance"] for study in sweep.studies] == [1e-6, 1e-3]
-    assert len(sweep.kinds()) == 2
+    assert len(sweep.kinds()) == 1  # a number is traced
+    sweep = planned("solver=[greedy]", "++sweep.grid.solver.greedy.marginal=[gain,slope]")
+    assert len(sweep.kinds()) == 2  # a choice is a program of its own
 
 
 BAD = {

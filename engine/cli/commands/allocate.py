@@ -36,7 +36,7 @@ def allocate(config: AllocateConfig) -> None:
     from engine.allocation.targets import budget_for
     from engine.cli.tables import allocation_table, show
     from engine.files.portfolios import load_portfolio, portfolio_path
-    from engine.solvers.registry import real_effort
+    from engine.solvers.registry import SOLVERS
 
     if config.format not in ("table", "json"):
         raise ValueError(f"format is {config.format!r}, expected table or json")
@@ -52,7 +52,7 @@ def allocate(config: AllocateConfig) -> None:
     if config.format == "table":
         show(allocation_table(portfolio, solution, budget, solver, goal))
         return
-    whole = not real_effort(solver, options)
+    whole = not SOLVERS[solver].real(options)
     effort = [int(e) if whole else float(e) for e in solution.effort]
     facts = {
         "effort": dict(zip(portfolio.names, effort, strict=True)),
