@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.model.curves.staged import Lifecycle, Tabulated
     from engine.model.portfolio import Portfolio
     from engine.solvers.registry import SOLVERS, Method
-    from engine.solvers.solution import Solution
+    from engine.solvers.solution import Solution, Status
     from engine.study.results import load, load_array
 
 # Where each public name is defined. It is imported on first use, so that a command line with nothing to
@@ -64,7 +64,7 @@ _HOMES = {
     ),
     "engine.model.portfolio": ("Portfolio",),
     "engine.solvers.registry": ("SOLVERS", "Method"),
-    "engine.solvers.solution": ("Solution",),
+    "engine.solvers.solution": ("Solution", "Status"),
     "engine.study.results": (
         "load",
         "load_array",
@@ -89,6 +89,7 @@ __all__ = [
     "Power",
     "PureLog",
     "Solution",
+    "Status",
     "Tabulated",
     "Weibull",
     "allocate",

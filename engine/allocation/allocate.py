@@ -22,7 +22,7 @@ from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
 from engine.solvers.lattice import NO_LATTICE, Lattice, build_lattice
 from engine.solvers.registry import FEW_NUMBERS, SOLVERS, Options, Solver, check_options, find_method
-from engine.solvers.solution import INFEASIBLE, NOT_FINITE, Solution
+from engine.solvers.solution import Solution, Status
 
 MOST_BUDGET = 1e15
 
@@ -45,10 +45,10 @@ def allocate(portfolio: Portfolio | Curve, budget: float, solver: str = "exact",
     solution = solve(portfolio, budget, solver, **options)
     if solution.effort.ndim != 1:
         raise ValueError(f"allocate takes one portfolio, got a batch of shape {solution.effort.shape[:-1]}")
-    if int(solution.status) == INFEASIBLE:
+    if int(solution.status) == Status.INFEASIBLE:
         units = "" if SOLVERS[solver].real(options) else " in whole units"
         raise ValueError(f"budget {budget:g} does not cover the projects' lower bounds{units}")
-    if int(solution.status) == NOT_FINITE:
+    if int(solution.status) == Status.NOT_FINITE:
         raise ValueError("the total return is not a finite number, expected parameters of lesser magnitude")
     return solution
 

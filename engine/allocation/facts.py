@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.allocation.frontier import Frontier
 from engine.model.portfolio import Portfolio
-from engine.solvers.solution import SOLVED, Solution
+from engine.solvers.solution import Solution, Status
 
 
 def allocation_rows(portfolio: Portfolio, solution: Solution) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def allocation_rows(portfolio: Portfolio, solution: Solution) -> list[dict[str, 
 
 def milestones(portfolio: Portfolio, frontier: Frontier) -> dict[int, list[str]]:
     """At which budgets of a frontier a project is first funded beyond its lower bound, or reaches a stage."""
-    solved = np.flatnonzero(frontier.status == SOLVED)
+    solved = np.flatnonzero(frontier.status == Status.SOLVED)
     effort = np.asarray(frontier.effort)[solved]
     with jax.enable_x64(effort.dtype == np.float64):
         bare = jax.tree.map(jax.numpy.asarray, portfolio)

@@ -44,7 +44,7 @@ from engine.solvers.programme import Programme, programme
 from engine.solvers.registry import SOLVERS
 from engine.solvers.responses import Scalar, unit_bounds
 from engine.solvers.rounding import budget_slack, value_error
-from engine.solvers.solution import INFEASIBLE, NOT_FINITE, SOLVED
+from engine.solvers.solution import Status
 from engine.solvers.waterfilling import waterfilling
 
 Budgets = Float[Array, " budgets"]
@@ -236,7 +236,7 @@ def along_water(portfolio: Portfolio, budgets: Budgets) -> Frontier:
     solution = jax.vmap(lambda budget: waterfilling(portfolio, budget, NO_LATTICE))(budgets)
     steps = jnp.diff(solution.value) / jnp.diff(budgets)
     frontier = _describe(portfolio, budgets, solution.effort, steps, steps, jnp.asarray(True))
-    price = jnp.where(solution.status == SOLVED, solution.price, jnp.nan)
+    price = jnp.where(solution.status == Status.SOLVED, solution.price, jnp.nan)
     return dataclasses.replace(
         frontier,
         price_left=price,
@@ -354,8 +354,10 @@ def _describe(
     values = jax.vmap(portfolio.value)(effort)
     feasible = spent <= budgets + jax.vmap(budget_slack)(budgets)
     best = jax.lax.cummax(jnp.where(feasible, values, -jnp.inf))  # a sum in another order may fall by an ulp
-    status = jnp.where(feasible, jnp.where(jnp.isfinite(best), SOLVED, NOT_FINITE), INFEASIBLE)
-    solved = status == SOLVED
+    status = jnp.where(
+        feasible, jnp.where(jnp.isfinite(best), Status.SOLVED, Status.NOT_FINITE), Status.INFEASIBLE
+    )
+    solved = status == Status.SOLVED
     known = lambda numbers, where: jnp.where(where, numbers, jnp.nan)  # noqa: E731
     end = jnp.full(1, jnp.nan, portfolio.dtype)
     inner = jnp.concatenate([jnp.zeros(1, bool), solved[:-1] & solved[1:]])

@@ -61,7 +61,7 @@ from engine.solvers.lattice import Lattice
 from engine.solvers.registry import SOLVERS
 from engine.solvers.responses import Scalar
 from engine.solvers.rounding import value_error
-from engine.solvers.solution import INFEASIBLE, Solution
+from engine.solvers.solution import Solution, Status
 
 PRICE_SHARES = 32
 
@@ -238,7 +238,7 @@ def _found(met: Any, budgets: np.ndarray, solution: Solution, best: Any, proved:
 
     parts = {f.name: getattr(solution, f.name) for f in dataclasses.fields(solution)}
     parts = {name: known(part) for name, part in parts.items() if name not in ("proved", "status")}
-    status: Any = np.where(met, solution.status, INFEASIBLE).astype(solution.status.dtype)[()]
+    status: Any = np.where(met, solution.status, Status.INFEASIBLE).astype(solution.status.dtype)[()]
     found = Solution(**parts, proved=(solution.proved & met)[()], status=status)
     best = np.where(met, math.nan, best).astype(budgets.dtype)[()]
     proved = np.asarray(proved)[()]

@@ -18,7 +18,7 @@ from engine.model.portfolio import Portfolio
 from engine.simulation.blocks import Outcome
 from engine.simulation.point import REFERENCE
 from engine.simulation.summaries import means
-from engine.solvers.solution import SOLVED, Solution
+from engine.solvers.solution import Solution, Status
 
 MOST_EFFORT_COLUMNS = 8
 
@@ -257,7 +257,7 @@ def _frontier_caption(frontier: Frontier) -> str:
         "last step: what the step that ends here returned, per unit of budget.",
         "price: the same on the concave majorant, the shadow price.",
     ]
-    solved = frontier.status == SOLVED
+    solved = frontier.status == Status.SOLVED
     if not np.all(solved):
         lines.append(f"{np.count_nonzero(~solved)} budgets do not cover the lower bounds")
     unproved = int(np.count_nonzero(solved & ~frontier.proved))
