@@ -9,9 +9,10 @@ from engine._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from engine.allocation.allocate import allocate, solve
+    from engine.allocation.answer import Allocation, BudgetFound
     from engine.allocation.frontier import Frontier, budget_frontier
     from engine.allocation.sensitivity import optimal_effort, optimal_value
-    from engine.allocation.targets import BudgetFound, budget_for
+    from engine.allocation.targets import budget_for
     from engine.files.portfolios import load_portfolio
     from engine.model.curves import FAMILIES
     from engine.model.curves.base import Curve
@@ -31,6 +32,10 @@ _HOMES = {
         "allocate",
         "solve",
     ),
+    "engine.allocation.answer": (
+        "Allocation",
+        "BudgetFound",
+    ),
     "engine.allocation.frontier": (
         "Frontier",
         "budget_frontier",
@@ -39,10 +44,7 @@ _HOMES = {
         "optimal_effort",
         "optimal_value",
     ),
-    "engine.allocation.targets": (
-        "BudgetFound",
-        "budget_for",
-    ),
+    "engine.allocation.targets": ("budget_for",),
     "engine.files.portfolios": ("load_portfolio",),
     "engine.model.curves": ("FAMILIES",),
     "engine.model.curves.base": ("Curve",),
@@ -75,6 +77,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "FAMILIES",
     "SOLVERS",
+    "Allocation",
     "BudgetFound",
     "Curve",
     "Exponential",

@@ -11,14 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from engine.allocation.facts import allocation_rows, milestones, project_names
+from engine.allocation.answer import Allocation
 from engine.allocation.frontier import Frontier
 from engine.fitting.fit import Fitted
-from engine.model.portfolio import Portfolio
 from engine.simulation.blocks import Outcome
 from engine.simulation.point import REFERENCE
 from engine.simulation.summaries import means
-from engine.solvers.solution import Solution, Status
+from engine.solvers.solution import Status
 
 MOST_EFFORT_COLUMNS = 8
 
@@ -183,20 +182,18 @@ def study_table(rows: pa.Table, manifest: dict[str, Any]) -> Table:
     return table
 
 
-def allocation_table(
-    portfolio: Portfolio, solution: Solution, budget: float, solver: str, goal: str = ""
-) -> Table:
+def allocation_table(allocation: Allocation, goal: str = "") -> Table:
     """One row a project, and the totals with their certificate below; `goal` says what the budget is for."""
     table = Table(
-        title=f"budget {budget:.9g} by {solver}{f', {goal}' if goal else ''}",
+        title=f"budget {allocation.budget:.9g} by {allocation.solver}{f', {goal}' if goal else ''}",
         title_justify="left",
         caption_justify="left",
-        caption=_totals(solution, budget),
+        caption=_totals(allocation),
     )
     table.add_column("project")
     for heading in ("effort", "performance", "return", "next unit gains", "stage"):
         table.add_column(heading, justify="right")
-    for row in allocation_rows(portfolio, solution):
+    for row in allocation.projects():
         table.add_row(
             escape(row["project"]),
             f"{row['effort']:g}",
@@ -208,34 +205,30 @@ def allocation_table(
     return table
 
 
-def _totals(solution: Solution, budget: float) -> str:
-    proof = "proved optimal" if solution.proved else f"gap at most {_percent(float(solution.gap), 4)}"
-    unspent = float(budget - solution.spent)
+def _totals(allocation: Allocation) -> str:
     lines = [
-        f"total return {float(solution.value):.8g}, upper bound {float(solution.bound):.8g}: {proof}",
-        f"shadow price {float(solution.price):.6g} per unit of budget, unspent {max(unspent, 0.0):g}",
+        f"total return {allocation.value:.8g}, upper bound {allocation.bound:.8g}: {allocation.proof}",
+        f"shadow price {allocation.price:.6g} per unit of budget, unspent {allocation.unspent:g}",
     ]
     return "\n".join(lines)
 
 
-def frontier_table(
-    portfolio: Portfolio, frontier: Frontier, budget: float, solver: str, most_rows: int
-) -> Table:
+def frontier_table(frontier: Frontier, budget: float, most_rows: int) -> Table:
     """Evenly spaced budgets, and all at which a project starts or reaches a stage."""
     table = Table(
-        title=f"every budget up to {budget:g} by {solver}",
+        title=f"every budget up to {budget:g} by {frontier.solver}",
         title_justify="left",
         caption_justify="left",
         caption=_frontier_caption(frontier),
     )
-    names = project_names(portfolio)
+    names = frontier.names
     wide = len(names) <= MOST_EFFORT_COLUMNS
     for heading in ("budget", "value", "unspent", "last step", "price"):
         table.add_column(heading, justify="right")
     for name in names if wide else ("funded",):
         table.add_column(escape(name), justify="right")
     table.add_column("what happens")
-    events = milestones(portfolio, frontier)
+    events = frontier.milestones()
     even = np.linspace(0, frontier.budget.size - 1, most_rows).round().astype(int)
     for row in sorted({*even.tolist(), *events}):
         effort = frontier.effort[row]

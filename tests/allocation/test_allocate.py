@@ -59,7 +59,7 @@ def test_a_batch_is_a_loop_of_single_portfolios(solver: str) -> None:
     batch = solve(portfolio, BUDGET, solver)
     # One lattice for all: the costs of a batch share their common unit, which single portfolios need not.
     for i in range(6):
-        one = allocate(reference.pick(portfolio, i), BUDGET, solver)
+        one = allocate(reference.pick(portfolio, i), BUDGET, solver).solution
         assert_equal(one, Solution(**{f: getattr(batch, f)[i] for f in FIELDS}))
 
 
