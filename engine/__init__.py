@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from engine._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from engine.allocation.allocate import allocate, solve
+    from engine.allocation.allocate import allocate
     from engine.allocation.answer import Allocation, BudgetFound
     from engine.allocation.frontier import Frontier, budget_frontier
     from engine.allocation.sensitivity import optimal_effort, optimal_value
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 # Where each public name is defined. It is imported on first use, so that a command line with nothing to
 # compute does not wait for JAX.
 _HOMES = {
-    "engine.allocation.allocate": (
-        "allocate",
-        "solve",
-    ),
+    "engine.allocation.allocate": ("allocate",),
     "engine.allocation.answer": (
         "Allocation",
         "BudgetFound",
@@ -103,7 +100,6 @@ __all__ = [
     "load_portfolio",
     "optimal_effort",
     "optimal_value",
-    "solve",
 ]
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import engine
-from engine import Exponential, Log, Portfolio, Power, Solution, Tabulated, allocate, load_portfolio, solve
+from engine import Exponential, Log, Portfolio, Power, Solution, Tabulated, allocate, load_portfolio
 from engine.allocation import running
+from engine.allocation.allocate import solve
 from engine.model.validation import normalise
 from engine.solvers.solution import conclude
 from tests import reference
@@ -352,4 +353,4 @@ def test_large_budgets_need_no_lattice_for_water_filling() -> None:
 
 def test_an_empty_batch_is_refused() -> None:
     with pytest.raises(ValueError, match="no portfolios"):
-        engine.solve(engine.Tabulated(np.zeros((0, 2, 5))), 3.0)
+        engine.allocate(engine.Tabulated(np.zeros((0, 2, 5))), 3.0)

@@ -84,7 +84,7 @@ def test_solving_budget_by_budget_gives_the_same(name: str, parts: tuple[str, ..
     portfolio = reference.draw(name, 3, BATCH, parts, reach=BUDGET)
     frontier = budget_frontier(portfolio, BUDGET)
     budgets = np.tile(frontier.budget, BATCH[0])
-    solution = engine.solve(each(portfolio, BUDGET + 1), budgets)
+    solution = engine.allocate(each(portfolio, BUDGET + 1), budgets)
     np.testing.assert_allclose(frontier.value.ravel(), solution.value, rtol=ROUNDING)
     np.testing.assert_array_equal(frontier.proved.ravel(), solution.proved)
 

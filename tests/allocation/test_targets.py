@@ -329,7 +329,7 @@ def test_what_cannot_be_is_refused(what: str) -> None:
 
 def test_float32_targets_are_met_to_float32_rounding() -> None:
     portfolio = reference.draw("log", 7, BATCH, dtype=np.float32)
-    value = engine.solve(portfolio, 20.0).value
+    value = engine.allocate(portfolio, 20.0).value
     found = budget_for(portfolio, value=value)
     assert found.budget.dtype == np.float32
     # Values of size 10 in float32, and gains of size 0.1: within a step or two.
