@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from engine import solve
+from engine.allocation.allocate import solve
 from engine.simulation.blocks import Block, Outcome, Simulation
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Study
