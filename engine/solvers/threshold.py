@@ -105,11 +105,10 @@ def _water_level(
     high = logarithm(2.0 * jnp.max(portfolio.slope(least), axis=0, keepdims=True))
     share = jnp.clip(least + wanted / least.shape[0], least, most)
     guess = logarithm(jnp.mean(portfolio.slope(share), axis=0, keepdims=True))
-    stakes, floor, target = portfolio.stakes(), _total(least), jnp.maximum(wanted, NEAR_BUDGET)
+    floor, target = _total(least), jnp.maximum(wanted, NEAR_BUDGET)
 
     def effort_above(level: Row) -> Row:
-        effort = portfolio.curves.inverse_slope(jnp.exp(level) / stakes)  # type: ignore[attr-defined]
-        return _total(jnp.clip(effort, least, most)) - floor
+        return _total(jnp.clip(portfolio.inverse_slope(jnp.exp(level)), least, most)) - floor
 
     def newton(state: Search) -> Search:
         level, low, high, _, _, step = state
@@ -142,15 +141,14 @@ def _count(
     ends: tuple[Row, Row],
 ) -> Matrix:
     """All units that gain some price, within a few units of what is wanted; or all there are, if fewer."""
-    floor, stakes = _total(least), portfolio.stakes()
+    floor = _total(least)
     missing = lambda effort: wanted - (_total(effort) - floor)  # noqa: E731
 
     def count(level: Row) -> Matrix:
         # The gain of the unit from floor(x) lies half a unit of slope from the price, so that one comparison
         # settles the count unless x itself is wrong by as much.
         price = jnp.exp(level)
-        effort = portfolio.curves.inverse_slope(price / stakes)  # type: ignore[attr-defined]
-        units = jnp.clip(jnp.floor(effort), least, most)
+        units = jnp.clip(jnp.floor(portfolio.inverse_slope(price)), least, most)
         more = (portfolio.gain(units) >= price) & (units < most)
         return units + more.astype(units.dtype)
 
