@@ -179,8 +179,7 @@ def real_response(portfolio: Portfolio, budget: Scalar) -> Callable[[Scalar], Re
 
         efforts, score = jax.vmap(score_one)(candidates)
         at = jnp.argmax(score, axis=0)[None]
-        pick = lambda table: jnp.take_along_axis(table, at, axis=0)[0]  # noqa: E731
-        return Response(pick(efforts), pick(score))
+        return Response(*(jnp.take_along_axis(table, at, axis=0)[0] for table in (efforts, score)))
 
     def respond(price: Scalar) -> Response:
         priced = price * costs

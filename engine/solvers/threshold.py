@@ -100,7 +100,10 @@ def _water_level(
 ) -> tuple[Row, Row, tuple[Row, Row]]:
     """(log λ, elasticity of effort in λ, the bracket of log λ) where the slopes afford what is wanted."""
     limits = jnp.finfo(least.dtype)
-    logarithm = lambda slope: jnp.log(jnp.clip(slope, float(limits.tiny), float(limits.max)))  # noqa: E731
+
+    def logarithm(slope: Array) -> Array:
+        return jnp.log(jnp.clip(slope, float(limits.tiny), float(limits.max)))
+
     low = logarithm(jnp.min(portfolio.slope(most), axis=0, keepdims=True))
     high = logarithm(2.0 * jnp.max(portfolio.slope(least), axis=0, keepdims=True))
     share = jnp.clip(least + wanted / least.shape[0], least, most)
@@ -142,7 +145,9 @@ def _count(
 ) -> Matrix:
     """All units that gain some price, within a few units of what is wanted; or all there are, if fewer."""
     floor = _total(least)
-    missing = lambda effort: wanted - (_total(effort) - floor)  # noqa: E731
+
+    def missing(effort: Matrix) -> Row:
+        return wanted - (_total(effort) - floor)
 
     def count(level: Row) -> Matrix:
         # The gain of the unit from floor(x) lies half a unit of slope from the price, so that one comparison
