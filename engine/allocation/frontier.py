@@ -356,7 +356,10 @@ def _describe(
     best = jax.lax.cummax(jnp.where(feasible, values, -jnp.inf))  # a sum in another order may fall by an ulp
     status = jnp.where(feasible, jnp.where(jnp.isfinite(best), SOLVED, NOT_FINITE), INFEASIBLE)
     solved = status == SOLVED
-    known = lambda numbers, where: jnp.where(where, numbers, jnp.nan)  # noqa: E731
+
+    def known(numbers: Array, where: Array) -> Array:
+        return jnp.where(where, numbers, jnp.nan)
+
     end = jnp.full(1, jnp.nan, portfolio.dtype)
     inner = jnp.concatenate([jnp.zeros(1, bool), solved[:-1] & solved[1:]])
     return Frontier(
