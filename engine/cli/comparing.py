@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 
 from engine.allocation.allocate import MOST_BUDGET
 from engine.cli.commands.benchmark import BenchmarkConfig
-from engine.cli.tables import comparison_table, show
+from engine.cli.sheet import show
+from engine.cli.tables import comparison_table
 from engine.files.folders import open_folder, write_text
 from engine.study.comparison import Comparison, compare
 from engine.study.manifest import machine_facts

@@ -14,7 +14,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from engine.cli.command import Command
@@ -45,14 +45,47 @@ def start(name: str, command: Command) -> None:
     """Run a command with the configuration that the command line asks for; exits with 2 if it is wrong."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, not Hydra's own printer
     register_schema(name, command)
-    decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)
     try:
-        decorate(lambda config: guarded(command.run, config))()
+        if all(map(_is_plain, sys.argv[1:])):
+            _run_once(name, command, sys.argv[1:])
+        else:
+            _run_by_hydra(name, command)
     except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
         fail(one_line(error))
     except KeyboardInterrupt:
         print("engine: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _is_plain(argument: str) -> bool:
+    """Whether an argument sets a key of the command, rather than telling Hydra how to run it."""
+    return not argument.startswith("-") and not argument.lstrip("+~").startswith(("hydra.", "hydra/"))
+
+
+def _run_once(name: str, command: Command, overrides: list[str]) -> None:
+    """Run a command once, here and now.
+
+    `hydra.main` gives it the same configuration, but composes it twice, to see whether it is to run many
+    times; it is left to explain what cannot be composed, which it does with the command line in view.
+    """
+    with initialize_config_dir(str(config_folder()), version_base="1.3", job_name=name):
+        try:
+            config = hydra.compose(name, overrides, return_hydra_config=True)
+        except (HydraException, OmegaConfBaseException):
+            config = None
+        if config is not None:
+            HydraConfig.instance().set_config(config)
+            with open_dict(config):
+                del config["hydra"]
+            guarded(command.run, config)
+            return
+    _run_by_hydra(name, command)
+
+
+def _run_by_hydra(name: str, command: Command) -> None:
+    """Run a command as Hydra is told to: its help, many times, by a launcher, from a folder of one's own."""
+    decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)
+    decorate(lambda config: guarded(command.run, config))()
 
 
 def stored_sweep(store: Store) -> Sweep:

@@ -12,7 +12,8 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engine.cli.tables import outcome_table, show
+from engine.cli.sheet import show
+from engine.cli.tables import outcome_table
 from engine.files.folders import open_folder, write_parquet, write_text
 from engine.simulation.blocks import Outcome, Simulation
 from engine.simulation.point import Study

@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from engine.cli.compose import compose_sweep, search_path
 from engine.cli.interruption import Interruption
 from engine.cli.progress import PROGRESS_SECONDS, sweep_progress
-from engine.cli.tables import show, study_table
+from engine.cli.sheet import show
+from engine.cli.tables import study_table
 from engine.cli.words import blocks_text, say, settings_text, some_text, time_text
 from engine.simulation.blocks import lanes
 from engine.study.config import SweepConfig

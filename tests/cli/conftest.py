@@ -34,11 +34,24 @@ Start = Callable[..., "subprocess.Popen[str]"]
 ENGINE = str(Path(sys.executable).parent / "engine")
 
 
+DEFAULTS_OF_JAX = {
+    "jax_enable_x64": False,
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_numpy_rank_promotion": "allow",
+}
+
+
 @contextlib.contextmanager
 def defaults_of_jax() -> Iterator[None]:
-    """What the tests make strict is as a user has it."""
-    with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    """What the tests make strict is as a user has it, on all threads: commands evaluate on several."""
+    strict = {name: getattr(jax.config, name) for name in DEFAULTS_OF_JAX}
+    try:
+        for name, setting in DEFAULTS_OF_JAX.items():
+            jax.config.update(name, setting)
         yield
+    finally:
+        for name, setting in strict.items():
+            jax.config.update(name, setting)
 
 
 def run_here(arguments: tuple[str, ...], folder: Path, variables: dict[str, str] | None = None) -> Done:

@@ -23,7 +23,8 @@ class ReportConfig:
 def report(config: ReportConfig) -> None:
     """`engine report`: the table of what was found, and a page of it all."""
     from engine.cli.compose import study_of
-    from engine.cli.tables import show, study_table
+    from engine.cli.sheet import show
+    from engine.cli.tables import study_table
     from engine.files.folders import write_text
     from engine.study.results import load, write_summary
     from engine.study.store import Store
