@@ -119,21 +119,6 @@ def test_each_shape_is_compiled_once(traces: list[Any], monkeypatch: pytest.Monk
     assert len(traces) == 2
 
 
-COMPILED: list[str] = []
-
-
-@pytest.fixture(scope="module")
-def compilations() -> list[str]:
-    """An entry for each program that XLA compiled, or took from its cache, since the list was cleared."""
-
-    def listen(event: str, duration: float, **_: Any) -> None:
-        if event.endswith("backend_compile_duration"):
-            COMPILED.append(event)
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    return COMPILED
-
-
 @pytest.mark.parametrize(("first", "programs"), [(1, 1), (201, 2)])
 def test_a_hundred_budgets_take_a_handful_of_programs(
     compilations: list[str], first: int, programs: int
