@@ -206,7 +206,7 @@ def check_answer(case: Case, portfolios: Portfolio, answer: Solution) -> dict[st
     zero, or whole units."""
     solver = {"programme": "exact", "draw + threshold": "threshold", "monte carlo": "threshold"}
     with on_cpu(), jax.enable_x64(True):
-        expected = engine.solve(portfolios, float(case.budget), solver.get(case.solver, case.solver))
+        expected = engine.allocate(portfolios, float(case.budget), solver.get(case.solver, case.solver))
         effort = np.asarray(answer.effort, np.float64)
         own = np.asarray(portfolios.value(effort))
     spent = np.sum(effort, axis=-1) / case.budget - 1.0
@@ -245,7 +245,7 @@ def time_monte_carlo(case: Case) -> dict[str, Any]:
             seconds.append((time.perf_counter() - begin) / BLOCKS)
         assert done == count, "a run left portfolios out"
     with on_cpu():
-        expected = engine.solve(drawn, float(case.budget), "threshold")
+        expected = engine.allocate(drawn, float(case.budget), "threshold")
     summaries = block.summaries["threshold"]
     mean = {name: float(np.mean(getattr(expected, name))) for name in ("value", "bound")}
     below = (mean["value"] - float(summaries["bound"].mean)) / mean["bound"]

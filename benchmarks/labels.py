@@ -156,7 +156,7 @@ def allocate_all(
 
     equal = np.full(weight.shape, np.floor(budget / PROJECTS))
     found = {"equal split": returned(equal)}
-    found["clairvoyant"] = returned(engine.solve(build(truth), budget, "exact").effort)
+    found["clairvoyant"] = returned(engine.allocate(build(truth), budget, "exact").effort)
     for name, (table, solver) in {
         "greedy on fits": ("fit", "greedy"),
         "relaxation on fits": ("fit", "relaxation"),
@@ -166,7 +166,7 @@ def allocate_all(
         "exact on a forecast learned from others": ("learned", "exact"),
         "clairvoyant of another draw": ("another", "exact"),
     }.items():
-        found[name] = returned(engine.solve(build(tables[table]), budget, solver).effort)
+        found[name] = returned(engine.allocate(build(tables[table]), budget, solver).effort)
     return found
 
 

@@ -138,14 +138,14 @@ def seconds(run: Callable[[], object]) -> float:
 def concave(name: str) -> dict[str, Any]:
     """Worst gaps to water-filling in both dtypes, real effort, and rates beside SLSQP's."""
     portfolio, budget = draw(CONCAVE[name], PORTFOLIOS, SEED)
-    best = engine.solve(portfolio, budget, "waterfilling").value
+    best = engine.allocate(portfolio, budget, "waterfilling").value
     figures: dict[str, Any] = {"projects": portfolio.shape[-1], "budget": budget}
     loop = slsqp(portfolio, budget, LOOPS)
     figures["slsqp_worst_gap"] = float(np.max((best[:LOOPS] - loop()) / best[:LOOPS]))
     runs: dict[str, tuple[Callable[[], object], int]] = {"slsqp": (loop, LOOPS)}
     for dtype in (np.float64, np.float32):
         given = cast(portfolio, dtype)
-        run = lambda given=given: engine.solve(given, budget, "relaxation", rounding=False)  # noqa: E731
+        run = lambda given=given: engine.allocate(given, budget, "relaxation", rounding=False)  # noqa: E731
         solution, label = run(), np.dtype(dtype).name
         value = np.asarray(jax.vmap(engine.Portfolio.value)(portfolio, solution.effort.astype(float)))
         figures[label] = {
@@ -170,11 +170,11 @@ def concave(name: str) -> dict[str, Any]:
 def s_shaped(name: str) -> dict[str, Any]:
     """Gaps to the exact integer optimum, and to the certified bound, with and without rounding."""
     portfolio, budget = draw(S_SHAPED[name], S_SHAPED_PORTFOLIOS, SEED)
-    best = engine.solve(portfolio, budget, "exact").value
+    best = engine.allocate(portfolio, budget, "exact").value
     figures: dict[str, Any] = {"portfolios": S_SHAPED_PORTFOLIOS, "projects": portfolio.shape[-1]}
     figures["budget"] = budget
     for rounding in (True, False):
-        run = lambda r=rounding: engine.solve(portfolio, budget, "relaxation", rounding=r)  # noqa: E731
+        run = lambda r=rounding: engine.allocate(portfolio, budget, "relaxation", rounding=r)  # noqa: E731
         solution = run()
         gap = 1.0 - solution.value / best
         figures["whole units" if rounding else "real effort"] = {

@@ -206,9 +206,9 @@ def choose_factors(runs: dict[str, Any]) -> dict[str, float]:
 
 def best_known(portfolio: engine.Portfolio, budget: float) -> tuple[np.ndarray, np.ndarray]:
     """(the best value that a solver finds, a bound on any)."""
-    real = engine.solve(portfolio, budget, "relaxation", rounding=False)
-    exact = engine.solve(portfolio, budget, "exact").value
-    filled = engine.solve(portfolio, budget, "waterfilling")
+    real = engine.allocate(portfolio, budget, "relaxation", rounding=False)
+    exact = engine.allocate(portfolio, budget, "exact").value
+    filled = engine.allocate(portfolio, budget, "waterfilling")
     return np.maximum.reduce([real.value, exact, filled.value]), np.minimum(real.bound, filled.bound)
 
 
@@ -216,7 +216,7 @@ def compare(
     portfolio: engine.Portfolio, budget: float, runs: dict[str, Any], factors: dict[str, float]
 ) -> dict[str, Any]:
     """Steps, seconds and gaps of every method, by the time that it is given."""
-    packaged = lambda: engine.solve(portfolio, budget, "relaxation", rounding=False).value  # noqa: E731
+    packaged = lambda: engine.allocate(portfolio, budget, "relaxation", rounding=False).value  # noqa: E731
     attained, bound = best_known(portfolio, budget)
     rows: list[tuple[str, str, int, float, np.ndarray]] = []
     for own_steps in (*OWN_STEPS, 0):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from engine._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from engine.allocation.allocate import allocate, solve
+    from engine.allocation.allocate import allocate
+    from engine.allocation.answer import Allocation, BudgetFound
     from engine.allocation.frontier import Frontier, budget_frontier
     from engine.allocation.sensitivity import optimal_effort, optimal_value
-    from engine.allocation.targets import BudgetFound, budget_for
+    from engine.allocation.targets import budget_for
     from engine.files.portfolios import load_portfolio
     from engine.model.curves import FAMILIES
     from engine.model.curves.base import Curve
@@ -21,15 +22,16 @@ if TYPE_CHECKING:
     from engine.model.curves.staged import Lifecycle, Tabulated
     from engine.model.portfolio import Portfolio
     from engine.solvers.registry import SOLVERS, Method
-    from engine.solvers.solution import Solution
+    from engine.solvers.solution import Solution, Status
     from engine.study.results import load, load_array
 
 # Where each public name is defined. It is imported on first use, so that a command line with nothing to
 # compute does not wait for JAX.
 _HOMES = {
-    "engine.allocation.allocate": (
-        "allocate",
-        "solve",
+    "engine.allocation.allocate": ("allocate",),
+    "engine.allocation.answer": (
+        "Allocation",
+        "BudgetFound",
     ),
     "engine.allocation.frontier": (
         "Frontier",
@@ -39,10 +41,7 @@ _HOMES = {
         "optimal_effort",
         "optimal_value",
     ),
-    "engine.allocation.targets": (
-        "BudgetFound",
-        "budget_for",
-    ),
+    "engine.allocation.targets": ("budget_for",),
     "engine.files.portfolios": ("load_portfolio",),
     "engine.model.curves": ("FAMILIES",),
     "engine.model.curves.base": ("Curve",),
@@ -64,7 +63,7 @@ _HOMES = {
     ),
     "engine.model.portfolio": ("Portfolio",),
     "engine.solvers.registry": ("SOLVERS", "Method"),
-    "engine.solvers.solution": ("Solution",),
+    "engine.solvers.solution": ("Solution", "Status"),
     "engine.study.results": (
         "load",
         "load_array",
@@ -75,6 +74,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "FAMILIES",
     "SOLVERS",
+    "Allocation",
     "BudgetFound",
     "Curve",
     "Exponential",
@@ -89,6 +89,7 @@ __all__ = [
     "Power",
     "PureLog",
     "Solution",
+    "Status",
     "Tabulated",
     "Weibull",
     "allocate",
@@ -99,7 +100,6 @@ __all__ = [
     "load_portfolio",
     "optimal_effort",
     "optimal_value",
-    "solve",
 ]
 
 

@@ -39,14 +39,14 @@ def in_numpy(tree: Any, dtype: Any = None) -> Any:
 def on_cpu(portfolios: engine.Portfolio, solver: str) -> engine.Solution:
     """The reference: float64 on the CPU."""
     with jax.default_device(jax.devices("cpu")[0]):
-        return engine.solve(in_numpy(portfolios, np.float64), 40.0, solver)
+        return engine.allocate(in_numpy(portfolios, np.float64), 40.0, solver)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("solver", list(engine.SOLVERS))
 def test_a_gpu_allocates_as_the_cpu_does(solver: str, scenario: str) -> None:
     portfolios = draw(shipped(scenario).scenario, 32)
-    on_gpu, expected = engine.solve(portfolios, 40.0, solver), on_cpu(portfolios, solver)
+    on_gpu, expected = engine.allocate(portfolios, 40.0, solver), on_cpu(portfolios, solver)
     np.testing.assert_allclose(on_gpu.value, expected.value, rtol=TOLERANCE["float64"])
     np.testing.assert_allclose(on_gpu.bound, expected.bound, rtol=TOLERANCE["float64"])
 
@@ -55,7 +55,7 @@ def test_a_gpu_allocates_as_the_cpu_does(solver: str, scenario: str) -> None:
 @pytest.mark.parametrize("solver", list(engine.SOLVERS))
 def test_float32_answers_are_feasible_and_certified_in_float64(solver: str, scenario: str) -> None:
     portfolios = in_numpy(draw(shipped(scenario).scenario, 32, dtype=np.float32))
-    on_gpu, expected = engine.solve(portfolios, 40.0, solver), on_cpu(portfolios, solver)
+    on_gpu, expected = engine.allocate(portfolios, 40.0, solver), on_cpu(portfolios, solver)
     precise = in_numpy(portfolios, np.float64)
     effort = np.asarray(on_gpu.effort, np.float64)
     with jax.default_device(jax.devices("cpu")[0]):
@@ -72,11 +72,11 @@ def test_float32_answers_are_feasible_and_certified_in_float64(solver: str, scen
 
 def test_chunks_on_a_gpu_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     portfolios = in_numpy(draw(shipped("s_shaped").scenario, 100))
-    whole = engine.solve(portfolios, 40.0, "exact")
+    whole = engine.allocate(portfolios, 40.0, "exact")
     monkeypatch.setattr(running, "ACCELERATOR_ROUND_ENTRIES", 30 * 8 * 64)
     monkeypatch.setattr(batching, "ACCELERATOR_ENTRIES", 1)
     allocate.compiled.cache_clear()
-    parts = engine.solve(portfolios, 40.0, "exact")
+    parts = engine.allocate(portfolios, 40.0, "exact")
     allocate.compiled.cache_clear()
     np.testing.assert_array_equal(parts.effort, whole.effort)
     np.testing.assert_allclose(parts.value, whole.value, rtol=1e-12)

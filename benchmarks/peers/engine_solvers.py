@@ -1,6 +1,6 @@
 """`engine` itself, by its public API, as one more process of the comparison.
 
-`--option SOLVER:DTYPE` names the solver and float64 or float32. What is timed is `engine.solve` from NumPy
+`--option SOLVER:DTYPE` names the solver and float64 or float32. What is timed is `engine.allocate` from NumPy
 arrays to a NumPy solution, checks and copies included. `SOLVER:DTYPE:compiled` times the solver compiled for
 the whole batch on arrays already in place, as benchmarks/throughput.py does. Compilation is not counted.
 """
@@ -49,7 +49,7 @@ def prepare(instances: Instances, task: Task):
     if not rest:
 
         def run() -> tuple[Array, Array, Array]:
-            solution = engine.solve(portfolio, instances.budget, name, **options)
+            solution = engine.allocate(portfolio, instances.budget, name, **options)
             return solution.effort, solution.proved, solution.bound
 
         return run

@@ -16,13 +16,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from engine.allocation.answer import Allocation
 from engine.allocation.running import batched, round_size
 from engine.model.curves.base import Curve
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
 from engine.solvers.lattice import NO_LATTICE, Lattice, build_lattice
 from engine.solvers.registry import FEW_NUMBERS, SOLVERS, Options, Solver, check_options, find_method
-from engine.solvers.solution import INFEASIBLE, NOT_FINITE, Solution
+from engine.solvers.solution import Solution
 
 MOST_BUDGET = 1e15
 
@@ -30,37 +31,33 @@ MOST_BUDGET = 1e15
 MOST_WORK = 1e12
 
 
-def allocate(portfolio: Portfolio | Curve, budget: float, solver: str = "exact", **options: Any) -> Solution:
-    """Allocate a budget over one portfolio.
+def allocate(
+    portfolio: Portfolio | Curve, budget: float | np.ndarray, solver: str = "exact", **options: Any
+) -> Allocation:
+    """Allocate a budget over one portfolio, or over each of a batch.
 
-    **Arguments:** `portfolio` of arrays [projects]; `budget` in units of cost; `solver`, a name in
-    `engine.SOLVERS`; `options` of that solver.
+    **Arguments:** `portfolio` of arrays [projects], or [..., projects] with any leading axes; `budget` in
+    units of cost, one number or an array of the leading axes' shape; `solver`, a name in `engine.SOLVERS`;
+    `options` of that solver.
 
-    **Returns:** a `Solution` of NumPy numbers.
+    **Returns:** an `Allocation`, of NumPy numbers.
 
     **Raises:** `ValueError` naming what cannot be: a parameter out of its domain, lower bounds above the
-    upper ones or above the budget, a budget that is negative, not a number or too large, an unknown solver
-    or option.
+    upper ones, a budget that is negative, not a number or too large, an unknown solver or option. One
+    portfolio whose lower bounds cost more than the budget, or whose return is not a finite number, is such
+    an error; in a batch its `status` tells.
     """
     solution = solve(portfolio, budget, solver, **options)
-    if solution.effort.ndim != 1:
-        raise ValueError(f"allocate takes one portfolio, got a batch of shape {solution.effort.shape[:-1]}")
-    if int(solution.status) == INFEASIBLE:
-        units = "" if SOLVERS[solver].real(options) else " in whole units"
-        raise ValueError(f"budget {budget:g} does not cover the projects' lower bounds{units}")
-    if int(solution.status) == NOT_FINITE:
-        raise ValueError("the total return is not a finite number, expected parameters of lesser magnitude")
-    return solution
+    batch = solution.effort.shape[:-1]
+    budgets = np.broadcast_to(np.asarray(budget, dtype=float), batch)[()]
+    allocation = Allocation(normalise(portfolio), budgets, solution, solver, options)
+    return allocation if batch else allocation.require_solved()
 
 
 def solve(
     portfolio: Portfolio | Curve, budget: float | np.ndarray, solver: str = "exact", **options: Any
 ) -> Solution:
-    """Allocate over a batch of portfolios: arrays [..., projects] with any leading axes.
-
-    `budget` is one number or an array of the batch's shape. A portfolio that cannot be solved does not
-    raise: its `status` tells (see `Solution`). For the rest, see `allocate`.
-    """
+    """The arrays of `allocate`. One portfolio that cannot be solved does not raise either: see `status`."""
     options, method = check_options(solver, options), find_method(solver)
     exactly = method.exactly(getattr(portfolio, "cost", None))
     portfolio = normalise(portfolio, np.dtype(np.float64) if exactly else None)

@@ -6,72 +6,88 @@ import math
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float
 
-from engine.allocation.frontier import Frontier
+from engine.allocation.running import on_host
+from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
-from engine.solvers.solution import SOLVED, Solution
-
-
-def allocation_rows(portfolio: Portfolio, solution: Solution) -> list[dict[str, Any]]:
-    """Effort, performance, return, marginal gain of the next unit and stage, per project."""
-    with jax.enable_x64(solution.effort.dtype == np.float64):
-        bare = jax.tree.map(jax.numpy.asarray, portfolio)
-        effort = jax.numpy.asarray(solution.effort)
-        performance, returns = bare.performance(effort), bare.returns(effort)
-        gain = np.where(solution.effort + 1 <= bare.uppers(), bare.gain(effort), math.nan)
-        stage, frontier = bare.stage(effort)
-    return [
-        {
-            "project": name,
-            "effort": float(solution.effort[i]),
-            "performance": float(performance[i]),
-            "return": float(returns[i]),
-            "gain": float(gain[i]),
-            "stage": int(stage[i]) + 1,
-            "frontier": bool(frontier[i]),
-        }
-        for i, name in enumerate(project_names(portfolio))
-    ]
-
-
-def milestones(portfolio: Portfolio, frontier: Frontier) -> dict[int, list[str]]:
-    """At which budgets of a frontier a project is first funded beyond its lower bound, or reaches a stage."""
-    solved = np.flatnonzero(frontier.status == SOLVED)
-    effort = np.asarray(frontier.effort)[solved]
-    with jax.enable_x64(effort.dtype == np.float64):
-        bare = jax.tree.map(jax.numpy.asarray, portfolio)
-        stages, last = jax.vmap(bare.stage)(jax.numpy.asarray(effort))
-        funded = effort > np.asarray(bare.lowers())
-    stages, last = np.asarray(stages), np.asarray(last)
-    found: dict[int, list[str]] = {}
-    for project, name in enumerate(project_names(portfolio)):
-        highest = stages[0, project] if solved.size else 0
-        for row in np.flatnonzero(funded[:, project])[:1]:
-            found.setdefault(int(solved[row]), []).append(f"{name} starts")
-        for row in range(solved.size):
-            if stages[row, project] > highest:
-                highest = stages[row, project]
-                stage = "the frontier" if last[row, project] else f"stage {highest + 1}"
-                found.setdefault(int(solved[row]), []).append(f"{name} reaches {stage}")
-    return found
-
-
-def frontier_columns(portfolio: Portfolio, frontier: Frontier, *, whole: bool) -> dict[str, list[Any]]:
-    """Every budget of a frontier, by column; None where there is no number."""
-
-    def plain(numbers: Any, kind: type = float) -> list[Any]:
-        return [kind(number) if np.isfinite(number) else None for number in numbers]
-
-    columns = ("budget", "value", "spent", "unspent", "marginal", "price_left", "price_right")
-    efforts = zip(project_names(portfolio), np.asarray(frontier.effort).T, strict=True)
-    return {
-        **{name: plain(getattr(frontier, name)) for name in columns},
-        "proved": [bool(proved) for proved in frontier.proved],
-        **{f"effort.{name}": plain(effort, int if whole else float) for name, effort in efforts},
-    }
 
 
 def project_names(portfolio: Portfolio) -> tuple[str, ...]:
     """The projects' names, or their numbers."""
     return portfolio.names or tuple(f"project {i}" for i in range(portfolio.shape[-1]))
+
+
+def project_rows(portfolio: Portfolio, effort: Float[np.ndarray, " projects"]) -> list[dict[str, Any]]:
+    """Effort, performance, return, marginal gain of the next unit and stage, per project of one portfolio."""
+    columns: dict[str, Any] = {"effort": effort, **on_host(_facts, portfolio, effort)}
+    columns["stage"] = columns["stage"] + 1
+    rows = zip(project_names(portfolio), *(plain(values) for values in columns.values()), strict=True)
+    return [dict(zip(("project", *columns), row, strict=True)) for row in rows]
+
+
+def _facts(portfolio: Portfolio, effort: Vector) -> dict[str, Array]:
+    stage, frontier = portfolio.stage(effort)
+    within = effort + 1 <= portfolio.uppers()
+    return {
+        "performance": portfolio.performance(effort),
+        "return": portfolio.returns(effort),
+        "gain": jnp.where(within, portfolio.gain(effort), jnp.nan),
+        "stage": stage,
+        "frontier": frontier,
+    }
+
+
+def milestones(
+    portfolio: Portfolio,
+    effort: Float[np.ndarray, "budgets projects"],
+    solved: Bool[np.ndarray, " budgets"],
+) -> dict[int, list[str]]:
+    """At which budgets a project of one portfolio is first funded beyond its lower bound, or reaches a stage.
+
+    **Returns:** what happens, in words, by the budget's place.
+    """
+    places = np.flatnonzero(solved)
+    stages, last, funded = on_host(_steps, portfolio, np.asarray(effort)[places])
+    found: dict[int, list[str]] = {}
+    for project, name in enumerate(project_names(portfolio)):
+        highest = stages[0, project] if places.size else 0
+        for row in np.flatnonzero(funded[:, project])[:1]:
+            found.setdefault(int(places[row]), []).append(f"{name} starts")
+        for row in range(places.size):
+            if stages[row, project] > highest:
+                highest = stages[row, project]
+                stage = "the frontier" if last[row, project] else f"stage {highest + 1}"
+                found.setdefault(int(places[row]), []).append(f"{name} reaches {stage}")
+    return dict(sorted(found.items()))
+
+
+def _steps(portfolio: Portfolio, efforts: Float[Array, "budgets projects"]) -> tuple[Array, Array, Array]:
+    stage, last = jax.vmap(portfolio.stage)(efforts)
+    return stage, last, efforts > portfolio.lowers()
+
+
+def plain(numbers: Any, whole: bool = False) -> Any:
+    """Arrays as lists of plain numbers, or one as a plain number; whole ones as `int` if all are finite."""
+    numbers = np.asarray(numbers)
+    return (numbers.astype(np.int64) if whole and np.all(np.isfinite(numbers)) else numbers).tolist()
+
+
+def known(numbers: Any, whole: bool = False) -> list[Any]:
+    """Plain numbers, None where there is none."""
+    kind = int if whole else float
+    return [kind(number) if math.isfinite(number) else None for number in np.asarray(numbers).tolist()]
+
+
+def as_frame(columns: Any) -> Any:
+    """A `pandas.DataFrame` of columns, or of rows.
+
+    **Raises:** `ImportError` without pandas, saying how to get it.
+    """
+    try:
+        import pandas
+    except ModuleNotFoundError:
+        raise ImportError("pandas is missing, expected pip install pandas") from None
+    return pandas.DataFrame(columns)

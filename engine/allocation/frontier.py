@@ -20,40 +20,39 @@ pool-adjacent-violators algorithm.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import register_dataclass
-from jaxtyping import Array, Bool, Float, Int
 
 from engine.allocation.allocate import MOST_BUDGET, check_batch, check_whole_units, choose_lattice
+from engine.allocation.answer import Allocation
+from engine.allocation.facts import as_frame, known, milestones, project_names
+from engine.allocation.optima import Budgets, Optima, along_path, along_programme, along_water, budget_steps
 from engine.allocation.running import batched, round_size
-from engine.model.curves.base import Curve, Vector
+from engine.model.curves.base import Curve
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
-from engine.solvers.greedy import greedy_path
-from engine.solvers.lattice import MOST_STATES, NO_LATTICE, Lattice
-from engine.solvers.programme import Programme, programme
+from engine.solvers.lattice import MOST_STATES, Lattice
 from engine.solvers.registry import SOLVERS
-from engine.solvers.responses import Scalar, unit_bounds
-from engine.solvers.rounding import budget_slack, value_error
-from engine.solvers.solution import INFEASIBLE, NOT_FINITE, SOLVED
-from engine.solvers.waterfilling import waterfilling
-
-Budgets = Float[Array, " budgets"]
+from engine.solvers.rounding import budget_slack
+from engine.solvers.solution import Solution, Status
 
 
 @register_dataclass
-@dataclass(frozen=True)
-class Frontier:
-    """The optimum of every budget; arrays [..., budgets] but for the one grid of budgets.
+@dataclass(frozen=True, eq=False, repr=False)
+class Frontier(Optima):
+    """The optimum of every budget of one portfolio, or of a batch; printed, it is two lines.
+
+    - `portfolio`: as it was given, its arrays [..., projects].
+    - `solver`: by which it was found.
+
+    and the arrays of the host [..., budgets], but for the one grid of budgets:
 
     - `budget`: the budgets, increasing.
     - `value`: the optimum V(b); NaN where the budget does not cover the lower bounds.
@@ -66,23 +65,112 @@ class Frontier:
       before the first budget and, for whole units, after the last.
     - `proved`: whether the value is the optimum beyond doubt. Costs without a common unit are rounded up to
       the lattice: values are then lower bounds of the optimum, and none is proved.
-    - `status`: as in `Solution`.
+    - `status`: the numbers of `engine.Status`.
     """
 
-    budget: Budgets
-    value: Budgets
-    spent: Budgets
-    effort: Float[Array, "budgets projects"]
-    marginal: Budgets
-    price_left: Budgets
-    price_right: Budgets
-    proved: Bool[Array, " budgets"]
-    status: Int[Array, " budgets"]
+    portfolio: Portfolio
+    solver: str = field(metadata={"static": True})
 
     @property
     def unspent(self) -> Budgets:
         """Budget that no effort within the bounds could put to use."""
         return np.maximum(self.budget - self.spent, 0.0)  # type: ignore[return-value]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The projects' names, or their numbers."""
+        return project_names(self.portfolio)
+
+    def at(self, budget: float) -> Allocation:
+        """The allocation at one budget. Whole units are looked up at the largest step within it.
+
+        The bound is the value where that is proved, and infinite elsewhere.
+
+        **Raises:** `ValueError` for a budget beyond the frontier, one between those of real effort, and, for
+        one portfolio, one that does not cover the lower bounds.
+        """
+        place = self._place(budget)
+        now = lambda numbers: np.asarray(numbers)[..., place][()]  # noqa: E731
+        value, proved, right = now(self.value), now(self.proved), now(self.price_right)
+        arrays: dict[str, Any] = {
+            "effort": np.asarray(self.effort)[..., place, :],
+            "value": value,
+            "bound": np.where(proved | np.isnan(value), value, np.inf)[()],
+            "price": np.where(np.isnan(right), now(self.price_left), right)[()],
+            "spent": now(self.spent),
+            "proved": proved,
+            "status": now(self.status),
+        }
+        batch = np.shape(value)
+        budgets = np.full(batch, budget, float)[()]
+        found = Allocation(self.portfolio, budgets, Solution(**arrays), self.solver)
+        return found if batch else found.require_solved()
+
+    def _place(self, budget: float) -> int:
+        grid, number = np.asarray(self.budget), check_number(budget)
+        place = int(np.searchsorted(grid, number + float(budget_slack(grid[-1])), side="right")) - 1
+        if place < 0 or number > grid[-1] + 1:
+            raise ValueError(
+                f"budget is {number:g}, expected one of the frontier's, {grid[0]:g} to {grid[-1]:g}"
+            )
+        if not SOLVERS[self.solver].counts and not math.isclose(grid[place], number, rel_tol=1e-6):
+            near = " and ".join(f"{each:g}" for each in grid[place : place + 2])
+            raise ValueError(f"budget is {number:g}, expected one of the frontier's: the nearest are {near}")
+        return place
+
+    def milestones(self) -> dict[int, list[str]]:
+        """What happens along the frontier of one portfolio, in words: at which budgets, by their place, a
+        project is first funded beyond its lower bound or reaches a stage."""
+        self._check_one()
+        return milestones(self.portfolio, np.asarray(self.effort), np.asarray(self.status) == Status.SOLVED)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Lists of plain numbers, as `engine frontier format=json` prints them; None where there is none.
+
+        **Raises:** `ValueError` for a batch.
+        """
+        columns = self.columns()
+        efforts = {name: columns.pop(f"effort.{name}") for name in self.names}
+        return {**columns, "effort": efforts, "solver": self.solver}
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` of `columns()`: one row a budget.
+
+        **Raises:** `ImportError` without pandas; `ValueError` for a batch.
+        """
+        return as_frame(self.columns())
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Every budget of one portfolio, by column; the effort of each project in one of its own.
+
+        **Raises:** `ValueError` for a batch.
+        """
+        self._check_one()
+        names = ("budget", "value", "spent", "unspent", "marginal", "price_left", "price_right")
+        whole = SOLVERS[self.solver].counts
+        efforts = zip(self.names, np.asarray(self.effort).T, strict=True)
+        return {
+            **{name: known(getattr(self, name)) for name in names},
+            "proved": np.asarray(self.proved).tolist(),
+            **{f"effort.{name}": known(effort, whole) for name, effort in efforts},
+        }
+
+    def __repr__(self) -> str:
+        budget, value = np.asarray(self.budget), np.asarray(self.value)
+        batch = value.shape[:-1]
+        many = f", {' × '.join(f'{length:,}' for length in batch)} portfolios" if batch else ""
+        solved = np.asarray(self.status) == Status.SOLVED
+        least, most = (np.nanmin(value), np.nanmax(value)) if np.any(solved) else (math.nan, math.nan)
+        proved = f"{np.count_nonzero(self.proved):,} of {value.size:,} values proved optimal"
+        return (
+            f"{budget.size:,} budgets from {budget[0]:.9g} to {budget[-1]:.9g} by {self.solver}, "
+            f"{len(self.names)} projects{many}\n"
+            f"total return {least:.8g} to {most:.8g}, {proved}"
+        )
+
+    def _check_one(self) -> None:
+        if np.ndim(self.value) > 1:
+            raise ValueError("this is of one portfolio, and the frontier of a batch: look at(budget) instead")
 
 
 def budget_frontier(
@@ -107,8 +195,9 @@ def budget_frontier(
         grid, run = budget_steps(lattice), _compiled_frontier(nested, lattice)
         entries = lattice.units + 6 * lattice.states + 64
     numbers = np.zeros(portfolio.shape[:-1], portfolio.dtype)
-    frontier = batched(run, portfolio, numbers, round_size(portfolio, entries), shared)
-    return dataclasses.replace(frontier, budget=grid.astype(portfolio.dtype))  # type: ignore[arg-type]
+    optima = batched(run, portfolio, numbers, round_size(portfolio, entries), shared)
+    arrays = {**vars(optima), "budget": grid.astype(portfolio.dtype)}
+    return Frontier(**arrays, portfolio=portfolio, solver=solver)
 
 
 # The border.
@@ -184,192 +273,12 @@ def choose_method(terms: Terms, budget: float) -> tuple[bool, Lattice]:
     return nested, lattice
 
 
-def budget_steps(lattice: Lattice) -> np.ndarray:
-    """The budgets of the lattice, 0, s, 2s, …, without the rounding of a product."""
-    grid = np.arange(lattice.states + 1) * lattice.step
-    return np.round(grid, 15 - len(str(math.ceil(grid[-1]))))
-
-
-# The frontier of one portfolio.
-
-
 @functools.lru_cache(maxsize=64)
-def _compiled_frontier(nested: bool, lattice: Lattice) -> Callable[..., Frontier]:
+def _compiled_frontier(nested: bool, lattice: Lattice) -> Callable[..., Optima]:
     along = along_path if nested else along_programme
     return jax.jit(jax.vmap(lambda portfolio, _: along(portfolio, lattice)))
 
 
 @functools.lru_cache(maxsize=1)
-def _compiled_water() -> Callable[..., Frontier]:
+def _compiled_water() -> Callable[..., Optima]:
     return jax.jit(jax.vmap(lambda portfolio, _, grid: along_water(portfolio, grid), in_axes=(0, 0, None)))
-
-
-def along_path(portfolio: Portfolio, lattice: Lattice) -> Frontier:
-    """One greedy run, which is every budget's optimum: diminishing portfolios at equal costs."""
-    bought, gains, least = _path(portfolio, lattice)
-    index = _purchases_within(lattice, least)
-    effort = least[None] + bought[jnp.clip(index, 0, lattice.purchases)]
-    slopes = (
-        jnp.where(index[1:] > lattice.purchases, 0.0, gains[jnp.clip(index[:-1], 0, None)]) / lattice.step
-    )
-    budgets = jnp.asarray(budget_steps(lattice), portfolio.dtype)
-    return _describe(portfolio, budgets, effort, slopes, slopes, jnp.asarray(True))
-
-
-def along_programme(portfolio: Portfolio, lattice: Lattice) -> Frontier:
-    """One dynamic programme: any curves and costs."""
-    solved = programme(portfolio, lattice)
-    value = solved.before[-1]
-    # The least state of the same value: what earns nothing is not spent.
-    enough = jnp.searchsorted(value, value - value_error(portfolio.shape[-1], value)).astype(jnp.int32)
-    effort = read_back_all(solved, enough)
-    least, _ = unit_bounds(portfolio, _largest(lattice, portfolio), lattice)
-    effort = jnp.where(jnp.isfinite(value)[:, None], effort, least[None])
-    steps = jnp.diff(value) / lattice.step
-    budgets = jnp.asarray(budget_steps(lattice), portfolio.dtype)
-    proved = jnp.asarray(lattice.holds_costs)
-    return _describe(portfolio, budgets, effort, steps, majorant_slopes(steps), proved)
-
-
-def along_water(portfolio: Portfolio, budgets: Budgets) -> Frontier:
-    """Real effort, budget by budget; its price is the water level, the same on both sides."""
-    solution = jax.vmap(lambda budget: waterfilling(portfolio, budget, NO_LATTICE))(budgets)
-    steps = jnp.diff(solution.value) / jnp.diff(budgets)
-    frontier = _describe(portfolio, budgets, solution.effort, steps, steps, jnp.asarray(True))
-    price = jnp.where(solution.status == SOLVED, solution.price, jnp.nan)
-    return dataclasses.replace(
-        frontier,
-        price_left=price,
-        price_right=price,
-        proved=solution.proved,
-        status=solution.status,
-    )
-
-
-def values_of(portfolio: Portfolio, nested: bool, lattice: Lattice) -> Budgets:
-    """V(b) along the lattice; minus infinity where the budget does not cover the lower bounds."""
-    if not nested:
-        return programme(portfolio, lattice).before[-1]
-    _, gains, least = _path(portfolio, lattice)
-    values = portfolio.value(least) + jnp.concatenate([jnp.zeros(1, portfolio.dtype), jnp.cumsum(gains)])
-    index = _purchases_within(lattice, least)
-    return jnp.where(index >= 0, values[jnp.clip(index, 0, lattice.purchases)], -jnp.inf)
-
-
-def _path(
-    portfolio: Portfolio, lattice: Lattice
-) -> tuple[Float[Array, "purchases1 projects"], Array, Vector]:
-    """(units bought by each purchase so far, gains, the lower bounds in whole units)."""
-    budget = _largest(lattice, portfolio)
-    least, _ = unit_bounds(portfolio, budget, lattice)
-    path = greedy_path(portfolio, budget, lattice)
-    one_each = jax.nn.one_hot(path.project, portfolio.shape[-1], dtype=portfolio.dtype)
-    bought = jnp.concatenate([jnp.zeros_like(least)[None], jnp.cumsum(one_each, axis=0)])
-    gains = jnp.concatenate([path.gain, jnp.zeros(1, portfolio.dtype)])
-    return bought, gains, least
-
-
-def _purchases_within(lattice: Lattice, least: Vector) -> Int[Array, " budgets"]:
-    """How many purchases each budget affords after the lower bounds, at one step each."""
-    states = jnp.arange(lattice.states + 1, dtype=jnp.int32)
-    return states - jnp.minimum(jnp.sum(least), float(2 * MOST_STATES)).astype(jnp.int32)
-
-
-def _largest(lattice: Lattice, portfolio: Portfolio) -> Scalar:
-    return jnp.asarray(lattice.states * lattice.step, portfolio.dtype)
-
-
-def read_back_all(solved: Programme, states: Int[Array, " budgets"]) -> Float[Array, "budgets projects"]:
-    """The optimal effort within each of these budget steps.
-
-    The best level of a project depends on the state alone, so one pass over its levels decides it for all
-    states, and every budget follows its own states down.
-    """
-    size = solved.before.shape[1]
-    nothing = jnp.full(size, -jnp.inf, solved.before.dtype)
-
-    def project(state: Array, row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        before, steps, returns = row
-        padded = jnp.concatenate([nothing, before])
-
-        def level(k: Array, best: tuple[Array, Array]) -> tuple[Array, Array]:
-            total, chosen = best
-            start = jnp.maximum(size - steps[k], 0)
-            other = jax.lax.dynamic_slice(padded, (start,), (size,)) + returns[k]
-            return jnp.maximum(total, other), jnp.where(other > total, k, chosen)
-
-        start = nothing, jnp.zeros(size, jnp.int32)
-        units = jax.lax.fori_loop(0, steps.size, level, start)[1][state]
-        return jnp.maximum(state - steps[units], 0), units.astype(returns.dtype)
-
-    rows = (solved.before[:-1], solved.steps, solved.table)
-    return jax.lax.scan(project, states, rows, reverse=True)[1].T
-
-
-def majorant_slopes(steps: Float[Array, " steps"]) -> Float[Array, " steps"]:
-    """The slopes of the least concave majorant of a function with these increments.
-
-    They are the decreasing regression of the increments: neighbours that rise are pooled into their mean.
-    Each of the 2·size turns pools the last two blocks or begins another one.
-    """
-    size = steps.size
-    if size == 0:
-        return steps
-
-    def turn(_: int, state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
-        taken, top, sums, counts = state
-        last, other = jnp.maximum(top - 1, 0), jnp.maximum(top - 2, 0)
-        rises = (top >= 2) & (sums[last] / counts[last] >= sums[other] / counts[other])
-        begins = ~rises & (taken < size)
-        step = steps[jnp.minimum(taken, size - 1)]
-        at = jnp.where(rises, other, jnp.minimum(top, size - 1))
-        total = jnp.where(rises, sums[other] + sums[last], jnp.where(begins, step, sums[at]))
-        count = jnp.where(rises, counts[other] + counts[last], jnp.where(begins, 1.0, counts[at]))
-        moved = begins.astype(jnp.int32)
-        return (
-            taken + moved,
-            top + moved - rises.astype(jnp.int32),
-            sums.at[at].set(total),
-            counts.at[at].set(count),
-        )
-
-    begin = jnp.int32(0), jnp.int32(0), jnp.zeros_like(steps), jnp.ones_like(steps)
-    _, top, sums, counts = jax.lax.fori_loop(0, 2 * size, turn, begin)
-    blocks = jnp.arange(size, dtype=jnp.int32)
-    ends = jnp.cumsum(jnp.where(blocks < top, counts, float(size)))
-    block = jnp.searchsorted(ends, blocks.astype(steps.dtype), side="right")
-    return (sums / counts)[block]
-
-
-def _describe(
-    portfolio: Portfolio,
-    budgets: Budgets,
-    effort: Float[Array, "budgets projects"],
-    steps: Float[Array, " steps"],
-    slopes: Float[Array, " steps"],
-    proved: Bool[Array, ""],
-) -> Frontier:
-    """The frontier of these allocations, with the returns of the steps between and their concave slopes."""
-    spent = jax.vmap(portfolio.spend)(effort)
-    values = jax.vmap(portfolio.value)(effort)
-    feasible = spent <= budgets + jax.vmap(budget_slack)(budgets)
-    best = jax.lax.cummax(jnp.where(feasible, values, -jnp.inf))  # a sum in another order may fall by an ulp
-    status = jnp.where(feasible, jnp.where(jnp.isfinite(best), SOLVED, NOT_FINITE), INFEASIBLE)
-    solved = status == SOLVED
-
-    def known(numbers: Array, where: Array) -> Array:
-        return jnp.where(where, numbers, jnp.nan)
-
-    end = jnp.full(1, jnp.nan, portfolio.dtype)
-    inner = jnp.concatenate([jnp.zeros(1, bool), solved[:-1] & solved[1:]])
-    return Frontier(
-        budget=budgets,
-        value=known(best, solved),
-        spent=known(spent, solved),
-        effort=known(effort, solved[:, None]),
-        marginal=known(jnp.concatenate([end, steps]), inner),
-        price_left=known(jnp.concatenate([end, slopes]), inner),
-        price_right=known(jnp.concatenate([slopes, end]), jnp.append(inner[1:], False)),
-        proved=proved & solved,
-        status=status.astype(jnp.int32),
-    )

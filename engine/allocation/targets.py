@@ -25,16 +25,15 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import register_dataclass
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Int
 
 from engine.allocation.allocate import MOST_BUDGET, prepared, solve
+from engine.allocation.answer import Allocation, BudgetFound
 from engine.allocation.envelopes import (
     KINDS,
     Kind,
@@ -45,14 +44,12 @@ from engine.allocation.envelopes import (
     unlimited,
 )
 from engine.allocation.frontier import (
-    Budgets,
     Terms,
-    budget_steps,
     checked,
     choose_method,
     terms_of,
-    values_of,
 )
+from engine.allocation.optima import Budgets, budget_steps, values_of
 from engine.allocation.running import batched, round_size
 from engine.model.curves.base import Curve, Vector
 from engine.model.portfolio import Portfolio
@@ -61,28 +58,18 @@ from engine.solvers.lattice import Lattice
 from engine.solvers.registry import SOLVERS
 from engine.solvers.responses import Scalar
 from engine.solvers.rounding import value_error
-from engine.solvers.solution import INFEASIBLE, Solution
+from engine.solvers.solution import Solution, Status
 
 PRICE_SHARES = 32
 
 
-@register_dataclass
-@dataclass(frozen=True)
-class BudgetFound:
-    """The budget that a target asks for, and the allocation there.
+class Found(NamedTuple):
+    """Budgets that meet targets, infinite where none does, and the solutions there; see `BudgetFound`."""
 
-    - `budget`: infinite where no budget meets the target.
-    - `solution`: the allocation at that budget; its status is 1 where there is none.
-    - `best`: where there is none, the best that any budget attains: the largest value, return per unit or
-      price. NaN elsewhere, and where the budget would be beyond what whole units can count.
-    - `proved`: whether this is the very least (or largest) budget, a whole step of the lattice. Costs without
-      a common unit leave it a budget that meets the target, and may leave a better one unseen.
-    """
-
-    budget: Float[Array, ""]
+    budget: Any
     solution: Solution
-    best: Float[Array, ""]
-    proved: Bool[Array, ""]
+    best: Any
+    proved: Any
 
 
 def budget_for(
@@ -112,7 +99,8 @@ def budget_for(
     found = find(portfolio, kind, targets)
     if targets.ndim == 0:
         _refuse_unmet(found, kind, float(targets))
-    return found
+    allocation = Allocation(portfolio, found.budget, found.solution, solver)
+    return BudgetFound({kind: targets[()]}, allocation, found.best, found.proved)
 
 
 # The border.
@@ -135,7 +123,7 @@ def _check_target(targets: dict[str, Any], portfolio: Portfolio) -> tuple[Kind, 
     return kind, numbers.astype(portfolio.dtype)  # type: ignore[return-value]
 
 
-def _refuse_unmet(found: BudgetFound, kind: Kind, target: float) -> None:
+def _refuse_unmet(found: Found, kind: Kind, target: float) -> None:
     """For one portfolio, what no budget meets is an error that says what is the best there is."""
     if np.isfinite(found.budget):
         return
@@ -170,7 +158,7 @@ class Read(NamedTuple):
     rate: Scalar
 
 
-def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> BudgetFound:
+def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Found:
     """One frontier up to a budget that is sure to hold the answer, read at the target."""
     terms = terms_of(portfolio)
     most = largest_countable(terms)
@@ -215,7 +203,7 @@ def _best_rate(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> np.ndar
     return np.maximum(batched(run, portfolio, known, _lattice_chunk(lattice, portfolio)).rate, attained)
 
 
-def _find_real(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> BudgetFound:
+def _find_real(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Found:
     """The budget at which the concave envelopes meet the target; refused where they are not attained."""
     budget, best = batched(_compiled_envelope(kind), portfolio, targets, _search_chunk(portfolio))
     met = np.isfinite(budget) & (budget <= MOST_BUDGET)
@@ -229,7 +217,7 @@ def _find_real(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> BudgetF
     return _found(met, budgets, solution, best, met & solution.proved)
 
 
-def _found(met: Any, budgets: np.ndarray, solution: Solution, best: Any, proved: Any) -> BudgetFound:
+def _found(met: Any, budgets: np.ndarray, solution: Solution, best: Any, proved: Any) -> Found:
     """The answers where the target is met; elsewhere an infinite budget and no solution."""
 
     def known(numbers: Any, otherwise: float = math.nan) -> Any:
@@ -238,11 +226,10 @@ def _found(met: Any, budgets: np.ndarray, solution: Solution, best: Any, proved:
 
     parts = {f.name: getattr(solution, f.name) for f in dataclasses.fields(solution)}
     parts = {name: known(part) for name, part in parts.items() if name not in ("proved", "status")}
-    status: Any = np.where(met, solution.status, INFEASIBLE).astype(solution.status.dtype)[()]
-    found = Solution(**parts, proved=(solution.proved & met)[()], status=status)
+    status: Any = np.where(met, solution.status, Status.INFEASIBLE).astype(solution.status.dtype)[()]
+    kept = Solution(**parts, proved=(solution.proved & met)[()], status=status)
     best = np.where(met, math.nan, best).astype(budgets.dtype)[()]
-    proved = np.asarray(proved)[()]
-    return BudgetFound(known(budgets, math.inf), found, best, proved)
+    return Found(known(budgets, math.inf), kept, best, np.asarray(proved)[()])
 
 
 def _search_chunk(portfolio: Portfolio) -> int:

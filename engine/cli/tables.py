@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.allocation.facts import allocation_rows, milestones, project_names
 from engine.cli.sheet import Group, Sheet
-from engine.solvers.solution import SOLVED, Solution
+from engine.solvers.solution import Status
 from engine.study.columns import BRIEF, OPTIMUM, RETURN, SPEND, number_text, percent_text, rate_text
 
 if TYPE_CHECKING:  # a command imports what it needs and no more
     import pyarrow as pa
 
+    from engine.allocation.answer import Allocation
     from engine.allocation.frontier import Frontier
     from engine.fitting.fit import Fitted
-    from engine.model.portfolio import Portfolio
     from engine.simulation.blocks import Outcome
 
 MOST_EFFORT_COLUMNS = 8
@@ -122,11 +121,9 @@ def study_table(rows: pa.Table, manifest: dict[str, Any]) -> Sheet:
     return Sheet(Group([*keys, "solver"], settings), [Group(headings, cells)], caption=STUDY_CAPTION)
 
 
-def allocation_table(
-    portfolio: Portfolio, solution: Solution, budget: float, solver: str, goal: str = ""
-) -> Sheet:
+def allocation_table(allocation: Allocation, goal: str = "") -> Sheet:
     """One row a project, and the totals with their certificate below; `goal` says what the budget is for."""
-    rows = allocation_rows(portfolio, solution)
+    rows = allocation.projects()
     cells = [
         [
             f"{row['effort']:g}",
@@ -140,28 +137,24 @@ def allocation_table(
     return Sheet(
         Group(["project"], [[row["project"]] for row in rows]),
         [Group(["effort", "performance", "return", "next unit gains", "stage"], cells)],
-        f"budget {budget:.9g} by {solver}{f', {goal}' if goal else ''}",
-        _totals(solution, budget),
+        f"budget {allocation.budget:.9g} by {allocation.solver}{f', {goal}' if goal else ''}",
+        _totals(allocation),
     )
 
 
-def _totals(solution: Solution, budget: float) -> str:
-    proof = "proved optimal" if solution.proved else f"gap at most {percent_text(float(solution.gap), 4)}"
-    unspent = float(budget - solution.spent)
+def _totals(allocation: Allocation) -> str:
     lines = [
-        f"total return {float(solution.value):.8g}, upper bound {float(solution.bound):.8g}: {proof}",
-        f"shadow price {float(solution.price):.6g} per unit of budget, unspent {max(unspent, 0.0):g}",
+        f"total return {allocation.value:.8g}, upper bound {allocation.bound:.8g}: {allocation.proof}",
+        f"shadow price {allocation.price:.6g} per unit of budget, unspent {allocation.unspent:g}",
     ]
     return "\n".join(lines)
 
 
-def frontier_table(
-    portfolio: Portfolio, frontier: Frontier, budget: float, solver: str, most_rows: int
-) -> Sheet:
+def frontier_table(frontier: Frontier, budget: float, most_rows: int) -> Sheet:
     """Evenly spaced budgets, and all at which a project starts or reaches a stage."""
-    names = project_names(portfolio)
+    names = frontier.names
     wide = len(names) <= MOST_EFFORT_COLUMNS
-    events = milestones(portfolio, frontier)
+    events = frontier.milestones()
     even = np.linspace(0, frontier.budget.size - 1, most_rows).round().astype(int)
     shown = sorted({*even.tolist(), *events})
     numbers = [
@@ -186,7 +179,7 @@ def frontier_table(
             Group(["what happens"], [[", ".join(events.get(row, []))] for row in shown], remarks=True),
             Group(list(names) if wide else ["funded"], efforts),
         ],
-        f"every budget up to {budget:g} by {solver}",
+        f"every budget up to {budget:g} by {frontier.solver}",
         _frontier_caption(frontier),
         right=True,
     )
@@ -197,7 +190,7 @@ def _frontier_caption(frontier: Frontier) -> str:
         "last step: what the step that ends here returned, per unit of budget.",
         "price: the same on the concave majorant, the shadow price.",
     ]
-    solved = frontier.status == SOLVED
+    solved = frontier.status == Status.SOLVED
     if not np.all(solved):
         lines.append(f"{np.count_nonzero(~solved)} budgets do not cover the lower bounds")
     unproved = int(np.count_nonzero(solved & ~frontier.proved))

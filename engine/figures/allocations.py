@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from engine.allocation.answer import Allocation
 from engine.allocation.facts import project_names
 from engine.allocation.frontier import Frontier
 from engine.figures.palette import PALETTE, VERMILLION
@@ -43,7 +44,7 @@ STAGE_GREYS = ("#ffffff", "#f0f0f0", "#e2e2e2", "#d4d4d4", "#c6c6c6")
 
 @mpl.rc_context(STYLE)
 def curves_figure(
-    portfolio: Portfolio, solutions: Mapping[str, Solution], most_effort: float | None = None
+    portfolio: Portfolio, solutions: Mapping[str, Allocation | Solution], most_effort: float | None = None
 ) -> list[Axes]:
     """Every project's return by its effort, a panel each, with a mark where each solver puts it.
 
@@ -110,7 +111,7 @@ def _shade_stages(axes: Axes, grid: np.ndarray, stage: np.ndarray, last: np.ndar
         axes.axvspan(grid[left], grid[right], color=grey, linewidth=0, zorder=0)
 
 
-def _price(portfolio: Portfolio, solution: Solution, project: int) -> float:
+def _price(portfolio: Portfolio, solution: Allocation | Solution, project: int) -> float:
     """Return per unit of effort at the margin."""
     cost = 1.0 if portfolio.cost is None else float(np.asarray(portfolio.cost)[project])
     return float(solution.price) * cost

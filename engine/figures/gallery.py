@@ -28,7 +28,6 @@ from engine.simulation.metrics import METRICS
 from engine.simulation.point import REFERENCE, Study
 from engine.simulation.scenarios import portfolio_key
 from engine.simulation.summaries import Summary, merge, standard_error
-from engine.solvers.solution import SOLVED
 from engine.study.grid import read_grid
 from engine.study.plan import plan_stored
 from engine.study.results import Found, load_found, plain
@@ -74,8 +73,6 @@ def illustrate_portfolio(
     **Raises:** `ValueError` for a budget that does not cover the lower bounds, or is too large.
     """
     solutions = {solver: allocate(portfolio, budget, solver) for solver in solvers}
-    if any(int(solution.status) != SOLVED for solution in solutions.values()):
-        raise ValueError(f"budget {budget:g} does not cover the lower bounds, or returns are not finite")
     where = f" of {what}" if what else ""
     yield Illustration(
         "curves",

@@ -33,7 +33,7 @@ from engine.model.validation import check, normalise
 from engine.simulation.config import ScenarioConfig
 from engine.simulation.scenarios import build_scenario, portfolio_key
 from engine.solvers.lattice import Lattice, build_lattice
-from engine.solvers.solution import NOT_FINITE, Solution
+from engine.solvers.solution import Solution, Status
 
 SAMPLES = 97
 
@@ -196,7 +196,7 @@ class Live:
             batched(code, portfolio, np.asarray(budget, np.float64), 1, shared)
             for code, shared in (prepared(solver, self._lattice) for solver in ("exact", "greedy"))
         )
-        if NOT_FINITE in (int(exact.status), int(greedy.status)):
+        if Status.NOT_FINITE in (int(exact.status), int(greedy.status)):
             raise ValueError(
                 "the total return is not a finite number, expected parameters of lesser magnitude"
             )

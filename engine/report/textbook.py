@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from engine.allocation.allocate import allocate
-from engine.allocation.facts import allocation_rows
+from engine.allocation.answer import Allocation
 from engine.allocation.frontier import budget_frontier
 from engine.figures.gallery import Illustration, illustrate_portfolio, illustrate_study
 from engine.files.portfolios import load_portfolio
@@ -21,7 +21,6 @@ from engine.files.shipped import config_folder
 from engine.model.portfolio import Portfolio
 from engine.report.page import HtmlTable, solver_table
 from engine.simulation.point import Study
-from engine.solvers.solution import Solution
 from engine.study.results import Found, load_found
 from engine.study.store import Store
 
@@ -79,7 +78,7 @@ def textbook(sources: Sources) -> list[Chapter]:
 
 def _low_hanging_fruit(five: Portfolio) -> Chapter:
     solution = allocate(five, SMALL, "exact")
-    rows = allocation_rows(five, solution)
+    rows = solution.projects()
     stages = sorted({row["stage"] for row in rows})
     text = [
         "Five projects of a grocery-delivery start-up, each on a curve a·log(b x): steep first, flat "
@@ -108,7 +107,7 @@ def _spread(five: Portfolio) -> Chapter:
 
 def _growth(five: Portfolio) -> Chapter:
     solution = allocate(five, LARGE, "exact")
-    there = [row["project"] for row in allocation_rows(five, solution) if row["frontier"]]
+    there = [row["project"] for row in solution.projects() if row["frontier"]]
     text = [
         f"With {LARGE} units the shares are the same, three times as much of each: "
         f"{_efforts(five, solution)}. That takes {' and '.join(there)} to the frontier and no other "
@@ -120,7 +119,7 @@ def _growth(five: Portfolio) -> Chapter:
 def _dominant(company: Portfolio) -> Chapter:
     solution = allocate(company, SMALL, "exact")
     weight = np.asarray(company.weight)
-    rows = allocation_rows(company, solution)
+    rows = solution.projects()
     there = [row["project"] for row in rows if row["frontier"]]
     text = [
         f"Now {company.names[int(np.argmax(weight))]} is the company: it weighs {weight.max():g} times as "
@@ -191,11 +190,11 @@ def _curves(portfolio: Portfolio, budget: float, name: str) -> Illustration:
     return curves._replace(name=name)
 
 
-def _efforts(portfolio: Portfolio, solution: Solution) -> str:
+def _efforts(portfolio: Portfolio, solution: Allocation) -> str:
     return ", ".join(f"{name} {e:.0f}" for name, e in zip(portfolio.names, solution.effort, strict=True))
 
 
-def _proof(solution: Solution) -> str:
+def _proof(solution: Allocation) -> str:
     if not solution.proved:
         return f"no allocation can return more than {float(solution.bound):.1f}"
     return "no allocation can return more, which is proved"

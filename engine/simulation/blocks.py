@@ -32,7 +32,7 @@ from engine.simulation.point import REFERENCE, Source, Study
 from engine.simulation.scenarios import portfolio_key
 from engine.simulation.summaries import Summary, merge, summarise
 from engine.solvers.registry import SOLVERS
-from engine.solvers.solution import NOT_FINITE, SOLVED, Solution
+from engine.solvers.solution import Solution, Status
 
 Unit = tuple[Study, int]
 
@@ -162,7 +162,7 @@ class Simulation:
             return jax.vmap(measure, in_axes=(0, None, 0, 0))(portfolios, budget, solution, optimum)
 
         def reduce(metrics: dict[str, Array], status: Array, count: Array) -> dict[str, Summary]:
-            counted = (jnp.arange(study.block, dtype=count.dtype) < count) & (status == SOLVED)
+            counted = (jnp.arange(study.block, dtype=count.dtype) < count) & (status == Status.SOLVED)
             return {name: summarise(values, counted) for name, values in metrics.items()}
 
         def place(tree: Any, size: int = self._size) -> Any:
@@ -264,9 +264,9 @@ class Simulation:
         summaries = reduce({metric: columns[metric] for metric in METRICS}, columns["status"], count)
         block.summaries[name] = jax.tree.map(np.asarray, summaries)
         status = np.asarray(columns["status"])[: block.count]
-        block.failed[name] = int(np.sum(status != SOLVED))
+        block.failed[name] = int(np.sum(status != Status.SOLVED))
         first = block.index * self.study.block
-        block.broken[name] = [first + int(j) for j in np.flatnonzero(status == NOT_FINITE)]
+        block.broken[name] = [first + int(j) for j in np.flatnonzero(status == Status.NOT_FINITE)]
         if self.records:
             block.records[name] = {n: np.asarray(column)[: block.count] for n, column in columns.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,25 @@ from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.rounding import budget_slack, least_positive, sum_error
 
-SOLVED, INFEASIBLE, NOT_FINITE = 0, 1, 2
+
+class Status(IntEnum):
+    """What became of an allocation; `message` says it in words."""
+
+    SOLVED = 0
+    INFEASIBLE = 1
+    NOT_FINITE = 2
+
+    @property
+    def message(self) -> str:
+        """What it means, in words."""
+        return _MESSAGES[self]
+
+
+_MESSAGES = {
+    Status.SOLVED: "solved",
+    Status.INFEASIBLE: "infeasible: the projects' lower bounds cost more than the budget",
+    Status.NOT_FINITE: "not a finite number: the total return overflows",
+}
 
 
 @register_dataclass
@@ -28,7 +47,7 @@ class Solution:
     - `price`: the multiplier of the budget: return per unit of budget at the margin.
     - `spent`: budget used.
     - `proved`: whether value equals bound up to rounding, so that the effort is optimal.
-    - `status`: 0 solved; 1 infeasible (the lower bounds alone exceed the budget); 2 not finite.
+    - `status`: the number of a `Status`: 0 where it was solved.
     """
 
     effort: Vector
@@ -74,8 +93,9 @@ def conclude(
     within = (effort >= portfolio.lowers() - margin) & (effort <= portfolio.uppers() + margin)
     infeasible = ~(jnp.all(within) & (spent <= budget + margin))
     finite = jnp.isfinite(value) & jnp.isfinite(bound)
-    status = jnp.where(infeasible, INFEASIBLE, jnp.where(finite, SOLVED, NOT_FINITE)).astype(jnp.int32)
-    solved = status == SOLVED
+    status = jnp.where(finite, Status.SOLVED, Status.NOT_FINITE)
+    status = jnp.where(infeasible, Status.INFEASIBLE, status).astype(jnp.int32)
+    solved = status == Status.SOLVED
     return Solution(
         effort=effort,
         value=jnp.where(solved, value, jnp.nan),

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import engine
-from engine import Exponential, Log, Portfolio, Power, Solution, Tabulated, allocate, load_portfolio, solve
+from engine import Exponential, Log, Portfolio, Power, Solution, Tabulated, allocate, load_portfolio
 from engine.allocation import running
+from engine.allocation.allocate import solve
 from engine.model.validation import normalise
 from engine.solvers.solution import conclude
 from tests import reference
@@ -59,7 +60,7 @@ def test_a_batch_is_a_loop_of_single_portfolios(solver: str) -> None:
     batch = solve(portfolio, BUDGET, solver)
     # One lattice for all: the costs of a batch share their common unit, which single portfolios need not.
     for i in range(6):
-        one = allocate(reference.pick(portfolio, i), BUDGET, solver)
+        one = allocate(reference.pick(portfolio, i), BUDGET, solver).solution
         assert_equal(one, Solution(**{f: getattr(batch, f)[i] for f in FIELDS}))
 
 
@@ -337,4 +338,4 @@ def test_large_budgets_need_no_lattice_for_water_filling() -> None:
 
 def test_an_empty_batch_is_refused() -> None:
     with pytest.raises(ValueError, match="no portfolios"):
-        engine.solve(engine.Tabulated(np.zeros((0, 2, 5))), 3.0)
+        engine.allocate(engine.Tabulated(np.zeros((0, 2, 5))), 3.0)

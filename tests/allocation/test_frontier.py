@@ -15,7 +15,8 @@ import engine
 from engine import Exponential, Lifecycle, Log, Portfolio, Tabulated
 from engine.allocation import frontier as frontiers
 from engine.allocation import running as border
-from engine.allocation.frontier import budget_frontier, majorant_slopes
+from engine.allocation.frontier import budget_frontier
+from engine.allocation.optima import Optima, along_path, along_programme, majorant_slopes
 from tests import reference
 
 BUDGET = 12
@@ -83,7 +84,7 @@ def test_solving_budget_by_budget_gives_the_same(name: str, parts: tuple[str, ..
     portfolio = reference.draw(name, 3, BATCH, parts, reach=BUDGET)
     frontier = budget_frontier(portfolio, BUDGET)
     budgets = np.tile(frontier.budget, BATCH[0])
-    solution = engine.solve(each(portfolio, BUDGET + 1), budgets)
+    solution = engine.allocate(each(portfolio, BUDGET + 1), budgets)
     np.testing.assert_allclose(frontier.value.ravel(), solution.value, rtol=ROUNDING)
     np.testing.assert_array_equal(frontier.proved.ravel(), solution.proved)
 
@@ -91,7 +92,7 @@ def test_solving_budget_by_budget_gives_the_same(name: str, parts: tuple[str, ..
 def test_a_batch_is_a_loop_of_single_portfolios() -> None:
     portfolio = reference.draw("hill", 3, BATCH, reach=BUDGET)
     frontier, one = budget_frontier(portfolio, BUDGET), budget_frontier(reference.pick(portfolio, 2), BUDGET)
-    for field in dataclasses.fields(one):
+    for field in dataclasses.fields(Optima):
         whole = np.asarray(getattr(frontier, field.name))
         part = whole if field.name == "budget" else whole[2]
         np.testing.assert_allclose(getattr(one, field.name), part, rtol=ROUNDING, err_msg=field.name)
@@ -102,8 +103,8 @@ def test_the_greedy_path_is_the_programme_on_concave_curves() -> None:
     terms = frontiers.terms_of(portfolio)
     nested, lattice = frontiers.choose_method(terms, 60.0)
     assert nested
-    path = jax.jit(jax.vmap(lambda p: frontiers.along_path(p, lattice)))(portfolio)
-    whole = jax.jit(jax.vmap(lambda p: frontiers.along_programme(p, lattice)))(portfolio)
+    path = jax.jit(jax.vmap(lambda p: along_path(p, lattice)))(portfolio)
+    whole = jax.jit(jax.vmap(lambda p: along_programme(p, lattice)))(portfolio)
     np.testing.assert_array_equal(path.status, whole.status)
     for field in ("value", "spent", "marginal", "price_left", "price_right"):
         # Differences of values of size 10, where the path has the gains themselves.
@@ -277,7 +278,7 @@ def test_float32_stays_float32() -> None:
     portfolio = reference.draw("hill", 7, BATCH, reach=BUDGET / 2, dtype=np.float32)
     frontier = budget_frontier(portfolio, BUDGET)
     expected = budget_frontier(reference.cast(portfolio, np.float64), BUDGET)
-    for field in dataclasses.fields(frontier):
+    for field in dataclasses.fields(Optima):
         assert getattr(frontier, field.name).dtype in (np.float32, np.bool_, np.int32), field.name
     # Sums of three float32 numbers: a few times 1.2e-7.
     np.testing.assert_allclose(frontier.value, expected.value, rtol=3e-6)

@@ -172,7 +172,7 @@ def test_price_is_the_derivative_in_the_budget() -> None:
     portfolio = reference.draw("log", 5, SHAPE, ("bounds", "real_cost"), reach=BUDGET)
     # From nothing to more than all caps can take.
     budgets = np.concatenate([np.full(4, 20.0), np.linspace(12.0, 400.0, SHAPE[0] - 4)])
-    price = engine.solve(portfolio, budgets, "waterfilling").price
+    price = engine.allocate(portfolio, budgets, "waterfilling").price
     slope = jax.jit(jax.vmap(jax.grad(engine.optimal_value, argnums=1)))(portfolio, budgets)
     np.testing.assert_allclose(slope, price, rtol=1e-12)
 

@@ -69,14 +69,14 @@ def assert_solved(
     """The solution is an ordinary optimum at its budget."""
     at = np.round(found.budget / budgets[1]).astype(int)
     expected = np.take_along_axis(values, at[:, None], 1)[:, 0]
-    np.testing.assert_allclose(found.solution.value, expected, rtol=ROUNDING, atol=ROUNDING)
+    np.testing.assert_allclose(found.allocation.value, expected, rtol=ROUNDING, atol=ROUNDING)
     np.testing.assert_allclose(
-        reference.value(portfolio, found.solution.effort), expected, rtol=ROUNDING, atol=1e-9
+        reference.value(portfolio, found.allocation.effort), expected, rtol=ROUNDING, atol=1e-9
     )
-    np.testing.assert_array_equal(found.solution.status, 0)
-    assert np.all(found.solution.spent <= found.budget + ROUNDING)
+    np.testing.assert_array_equal(found.allocation.status, 0)
+    assert np.all(found.allocation.spent <= found.budget + ROUNDING)
     assert np.all(found.proved)
-    assert np.all(found.solution.proved)
+    assert np.all(found.allocation.proved)
     assert np.all(np.isnan(found.best))
 
 
@@ -89,7 +89,7 @@ def test_least_budget_for_a_value(name: str, parts: tuple[str, ...]) -> None:
     found = budget_for(portfolio, value=target)
     at = np.argmax(values >= target[:, None] - ROUNDING, axis=1)
     np.testing.assert_allclose(found.budget, budgets[at], rtol=1e-12)
-    assert np.all(found.solution.value >= target - ROUNDING)
+    assert np.all(found.allocation.value >= target - ROUNDING)
     assert_solved(portfolio, found, budgets, values)
 
 
@@ -158,7 +158,7 @@ def test_textbook_by_hand() -> None:
     assert budget_for(portfolio, value=engine.allocate(portfolio, 100).value).budget == 100
     found = budget_for(portfolio, price=1.0)
     assert found.budget == 100
-    np.testing.assert_array_equal(found.solution.effort, [25, 30, 12, 20, 13])
+    np.testing.assert_array_equal(found.allocation.effort, [25, 30, 12, 20, 13])
     assert budget_for(portfolio, price=1.0, solver="waterfilling").budget == pytest.approx(100, rel=1e-12)
 
 
@@ -203,17 +203,17 @@ def test_in_a_batch_the_unreachable_leave_the_others_alone() -> None:
     curves = Exponential(np.array([[1.0, 2.0], [1.0, 0.5], [3.0, 1.0]]), 0.5 * np.ones((3, 2)))
     found = budget_for(curves, value=np.array([2.0, 2.0, 2.0]))
     np.testing.assert_array_equal(np.isfinite(found.budget), [True, False, True])
-    np.testing.assert_array_equal(found.solution.status, [0, 1, 0])
+    np.testing.assert_array_equal(found.allocation.status, [0, 1, 0])
     np.testing.assert_array_equal(found.proved, [True, False, True])
     np.testing.assert_allclose(found.best, [np.nan, 1.5, np.nan])
-    assert np.isnan(found.solution.value[1])
+    assert np.isnan(found.allocation.value[1])
     rates = budget_for(curves, price=np.array([0.3, 5.0, 0.3]))
     # The first unit of the better project: (1 − e^−½)·scale.
     np.testing.assert_allclose(rates.best[1], 1.0 - np.exp(-0.5), rtol=1e-12)
     for i in (0, 2):
         one = budget_for(jax.tree.map(lambda a, i=i: a[i], curves), price=0.3)
         assert one.budget == rates.budget[i]
-        np.testing.assert_array_equal(one.solution.effort, rates.solution.effort[i])
+        np.testing.assert_array_equal(one.allocation.effort, rates.allocation.effort[i])
 
 
 def test_lower_bounds_are_always_paid() -> None:
@@ -231,11 +231,11 @@ def test_costs_without_a_common_unit_meet_the_target_unproved() -> None:
     portfolio = reference.draw("hill", 9, (12, 3), ("real_cost",))
     target = 0.8 * reference.brute_force(portfolio, 12.0)
     found = budget_for(portfolio, value=target)
-    assert np.all(found.solution.value >= target - ROUNDING)
+    assert np.all(found.allocation.value >= target - ROUNDING)
     assert not np.any(found.proved)
-    assert np.all(found.solution.spent <= found.budget)
+    assert np.all(found.allocation.spent <= found.budget)
     # At most 3 of 4096 steps over the least budget.
-    assert np.all(reference.brute_force(portfolio, found.budget - 0.02) <= found.solution.value + ROUNDING)
+    assert np.all(reference.brute_force(portfolio, found.budget - 0.02) <= found.allocation.value + ROUNDING)
 
 
 # Real effort.
@@ -260,7 +260,7 @@ def test_real_effort_of_concave_portfolios(kind: str) -> None:
     found = budget_for(portfolio, solver="waterfilling", **{kind: target[kind]})
     # The reference's prices are those of nested bisection.
     np.testing.assert_allclose(found.budget, budgets, rtol=1e-6)
-    np.testing.assert_allclose(found.solution.value, values, rtol=1e-6)
+    np.testing.assert_allclose(found.allocation.value, values, rtol=1e-6)
     assert np.all(found.proved)
     if kind == "value":
         whole = budget_for(portfolio, value=values)
@@ -329,13 +329,14 @@ def test_what_cannot_be_is_refused(what: str) -> None:
 
 def test_float32_targets_are_met_to_float32_rounding() -> None:
     portfolio = reference.draw("log", 7, BATCH, dtype=np.float32)
-    value = engine.solve(portfolio, 20.0).value
+    value = engine.allocate(portfolio, 20.0).value
     found = budget_for(portfolio, value=value)
     assert found.budget.dtype == np.float32
     # Values of size 10 in float32, and gains of size 0.1: within a step or two.
     assert np.all(np.abs(found.budget - 20.0) <= 1.0)
-    for field in dataclasses.fields(found.solution):
-        assert getattr(found.solution, field.name).dtype in (np.float32, np.bool_, np.int32), field.name
+    solution = found.allocation.solution
+    for field in dataclasses.fields(solution):
+        assert getattr(solution, field.name).dtype in (np.float32, np.bool_, np.int32), field.name
 
 
 def test_the_largest_countable_budget_is_the_lattice_s_own() -> None:

@@ -54,7 +54,7 @@ def answered() -> tuple[engine.Portfolio, engine.Solution]:
     source = scenario("log", CASE.projects, CASE.budget)
     portfolios = jax.vmap(lambda j: source.draw(portfolio_key(0, j), np.dtype(float)))(np.arange(16))
     portfolios = jax.tree.map(np.asarray, portfolios)
-    return portfolios, engine.solve(portfolios, float(CASE.budget), "threshold")
+    return portfolios, engine.allocate(portfolios, float(CASE.budget), "threshold")
 
 
 def test_a_right_answer_passes() -> None:

@@ -92,7 +92,7 @@ def test_a_target_in_place_of_a_budget(engine: Run, target: str, goal: str) -> N
     assert facts["target"] == {kind: float(number)}
     assert facts["budget_proved"] is True
     assert facts["budget"] == found.budget
-    assert list(facts["effort"].values()) == list(found.solution.effort)
+    assert list(facts["effort"].values()) == list(found.allocation.effort)
     if kind == "value":
         shown = engine("allocate", "portfolio=textbook", f"target.{target}")
         assert f"budget {found.budget:g} by exact, {goal}" in shown.stdout

@@ -51,7 +51,7 @@ def same_as_solve(model: Live, picture: Picture) -> None:
     )
     both = jax.tree.map(lambda a: np.stack([a, a]), portfolio)
     for solver in ("exact", "greedy"):
-        expected = jax.tree.map(lambda a: a[0], engine.solve(both, budgets, solver))
+        expected = jax.tree.map(lambda a: a[0], engine.allocate(both, budgets, solver).solution)
         jax.tree.map(np.testing.assert_array_equal, getattr(picture, solver), expected)
 
 

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import engine
-from engine import Portfolio, Solution, solve
+from engine import Portfolio, Solution
+from engine.allocation.allocate import solve
 from engine.simulation.blocks import Block, Outcome, Simulation
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Study

@@ -80,7 +80,7 @@ def test_a_class_steps_up_with_each_item_worth_more_than_lighter_ones(name: str)
 @pytest.mark.parametrize("name", ["knapsack_strongly_correlated", "multiple_choice_sinha_zoltners"])
 def test_the_exact_optimum_is_that_of_the_knapsack_by_highs(name: str) -> None:
     portfolios = draw(name, 6)
-    solution = engine.solve(portfolios, BUDGET)
+    solution = engine.allocate(portfolios, BUDGET)
     assert np.all(solution.proved)
     for value, one in zip(solution.value, portfolios.curves.values, strict=True):
         rows = [(i, w, p) for i, project in enumerate(items(one)) for w, p in project]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import Portfolio, Tabulated, solve
+from engine import Portfolio, Tabulated
+from engine.allocation.allocate import solve
 from engine.simulation.metrics import METRICS, measure
 from engine.simulation.summaries import Summary, merge, quantile, standard_error, summarise
 

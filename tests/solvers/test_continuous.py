@@ -27,7 +27,7 @@ ids = lambda part: "-".join(part) if isinstance(part, tuple) else part  # noqa: 
 @pytest.mark.parametrize(("name", "parts"), PAIRS, ids=ids)
 def test_two_projects_reach_the_best_of_a_fine_grid(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 1, (128, 2), parts, reach=8.0)
-    solution = engine.solve(portfolio, 8.0, "continuous")
+    solution = engine.allocate(portfolio, 8.0, "continuous")
     solved = solution.status == 0
     lower, _ = reference.limits(portfolio)
     np.testing.assert_array_equal(solved, (lower * reference.costs(portfolio)).sum(-1) <= 8.0)
@@ -46,7 +46,7 @@ def test_two_projects_reach_the_best_of_a_fine_grid(name: str, parts: tuple[str,
 def test_five_projects_beat_a_fine_dynamic_programme_and_by_little(name: str) -> None:
     # Whole units of a budget of 240 are a fine grid: 480 times finer than what is spent.
     portfolio = reference.draw(name, 2, (12, 5), reach=240.0)
-    solution = engine.solve(portfolio, 240.0, "continuous")
+    solution = engine.allocate(portfolio, 240.0, "continuous")
     grid = [reference.dynamic_programme(reference.pick(portfolio, i), 240.0) for i in range(12)]
     assert np.all(solution.value >= np.array(grid) * (1 - TOLERANCE))
     assert np.all(solution.gap <= TOLERANCE)
@@ -58,7 +58,7 @@ def test_five_projects_beat_a_fine_dynamic_programme_and_by_little(name: str) ->
 @pytest.mark.parametrize("name", ["hill_concave", "log"])
 def test_concave_portfolios_are_filled_like_water(name: str) -> None:
     portfolio = reference.draw(name, 3, (64, 5), reach=20.0)
-    solution = engine.solve(portfolio, 20.0, "continuous")
+    solution = engine.allocate(portfolio, 20.0, "continuous")
     effort, price = reference.concave_optimum(portfolio, 20.0)
     np.testing.assert_allclose(solution.value, reference.value(portfolio, effort), rtol=1e-9)
     assert np.all(solution.gap <= TOLERANCE)
@@ -73,10 +73,10 @@ PARTS = ("cost", "startup", "success")
 def test_certificates_hold_for_whole_units_and_tighten_with_the_nodes(seed: int) -> None:
     portfolio = reference.draw("mixture", seed, (16, 4), PARTS, reach=10.0)
     # The integer optimum is feasible in real effort: no bound may be below it, however short the search.
-    integer = engine.solve(portfolio, 12.0, "exact").value
+    integer = engine.allocate(portfolio, 12.0, "exact").value
     previous = np.inf
     for nodes in (3, 2000):
-        solution = engine.solve(portfolio, 12.0, "continuous", max_nodes=nodes)
+        solution = engine.allocate(portfolio, 12.0, "continuous", max_nodes=nodes)
         rounding = ROUNDING * np.maximum(np.abs(integer), 1.0)
         assert np.all(solution.bound >= integer - rounding)
         assert np.all(solution.value <= solution.bound)
@@ -89,7 +89,7 @@ def test_certificates_hold_for_whole_units_and_tighten_with_the_nodes(seed: int)
 
 def test_a_batch_is_its_portfolios_one_by_one() -> None:
     portfolio = reference.draw("logistic", 5, (40, 6), reach=10.0)
-    batch = engine.solve(portfolio, 12.0, "continuous")
+    batch = engine.allocate(portfolio, 12.0, "continuous")
     for i in range(8):
         one = engine.allocate(reference.pick(portfolio, i), 12.0, "continuous")
         # The same steps; sums may be taken in another order.
@@ -99,8 +99,8 @@ def test_a_batch_is_its_portfolios_one_by_one() -> None:
 
 def test_float32_is_certified_to_its_rounding() -> None:
     single = reference.draw("lifecycle", 6, (64, 8), reach=20.0, dtype=np.float32)
-    double = engine.solve(reference.cast(single, np.float64), 40.0, "continuous")
-    solution = engine.solve(single, 40.0, "continuous")
+    double = engine.allocate(reference.cast(single, np.float64), 40.0, "continuous")
+    solution = engine.allocate(single, 40.0, "continuous")
     # (N + 8)·ε·4 = 8e-6 of rounding is in every float32 bound.
     assert np.all(solution.bound - solution.value <= 3e-5 * np.abs(solution.bound))
     np.testing.assert_allclose(solution.value, double.value, rtol=3e-5)
@@ -122,7 +122,7 @@ def test_identical_projects_are_not_permuted() -> None:
     # order of identical projects a handful of nodes prove it; each of C(20, m) subsets would take thousands.
     half = np.linspace(3.0, 12.0, 32)[:, None].repeat(20, 1)
     curves = Hill(np.full_like(half, 2.0), half, np.full_like(half, 3.0))
-    solution = engine.solve(curves, 50.0, "continuous", max_nodes=60)
+    solution = engine.allocate(curves, 50.0, "continuous", max_nodes=60)
     assert np.all(solution.gap <= 1e-8)
     counts = np.arange(1, 21)
     equal = counts * 2.0 * (50.0 / counts) ** 3 / (half[:, :1] ** 3 + (50.0 / counts) ** 3)
@@ -146,7 +146,7 @@ def test_edges() -> None:
     lower, upper = (np.array([case[k] for case in cases], float) for k in (1, 2))
     ones = np.ones((len(cases), 3))
     portfolio = Portfolio(Hill(ones, 4.0 * ones, 3.0 * ones), lower=lower, upper=upper)
-    solution = engine.solve(portfolio, budgets, "continuous")
+    solution = engine.allocate(portfolio, budgets, "continuous")
     for i, (budget, _, _, expected) in enumerate(cases):
         if expected is None:
             assert solution.status[i] == 1
@@ -165,7 +165,7 @@ def test_jumps_that_the_budget_just_reaches_are_taken() -> None:
         np.full((2, 2, 2), 1e-3),
         np.ones((2, 2, 2)),
     )
-    solution = engine.solve(curves, np.array([6.0, 5.99]), "continuous")
+    solution = engine.allocate(curves, np.array([6.0, 5.99]), "continuous")
     assert solution.value[0] >= 2.0
     one = 1.0 + 1e-3 * np.log(1 + 0.0) + 1e-3 * np.log(1 + 2.99)
     assert one * 0.999 <= solution.value[1] <= 1.01
@@ -176,14 +176,14 @@ def test_infinite_first_slopes() -> None:
     rng = np.random.default_rng(7)
     scale = rng.uniform(0.5, 3.0, (16, 4))
     # Pure logs fund in proportion to scale once every project is past 1/rate.
-    solution = engine.solve(PureLog(scale, np.full_like(scale, 4.0)), 60.0, "continuous")
+    solution = engine.allocate(PureLog(scale, np.full_like(scale, 4.0)), 60.0, "continuous")
     np.testing.assert_allclose(solution.effort, 60.0 * scale / scale.sum(-1, keepdims=True), rtol=1e-5)
     assert np.all(solution.gap <= TOLERANCE)
 
 
 def test_one_s_shaped_project_takes_the_budget() -> None:
     budgets = np.array([0.5, 3.0, 20.0])
-    solution = engine.solve(
+    solution = engine.allocate(
         Logistic(np.ones((3, 1)), np.ones((3, 1)), np.full((3, 1), 6.0)), budgets, "continuous"
     )
     np.testing.assert_allclose(solution.effort[:, 0], budgets, rtol=1e-12)

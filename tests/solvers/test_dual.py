@@ -30,7 +30,7 @@ ids = lambda part: "-".join(part) if isinstance(part, tuple) else None  # noqa: 
 @pytest.mark.parametrize(("name", "parts"), REAL, ids=ids)
 def test_real_bound_holds_on_a_fine_grid(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 1, (192, 2), parts, reach=BUDGET)
-    solution = engine.solve(portfolio, BUDGET, "waterfilling")
+    solution = engine.allocate(portfolio, BUDGET, "waterfilling")
     assert np.all(solution.status == 0)
     best = reference.fine_grid(portfolio, BUDGET, points=1601)
     assert np.max(best - solution.bound) <= ROUNDING
@@ -55,7 +55,7 @@ def test_real_bound_sees_jumps_behind_start_up_costs(dtype: type) -> None:
     )
     portfolio = Portfolio(curves, startup=startup.repeat(2, 1).astype(dtype))
     budgets = 2 * (startup + start)[:, 0] + 1e-3
-    solution = engine.solve(portfolio, budgets, "waterfilling")
+    solution = engine.allocate(portfolio, budgets, "waterfilling")
     assert np.all(solution.bound >= 2.0)
 
 
@@ -70,7 +70,7 @@ def test_real_bound_sees_a_threshold_met_only_on_the_way() -> None:
 @pytest.mark.parametrize("name", ["hill", "tabulated", "log"])
 def test_integer_bound_is_the_linear_relaxation(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 2, (24, 4), parts, reach=12.0)
-    solution = engine.solve(portfolio, 12.0, "bound")
+    solution = engine.allocate(portfolio, 12.0, "bound")
     for i in range(6):
         # HiGHS solves linear programmes to feasibilities of 1e-7.
         expected = reference.multiple_choice(reference.pick(portfolio, i), 12.0, whole=False)
@@ -80,8 +80,8 @@ def test_integer_bound_is_the_linear_relaxation(name: str, parts: tuple[str, ...
 @pytest.mark.parametrize("name", ["hill", "lifecycle", "exponential"])
 def test_real_bound_is_at_least_the_integer_one(name: str) -> None:
     portfolio = reference.draw(name, 3, (64, 4), reach=12.0)
-    integer = engine.solve(portfolio, 12.0, "bound").bound
-    real = engine.solve(portfolio, 12.0, "waterfilling").bound
+    integer = engine.allocate(portfolio, 12.0, "bound").bound
+    real = engine.allocate(portfolio, 12.0, "waterfilling").bound
     assert np.all(real >= integer - ROUNDING)
     assert np.any(real > integer + 1e-3)
 
@@ -99,8 +99,8 @@ def test_greedy_certificate_is_the_dual_bound_on_concave_draws(solver: str) -> N
     # With unequal costs threshold is the exact solver, whose bound is the optimum, below the dual's.
     for parts in ((), ("quarter_cost",)) if solver == "greedy" else ((),):
         portfolio = reference.draw("exponential", 4, (64, 4), parts, reach=12.0)
-        solution = engine.solve(portfolio, 12.0, solver)
-        dual = engine.solve(portfolio, 12.0, "bound").bound
+        solution = engine.allocate(portfolio, 12.0, solver)
+        dual = engine.allocate(portfolio, 12.0, "bound").bound
         # Any price gives a valid bound; the least is the dual's.
         assert np.all(solution.bound >= dual * (1 - 1e-12))
         if not parts:
@@ -110,7 +110,7 @@ def test_greedy_certificate_is_the_dual_bound_on_concave_draws(solver: str) -> N
 
 def test_proved_means_optimal() -> None:
     portfolio = reference.draw("hill", 5, (128, 3), reach=BUDGET)
-    solution = engine.solve(portfolio, BUDGET, "bound")
+    solution = engine.allocate(portfolio, BUDGET, "bound")
     optimum = reference.brute_force(portfolio, BUDGET)
     assert 0 < solution.proved.mean() < 1
     np.testing.assert_allclose(solution.value[solution.proved], optimum[solution.proved], rtol=ROUNDING)
@@ -125,7 +125,7 @@ def test_a_gain_beyond_the_budget_proves_nothing(solver: str, dtype: type, beyon
     values = np.zeros((2, 12), dtype)
     values[0, 10], values[0, 11] = 1.0, beyond
     values[1] = 0.01 * np.arange(12)
-    solution = engine.solve(engine.Tabulated(values), 10.0, solver)
+    solution = engine.allocate(engine.Tabulated(values), 10.0, solver)
     assert solution.bound < 1.2
     assert bool(solution.proved) == (abs(solution.value - 1.0) < 1e-5)
 

@@ -45,7 +45,7 @@ def however_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("name", "parts"), CASES, ids=ids)
 def test_value_is_that_of_dynamic_programming_and_highs(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 3, SHAPE, parts, reach=BUDGET / 2)
-    solution = engine.solve(portfolio, BUDGET)
+    solution = engine.allocate(portfolio, BUDGET)
     assert np.all(solution.status == 0)
     assert np.all(solution.proved)
     step = 0.25 if "quarter_cost" in parts else 1.0
@@ -61,9 +61,9 @@ def test_value_is_that_of_dynamic_programming_and_highs(name: str, parts: tuple[
 @given(seed=st.integers(0, 2**32 - 1))
 def test_no_other_solver_beats_it(seed: int) -> None:
     portfolio = reference.draw("mixture", seed, (16, 4), reach=10.0)
-    best = engine.solve(portfolio, 12.0)
+    best = engine.allocate(portfolio, 12.0)
     for solver in ("greedy", "bound"):
-        value = engine.solve(portfolio, 12.0, solver).value
+        value = engine.allocate(portfolio, 12.0, solver).value
         assert np.all(value <= best.value + ROUNDING * np.abs(best.value))
     expected = [reference.dynamic_programme(reference.pick(portfolio, i), 12.0) for i in range(4)]
     np.testing.assert_allclose(best.value[:4], expected, rtol=ROUNDING)
@@ -75,7 +75,7 @@ def test_value_never_falls_with_the_budget(name: str) -> None:
     one = reference.draw(name, 5, (1, 5), reach=BUDGET / 2)
     fields = {k: np.repeat(v, SHAPE[0], 0) for k, v in vars(one.curves).items() if v is not None}
     portfolio = Portfolio(type(one.curves)(**fields), weight=np.repeat(one.weight, SHAPE[0], 0))
-    value = engine.solve(portfolio, budgets).value
+    value = engine.allocate(portfolio, budgets).value
     # Sums in another order may differ by a few ulps.
     assert np.all(np.diff(value) >= -1e-12)
     assert value[-1] > value[0]
@@ -83,10 +83,10 @@ def test_value_never_falls_with_the_budget(name: str) -> None:
 
 def test_float32_portfolios_are_proved_in_float64() -> None:
     portfolio = reference.draw("hill", 7, SHAPE, reach=BUDGET / 2, dtype=np.float32)
-    solution = engine.solve(portfolio, BUDGET)
+    solution = engine.allocate(portfolio, BUDGET)
     assert solution.value.dtype == solution.bound.dtype == np.float64
     assert np.all(solution.proved)
-    expected = engine.solve(reference.cast(portfolio, np.float64), BUDGET)
+    expected = engine.allocate(reference.cast(portfolio, np.float64), BUDGET)
     np.testing.assert_array_equal(solution.effort, expected.effort)
     np.testing.assert_array_equal(solution.value, expected.value)
 
@@ -157,7 +157,7 @@ def test_no_hard_case_falls_through(name: str) -> None:
     one = reference.pick(normalise(portfolio), 0)
     lattice = choose_lattice(["exact"], UNITS, PROJECTS, portfolio.cost)
     assert len(stages(one, lattice)) > 1, "a core comes before the full programme"
-    solution = engine.solve(portfolio, UNITS)
+    solution = engine.allocate(portfolio, UNITS)
     assert np.all(solution.proved)
     expected = [reference.dynamic_programme(reference.pick(portfolio, i), UNITS) for i in range(ROWS)]
     np.testing.assert_allclose(solution.value, expected, rtol=ROUNDING, atol=ROUNDING)
@@ -171,9 +171,9 @@ def test_no_hard_case_falls_through(name: str) -> None:
 @pytest.mark.parametrize("name", ["S-shaped", "integer costs"])
 def test_the_shortest_program_finds_the_same_optimum(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     portfolio = hard_cases()[name]
-    expected = engine.solve(portfolio, UNITS)
+    expected = engine.allocate(portfolio, UNITS)
     monkeypatch.setattr(lattice_module, "BRIEF_WORK", 1e12)
-    found = engine.solve(portfolio, UNITS)
+    found = engine.allocate(portfolio, UNITS)
     assert np.all(found.proved)
     np.testing.assert_allclose(found.value, expected.value, rtol=ROUNDING)
     np.testing.assert_allclose(found.bound, expected.bound, rtol=ROUNDING)
@@ -184,7 +184,7 @@ def test_the_shortest_program_finds_the_same_optimum(name: str, monkeypatch: pyt
 def test_a_core_claims_no_more_than_it_proves(name: str) -> None:
     portfolio = normalise(hard_cases()[name])
     lattice = choose_lattice(["exact"], UNITS, PROJECTS, portfolio.cost)
-    optimum = engine.solve(portfolio, UNITS).value
+    optimum = engine.allocate(portfolio, UNITS).value
     size = CoreSize(wide=PROJECTS if portfolio.cost is not None else 1, width=2, reach=4)
 
     def core(one: Portfolio, budget: jax.Array) -> Answer:
@@ -201,7 +201,7 @@ def test_a_core_claims_no_more_than_it_proves(name: str) -> None:
 
 def test_costs_without_a_common_unit_stay_feasible_and_honest() -> None:
     portfolio = reference.draw("hill", 9, (24, 3), ("real_cost",))
-    solution = engine.solve(portfolio, 8.0)
+    solution = engine.allocate(portfolio, 8.0)
     optimum = reference.brute_force(portfolio, 8.0)
     assert np.all((reference.costs(portfolio) * solution.effort).sum(-1) <= 8.0 + 1e-12)
     assert np.all(solution.bound >= optimum - ROUNDING)
@@ -232,7 +232,7 @@ def test_a_price_that_pays_for_the_whole_return_is_no_excuse() -> None:
     # Nearly linear curves: the price times the budget is the value, and rounding the budget is not free.
     scale = np.array([[1.0, 1.01, 0.99, 1.02, 0.98, 1.005]])
     portfolio = Portfolio(engine.Power(scale, 0.999, 1.0))
-    solution = engine.solve(portfolio, 600.0)
+    solution = engine.allocate(portfolio, 600.0)
     assert np.all(solution.proved)
 
 

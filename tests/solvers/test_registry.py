@@ -60,7 +60,7 @@ class Case:
         self.portfolio = reference.draw(name, 11, SHAPE, parts)
         self.optimum = reference.brute_force(self.portfolio, BUDGET)
         self.solvable = np.isfinite(self.optimum)
-        self.solution = engine.solve(self.portfolio, BUDGET, solver)
+        self.solution = engine.allocate(self.portfolio, BUDGET, solver)
 
 
 @pytest.fixture(
@@ -129,7 +129,7 @@ def test_no_whole_unit_value_beats_brute_force(case: Case) -> None:
 
 def test_real_effort_beats_whole_units_on_concave_draws() -> None:
     portfolio = reference.draw("log", 11, SHAPE)
-    solution = engine.solve(portfolio, BUDGET, "waterfilling")
+    solution = engine.allocate(portfolio, BUDGET, "waterfilling")
     optimum = reference.brute_force(portfolio, BUDGET)
     assert np.all(solution.value >= optimum - ROUNDING)
     assert np.any(solution.value > optimum + 1e-3)
@@ -177,7 +177,7 @@ def edge_cases(family: str) -> tuple[Portfolio, np.ndarray]:
 @pytest.fixture(scope="module", params=[(f, s) for s in SOLVERS for f in EDGE_FAMILIES], ids="-".join)
 def edges(request: pytest.FixtureRequest) -> tuple[str, str, Solution]:
     family, solver = request.param
-    return family, solver, engine.solve(*edge_cases(family), solver)
+    return family, solver, engine.allocate(*edge_cases(family), solver)
 
 
 def effort_of(edges: tuple[str, str, Solution], name: str) -> np.ndarray:
@@ -263,7 +263,7 @@ def test_nobody_buys_effort_that_harms(edges: tuple[str, str, Solution]) -> None
 def test_one_project_takes_all_that_pays(solver: str) -> None:
     budgets = np.array([0.0, 1.0, 3.0, 8.0])
     curves = engine.Exponential(np.full((4, 1), 2.0), np.full((4, 1), 0.4))
-    solution = engine.solve(curves, budgets, solver)
+    solution = engine.allocate(curves, budgets, solver)
     # A relaxation that rounds a hair short of a unit still buys it; the rest use every unit.
     np.testing.assert_allclose(solution.effort[:, 0], budgets, rtol=1e-9)
     np.testing.assert_allclose(solution.value, 2.0 * (1 - np.exp(-0.4 * budgets)), rtol=ROUNDING)

@@ -28,14 +28,14 @@ def hills(name: str, seed: int) -> Portfolio:
 
 
 def real(portfolio: Portfolio, budget: float, **options: float) -> Solution:
-    return engine.solve(portfolio, budget, "relaxation", rounding=False, **options)
+    return engine.allocate(portfolio, budget, "relaxation", rounding=False, **options)
 
 
 @pytest.mark.parametrize(("dtype", "most"), [(np.float64, 1e-6), (np.float32, 1e-4)])
 def test_real_effort_is_the_optimum_of_concave_draws(dtype: type, most: float) -> None:
     portfolio = concave(1)
     solution = real(reference.cast(portfolio, dtype), CONCAVE_BUDGET)
-    best = engine.solve(portfolio, CONCAVE_BUDGET, "waterfilling")
+    best = engine.allocate(portfolio, CONCAVE_BUDGET, "waterfilling")
     lower, upper = reference.limits(portfolio)
     # Gains above the value of doing nothing are what is optimised; baselines of either sign come on top.
     gained = np.maximum(best.value - reference.value(portfolio, lower), np.abs(best.value))
@@ -73,8 +73,8 @@ def test_concave_portfolios_that_do_not_promise_it_are_solved_too() -> None:
 
 def test_s_shaped_portfolios_lose_little_to_the_integer_optimum() -> None:
     portfolio = hills("hill", 7)
-    exact = engine.solve(portfolio, BUDGET)
-    whole, free = engine.solve(portfolio, BUDGET, "relaxation"), real(portfolio, BUDGET)
+    exact = engine.allocate(portfolio, BUDGET)
+    whole, free = engine.allocate(portfolio, BUDGET, "relaxation"), real(portfolio, BUDGET)
     np.testing.assert_array_equal(whole.effort, np.round(whole.effort))
     assert np.all(whole.effort.sum(-1) <= BUDGET)
     assert np.all(whole.value <= exact.value * (1 + 1e-12))
@@ -99,7 +99,7 @@ def test_it_funds_one_of_two_equal_s_shapes() -> None:
 
 def test_whole_units_of_concave_draws_lose_only_the_last_units() -> None:
     portfolio = reference.draw("mixture_concave", 3, STAGED, ("bounds",), reach=BUDGET)
-    solution, exact = engine.solve(portfolio, BUDGET, "relaxation"), engine.solve(portfolio, BUDGET)
+    solution, exact = engine.allocate(portfolio, BUDGET, "relaxation"), engine.allocate(portfolio, BUDGET)
     np.testing.assert_array_equal(solution.effort, np.round(solution.effort))
     lower, upper = reference.limits(portfolio)
     assert np.all((solution.effort >= lower) & (solution.effort <= upper))
@@ -111,7 +111,10 @@ def test_whole_units_of_concave_draws_lose_only_the_last_units() -> None:
 
 def test_whole_units_of_staged_draws_are_no_worse_than_the_dual() -> None:
     portfolio = reference.draw("lifecycle", 4, (32, 5), reach=BUDGET)
-    solution, dense = engine.solve(portfolio, BUDGET, "relaxation"), engine.solve(portfolio, BUDGET, "bound")
+    solution, dense = (
+        engine.allocate(portfolio, BUDGET, "relaxation"),
+        engine.allocate(portfolio, BUDGET, "bound"),
+    )
     np.testing.assert_array_equal(solution.effort, np.round(solution.effort))
     assert np.all(solution.effort.sum(-1) <= BUDGET)
     assert np.all(solution.bound >= solution.value)

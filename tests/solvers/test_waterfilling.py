@@ -31,7 +31,7 @@ cases = pytest.mark.parametrize(
 @cases
 def test_value_and_price_are_those_of_nested_bisection(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 1, SHAPE, parts, reach=BUDGET)
-    solution = engine.solve(portfolio, BUDGET, "waterfilling")
+    solution = engine.allocate(portfolio, BUDGET, "waterfilling")
     assert np.all(solution.status == 0)
     effort, price = reference.concave_optimum(portfolio, BUDGET)
     # The value is flat to second order at the optimum: effort right to 1e-8 gives it to rounding.
@@ -48,7 +48,7 @@ def test_value_and_price_are_those_of_nested_bisection(name: str, parts: tuple[s
 @cases
 def test_karush_kuhn_tucker_conditions_hold(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 2, SHAPE, parts, reach=BUDGET)
-    solution = engine.solve(portfolio, BUDGET, "waterfilling")
+    solution = engine.allocate(portfolio, BUDGET, "waterfilling")
     effort, price = solution.effort, solution.price[:, None]
     lower, upper = reference.limits(portfolio)
     cost, hair = reference.costs(portfolio), 1e-9
@@ -69,7 +69,7 @@ def test_karush_kuhn_tucker_conditions_hold(name: str, parts: tuple[str, ...]) -
 @pytest.mark.parametrize("name", ["log", "power", "exponential"])
 def test_value_is_that_of_slsqp(name: str) -> None:
     portfolio = reference.draw(name, 3, SHAPE, reach=BUDGET)
-    solution = engine.solve(portfolio, BUDGET, "waterfilling")
+    solution = engine.allocate(portfolio, BUDGET, "waterfilling")
     for i in range(4):
         one = reference.pick(portfolio, i)
         answer = optimize.minimize(
@@ -94,7 +94,7 @@ def test_pure_logs_are_funded_in_proportion_to_their_scale(seed: int) -> None:
     scale, weight, cost = rng.uniform(0.5, 3.0, (3, 16, 6))
     # From a budget of 5000 on, every project gets well beyond the first 1/rate.
     portfolio = Portfolio(PureLog(scale, rng.uniform(0.5, 5.0, (16, 6))), weight=weight, cost=cost)
-    solution = engine.solve(portfolio, 5000.0, "waterfilling")
+    solution = engine.allocate(portfolio, 5000.0, "waterfilling")
     share = scale * weight / (scale * weight).sum(-1, keepdims=True)
     # Effort comes from one division by a price that is a float64 apart from the exact one.
     np.testing.assert_allclose(solution.effort, 5000.0 * share / cost, rtol=1e-9)
@@ -109,7 +109,7 @@ def test_value_and_bound_never_fall_with_the_budget(name: str, parts: tuple[str,
     curves = dataclasses.replace(one.curves, **{k: repeat(v) for k, v in vars(one.curves).items()})
     fields = {n: repeat(getattr(one, n)) for n in one.optional_fields()}
     budgets = np.linspace(0.0, 2 * BUDGET, count)
-    solution = engine.solve(Portfolio(curves, **fields), budgets, "waterfilling")
+    solution = engine.allocate(Portfolio(curves, **fields), budgets, "waterfilling")
     # Sums in another order may differ by a few ulps.
     assert np.all(np.diff(solution.bound) >= -1e-12)
     if not parts and name != "hill":
@@ -118,7 +118,7 @@ def test_value_and_bound_never_fall_with_the_budget(name: str, parts: tuple[str,
 
 def test_float32_is_right_to_float32_rounding() -> None:
     portfolio = reference.draw("mixture_concave", 5, SHAPE, reach=BUDGET, dtype=np.float32)
-    solution = engine.solve(portfolio, BUDGET, "waterfilling")
+    solution = engine.allocate(portfolio, BUDGET, "waterfilling")
     effort, _ = reference.concave_optimum(reference.cast(portfolio, np.float64), BUDGET)
     # Sums of five float32 numbers: a few times 1.2e-7.
     np.testing.assert_allclose(solution.value, reference.value(portfolio, effort), rtol=3e-6)

@@ -18,8 +18,8 @@ def test_rows_are_those_of_the_solvers_themselves() -> None:
     for name, greedy, exact in (("hill", hill_greedy, hill_exact), ("log", log_greedy, log_exact)):
         assert set(greedy) == set(exact) == set(COLUMNS)
         portfolios = draw(name)
-        optimum = engine.solve(portfolios, 60).value
-        value = engine.solve(portfolios, 60, "greedy").value
+        optimum = engine.allocate(portfolios, 60).value
+        value = engine.allocate(portfolios, 60, "greedy").value
         loss = (optimum - value) / optimum
         assert (greedy["problem"], greedy["projects"], greedy["budget"]) == (name, 6, 60)
         assert (greedy["solver"], exact["solver"]) == ("greedy", "exact")

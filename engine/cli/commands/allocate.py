@@ -37,7 +37,6 @@ def allocate(config: AllocateConfig) -> None:
     from engine.cli.sheet import show
     from engine.cli.tables import allocation_table
     from engine.files.portfolios import load_portfolio, portfolio_path
-    from engine.solvers.registry import SOLVERS
 
     if config.format not in ("table", "json"):
         raise ValueError(f"format is {config.format!r}, expected table or json")
@@ -45,31 +44,15 @@ def allocate(config: AllocateConfig) -> None:
     target = _check_target(config)
     portfolio = load_portfolio(portfolio_path(config.portfolio))
     if config.budget is not None:
-        budget, solution, goal = config.budget, solve(portfolio, config.budget, solver, **options), ""
+        allocation = solve(portfolio, config.budget, solver, **options)
+        table, facts = allocation_table(allocation), allocation.to_dict()
     else:
         found = budget_for(portfolio, **target, solver=solver)
-        budget, solution = float(found.budget), found.solution
-        goal = _goal(target, bool(found.proved))
+        table, facts = allocation_table(found.allocation, found.goal), found.to_dict()
     if config.format == "table":
-        show(allocation_table(portfolio, solution, budget, solver, goal))
-        return
-    whole = not SOLVERS[solver].real(options)
-    effort = [int(e) if whole else float(e) for e in solution.effort]
-    facts = {
-        "effort": dict(zip(portfolio.names, effort, strict=True)),
-        "value": float(solution.value),
-        "bound": float(solution.bound),
-        "gap": float(solution.gap),
-        "proved": bool(solution.proved),
-        "price": float(solution.price),
-        "budget": budget,
-        "spent": float(solution.spent),
-        "unspent": max(budget - float(solution.spent), 0.0),
-        "solver": solver,
-    }
-    if target:
-        facts |= {"target": target, "budget_proved": bool(found.proved)}
-    print(json.dumps(facts))
+        show(table)
+    else:
+        print(json.dumps(facts))
 
 
 def _check_target(config: AllocateConfig) -> dict[str, float]:
@@ -83,17 +66,6 @@ def _check_target(config: AllocateConfig) -> dict[str, float]:
     if len(keys) > 1:
         raise ValueError(f"{' and '.join(keys)} are given, expected one of them")
     return target
-
-
-def _goal(target: dict[str, float], proved: bool) -> str:
-    """What a budget was found for, in words."""
-    ((kind, number),) = target.items()
-    words = {
-        "value": f"the least that returns {number:g}",
-        "return_per_unit": f"the most that returns {number:g} per unit on average",
-        "price": f"the most whose last spending returns {number:g} per unit",
-    }
-    return words[kind] if proved else f"{words[kind]}, not proved"
 
 
 COMMAND = Command(

@@ -25,7 +25,6 @@ class FrontierConfig:
 
 def frontier(config: FrontierConfig) -> None:
     """`engine frontier`."""
-    from engine.allocation.facts import frontier_columns
     from engine.allocation.frontier import budget_frontier
     from engine.cli.sheet import show
     from engine.cli.tables import frontier_table
@@ -39,16 +38,14 @@ def frontier(config: FrontierConfig) -> None:
     portfolio = load_portfolio(portfolio_path(config.portfolio))
     frontier = budget_frontier(portfolio, config.budget, solver)
     if config.format == "table":
-        show(frontier_table(portfolio, frontier, config.budget, solver, config.rows))
-        return
-    columns = frontier_columns(portfolio, frontier, whole=solver == "exact")
-    if config.format == "json":
-        efforts = {name: columns.pop(f"effort.{name}") for name in portfolio.names}
-        print(json.dumps({**columns, "effort": efforts, "solver": solver}))
-        return
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
+        show(frontier_table(frontier, config.budget, config.rows))
+    elif config.format == "json":
+        print(json.dumps(frontier.to_dict()))
+    else:
+        columns = frontier.columns()
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
 
 
 COMMAND = Command(

@@ -28,6 +28,7 @@ def replay(config: ReplayConfig) -> None:
     from engine.cli.words import say, settings_text
     from engine.files.folders import open_folder
     from engine.simulation.blocks import Simulation
+    from engine.solvers.solution import Status
     from engine.study.records import Records
     from engine.study.store import Store
 
@@ -50,8 +51,8 @@ def replay(config: ReplayConfig) -> None:
         solved = f"{block.count - unsolved.size} of {block.count} solved"
         print(f"{solver}: {solved}{_worst_of(columns, index * study.block)}")
         for portfolio in unsolved[:10]:
-            status = int(columns["status"][portfolio - index * study.block])
-            print(f"  portfolio {portfolio}: {('', 'infeasible', 'not a finite number')[status]}")
+            status = Status(int(columns["status"][portfolio - index * study.block]))
+            print(f"  portfolio {portfolio}: {status.message}")
     say(f"records in {folder}")
 
 
