@@ -29,13 +29,18 @@ import engine
 from engine.model.curves.base import Smooth
 from tests.cli.conftest import Done, run_here
 
-DOCS = Path(__file__).parent.parent / "docs"
-PAGES = sorted(DOCS.rglob("*.md"))
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 BLOCK = re.compile(
     r"^(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
 )
 # Rates, times and versions differ from run to run.
 LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+# What only a shell understands; and how a page shows an error.
+SIGNS, FORGIVEN = "|>$&;", " 2>&1 || true"
 
 
 class Block(NamedTuple):
@@ -70,9 +75,12 @@ def run_console(body: str, folder: Path) -> None:
 
 
 def run_line(command: str, folder: Path) -> Done:
-    """Run a line of a console: a plain `engine ...` in this process, others by bash."""
+    """Run a line of a console: a plain `engine ...`, or its error, in this process, others by bash."""
     words = shlex.split(command.replace("\\\n", ""))
-    plain = words[0] == "engine" and not any(sign in command for sign in "|>$&;")
+    if command.endswith(FORGIVEN) and not any(sign in command.removesuffix(FORGIVEN) for sign in SIGNS):
+        done = run_here(tuple(words[1:-3]), folder)
+        return Done(0, done.stderr + done.stdout, "")
+    plain = words[0] == "engine" and not any(sign in command for sign in SIGNS)
     if plain and "--multirun" not in words:
         return run_here(tuple(words[1:]), folder)
     bin_folder = str(Path(sys.executable).parent)
@@ -100,7 +108,7 @@ def own_solvers() -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("own_solvers")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])

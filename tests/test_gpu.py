@@ -73,7 +73,7 @@ def test_float32_answers_are_feasible_and_certified_in_float64(solver: str, scen
 def test_chunks_on_a_gpu_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     portfolios = in_numpy(draw(shipped("s_shaped").scenario, 100))
     whole = engine.allocate(portfolios, 40.0, "exact")
-    monkeypatch.setattr(running, "ACCELERATOR_CHUNK_ENTRIES", 30 * 8 * 64)
+    monkeypatch.setattr(running, "ACCELERATOR_ROUND_ENTRIES", 30 * 8 * 64)
     monkeypatch.setattr(batching, "ACCELERATOR_ENTRIES", 1)
     allocate.compiled.cache_clear()
     parts = engine.allocate(portfolios, 40.0, "exact")

@@ -26,16 +26,7 @@ from engine.model.curves.mixture import Mixture
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
 
-DEFAULTS = {
-    "weight": 1.0,
-    "cost": 1.0,
-    "lower": 0.0,
-    "upper": math.inf,
-    "startup": 0.0,
-    "success": 1.0,
-    "curvature": 0.0,
-    "threshold": -math.inf,
-}
+DEFAULTS = Portfolio.neutral_values()
 
 
 Row = dict[str, Any]

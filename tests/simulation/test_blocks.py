@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -13,11 +14,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import engine
+from engine import Portfolio, Solution
 from engine.allocation.allocate import solve
 from engine.simulation.blocks import Block, Outcome, Simulation
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Study
 from engine.simulation.scenarios import portfolio_key
+from engine.solvers.solution import conclude
 from engine.study.plan import plan
 from tests.simulation.test_scenarios import shipped
 
@@ -102,6 +106,24 @@ def test_portfolios_that_cannot_be_solved_are_counted_not_averaged() -> None:
     assert outcome.failed["exact"] == np.sum(status != 0)
     assert outcome.summaries["exact"]["value"].count == np.sum(status == 0)
     assert np.all(np.isnan(column(blocks, "exact", "value")[status != 0]))
+
+
+def part_of(portfolio: Portfolio, budget: Any, lattice: Any, *, share: float = 1.0) -> Solution:
+    """The same part of the budget for every project, and no more."""
+    effort = share * budget / portfolio.shape[-1] / portfolio.costs()
+    return conclude(portfolio, budget, effort, budget * 0, portfolio.value(budget / portfolio.costs()))
+
+
+def test_compiled_code_takes_the_options_of_each_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number among a solver's options is an argument, as the budget is."""
+    monkeypatch.setitem(engine.SOLVERS, "part_of", engine.Method(part_of, effort="real"))
+    whole = plan(shipped("textbook", "solver=[exact]", "run.portfolios=8", "run.block=8"))
+    studies = [dataclasses.replace(whole, solvers={"part_of": {"share": share}}) for share in (1.0, 0.25)]
+    assert studies[0].kind == studies[1].kind
+    simulation = Simulation(studies[0], records=True)
+    for study, share in zip(studies, (1.0, 0.25), strict=True):
+        (block,) = simulation.blocks([(study, 0)])
+        np.testing.assert_allclose(block.records["part_of"]["spent"], share * whole.budget, rtol=1e-14)
 
 
 def test_running_compiles_nothing_more() -> None:
