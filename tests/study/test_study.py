@@ -99,13 +99,17 @@ def test_going_on_with_another_scenario_is_refused_by_its_key(edited: tuple[Path
 
 
 def test_each_choice_of_a_scenario_is_kept(tmp_path: Path) -> None:
+    given = (
+        *("sweep", "--config-dir=mine", "scenario=textbook", "solver=[greedy]", "run.portfolios=20"),
+        *("run.block=10", "run.output=study", "sweep.grid.scenario=[textbook,mine]"),
+    )
     edit(tmp_path, 1.0)
-    command(tmp_path, *SWEEP[:-1], "sweep.grid.scenario=[textbook,mine]", "solver=[greedy]")
+    command(tmp_path, *given)
     before = draw(engine.open_study(tmp_path / "study").point(1))
     edit(tmp_path, 100.0)
     for mine, theirs in zip(draw(engine.open_study(tmp_path / "study").point(1)), before, strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    done = run_here((*SWEEP[:-1], "sweep.grid.scenario=[textbook,mine]", "solver=[greedy]"), tmp_path)
+    done = run_here(given, tmp_path)
     assert done.returncode == 2
     assert "scenario.mine.scenario.weight.value=1.0, got" in done.stderr
 
