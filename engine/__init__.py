@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from engine.allocation.frontier import Frontier, budget_frontier
     from engine.allocation.sensitivity import optimal_effort, optimal_value
     from engine.allocation.targets import budget_for
-    from engine.files.portfolios import load_portfolio
+    from engine.files.portfolios import load_portfolio, portfolio_from, portfolio_table, save_portfolio
     from engine.model.curves import FAMILIES
     from engine.model.curves.base import Curve
     from engine.model.curves.concave import Exponential, Log, Power, PureLog
@@ -42,7 +42,7 @@ _HOMES = {
         "optimal_value",
     ),
     "engine.allocation.targets": ("budget_for",),
-    "engine.files.portfolios": ("load_portfolio",),
+    "engine.files.portfolios": ("load_portfolio", "portfolio_from", "portfolio_table", "save_portfolio"),
     "engine.model.curves": ("FAMILIES",),
     "engine.model.curves.base": ("Curve",),
     "engine.model.curves.concave": (
@@ -100,6 +100,9 @@ __all__ = [
     "load_portfolio",
     "optimal_effort",
     "optimal_value",
+    "portfolio_from",
+    "portfolio_table",
+    "save_portfolio",
 ]
 
 
