@@ -13,7 +13,7 @@ from rich.table import Table
 
 from engine.allocation.answer import Allocation
 from engine.allocation.frontier import Frontier
-from engine.fitting.fit import Fitted
+from engine.fitting.fitted import Fitted
 from engine.simulation.blocks import Outcome
 from engine.simulation.point import REFERENCE
 from engine.simulation.summaries import means

@@ -57,12 +57,14 @@ def load_measurements(path: str | Path) -> Measurements:
         raise ValueError(f"{path}: {error}") from None
 
 
-def measurements_from(frame: Any) -> Measurements:
-    """Measurements from a data frame (pandas, Polars) or an Arrow table with the columns of a file.
+def as_measurements(data: Measurements | str | Path | Any) -> Measurements:
+    """Measurements as they are, from a file, or from a data frame or Arrow table with the columns of a file.
 
-    **Raises:** `ValueError` in one line naming the row, what is wrong and what was expected.
+    **Raises:** `ValueError` in one line naming the file, the row, what is wrong and what was expected.
     """
-    return gather(as_table(frame))
+    if isinstance(data, Measurements):
+        return data
+    return load_measurements(data) if isinstance(data, (str, Path)) else gather(as_table(data))
 
 
 def gather(table: pa.Table) -> Measurements:
