@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.solvers.registry import SOLVERS, Method
     from engine.solvers.solution import Solution
     from engine.study.results import load, load_array
+    from engine.study.study import Study, open_study
 
 # Where each public name is defined. It is imported on first use, so that a command line with nothing to
 # compute does not wait for JAX.
@@ -69,6 +70,10 @@ _HOMES = {
         "load",
         "load_array",
     ),
+    "engine.study.study": (
+        "Study",
+        "open_study",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -89,6 +94,7 @@ __all__ = [
     "Power",
     "PureLog",
     "Solution",
+    "Study",
     "Tabulated",
     "Weibull",
     "allocate",
@@ -97,6 +103,7 @@ __all__ = [
     "load",
     "load_array",
     "load_portfolio",
+    "open_study",
     "optimal_effort",
     "optimal_value",
     "solve",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import hydra
 from hydra import initialize_config_dir
@@ -21,11 +20,6 @@ from engine.cli.command import Command
 from engine.cli.errors import guarded, one_line
 from engine.cli.words import fail
 from engine.files.shipped import config_folder
-
-if TYPE_CHECKING:
-    from engine.simulation.point import Study
-    from engine.study.store import Store
-    from engine.study.sweep import Sweep
 
 
 def register_schemas() -> None:
@@ -88,19 +82,6 @@ def _run_by_hydra(name: str, command: Command) -> None:
     decorate(lambda config: guarded(command.run, config))()
 
 
-def stored_sweep(store: Store) -> Sweep:
-    """The sweep that a study holds the results of."""
-    from engine.study.plan import plan_sweep
-
-    overrides = [*store.manifest["overrides"], f"run.output={store.folder}"]
-    return plan_sweep(compose_sweep(overrides, []), lambda choices: compose_sweep(overrides, choices))
-
-
-def study_of(store: Store) -> Callable[[int], Study]:
-    """What is drawn and solved at each point of a study; planned when it is first asked for."""
-    return lambda point: stored_sweep(store).studies[point]
-
-
 def compose_sweep(overrides: list[str], more: list[str]) -> DictConfig:
     """The configuration of `engine sweep` with these overrides."""
     if GlobalHydra.instance().is_initialized():
@@ -114,3 +95,23 @@ def search_path() -> list[str]:
     sources = HydraConfig.get().runtime.config_sources
     paths = [str(Path(source.path).resolve()) for source in sources if source.provider == "command-line"]
     return [f"hydra.searchpath=[{','.join(f'file://{path}' for path in paths)}]"] if paths else []
+
+
+def given_overrides() -> tuple[str, ...]:
+    """What the command line changed of the configuration, so that it can be composed or run again."""
+    return (*HydraConfig.get().overrides.task, *search_path())
+
+
+def again(command: str, output: str) -> str:
+    """The command line that goes on with a study."""
+    overrides = given_overrides()
+    if not any(override.startswith("run.output=") for override in overrides):
+        overrides = (*overrides, f"run.output={output}")
+    return " ".join([f"engine {command}", *map(shlex.quote, overrides)])
+
+
+def is_of_the_study(override: str) -> bool:
+    """Whether an override says what is studied, not where its results go or who takes part."""
+    key = override.lstrip("+~").split("=")[0]
+    about_work = key.startswith("sweep.") and not key.startswith(("sweep.grid", "sweep.zip"))
+    return key != "run.output" and not about_work

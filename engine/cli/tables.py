@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.allocation.facts import allocation_rows, milestones, project_names
 from engine.cli.sheet import Group, Sheet
-from engine.solvers.solution import SOLVED, Solution
-from engine.study.columns import BRIEF, OPTIMUM, RETURN, SPEND, number_text, percent_text, rate_text
+from engine.solvers.solution import Status
+from engine.study.columns import BRIEF, LOSS, OPTIMUM, RETURN, SPEND, number_text, rate_text
 
 if TYPE_CHECKING:  # a command imports what it needs and no more
-    import pyarrow as pa
-
+    from engine.allocation.answer import Allocation
     from engine.allocation.frontier import Frontier
     from engine.fitting.fit import Fitted
-    from engine.model.portfolio import Portfolio
-    from engine.simulation.blocks import Outcome
+    from engine.study.study import Study
 
 MOST_EFFORT_COLUMNS = 8
 
@@ -31,102 +29,116 @@ FIT_CAPTION = (
 )
 
 
-OUTCOME_CAPTION = (
+RUN_CAPTION = (
     "gap: certified, (bound − value)/|bound|. − exact: paired difference to the exact\n"
     "integer optimum. frontier: chance that some project reaches its last stage.\n"
     "largest, eff. no.: how concentrated the spend is."
 )
 
 
-STUDY_CAPTION = (
+SWEEP_CAPTION = (
     "gap: certified, (bound − value)/|bound|. proved: share proved optimal.\n"
     "frontier: share with a project at the frontier. funded: projects with effort."
 )
 
 
-COMPARISON_CAPTION = (
+BENCHMARK_CAPTION = (
     "gap: certified, (bound − value)/|bound|. optimal: share that returns what the\n"
     "proved optimum does. loss: share of the proved integer optimum that is missed."
 )
 
 
-def outcome_table(outcome: Outcome, title: str, real: set[str]) -> Sheet:
-    """One row a solver; solvers whose effort is real rather than whole units are marked with a star."""
-    from engine.simulation.summaries import means
+def result_table(study: Study) -> Sheet:
+    """What a study found, as the command shows it that makes such studies.
 
-    solvers = list(outcome.summaries)
-    found = {s: {m: means(summary) for m, summary in outcome.summaries[s].items()} for s in solvers}
+    **Raises:** `StoreError` if no block is finished yet.
+    """
+    from engine.study.manifest import StoreError
+
+    if not study.found:
+        raise StoreError(f"{study.folder}: no block is finished yet")
+    return {"run": run_table, "sweep": sweep_table, "benchmark": benchmark_table}[study.manifest.command](
+        study
+    )
+
+
+def _by_solver(study: Study) -> dict[tuple[int, str], dict[str, dict[str, float]]]:
+    """The statistics of each metric, by point and solver."""
+    from engine.simulation.summaries import means, quantile
+
+    by: dict[tuple[int, str], dict[str, dict[str, float]]] = {}
+    for one in study.found:
+        statistics = means(one.summary) | {
+            "q99": quantile(one.summary, 0.99),
+            "count": float(one.summary.count),
+        }
+        by.setdefault((one.point, one.solver), {})[one.metric] = statistics
+    return by
+
+
+def run_table(study: Study) -> Sheet:
+    """One row a solver; solvers whose effort is real rather than whole units are marked with a star."""
+    from engine.solvers.registry import SOLVERS
+
+    point, rates = study.point(0), study.rates()
+    found = {solver: of for (_, solver), of in _by_solver(study).items()}
+    real = {s for s in found if SOLVERS[s].real(point.solvers[s])}
     groups = [
-        Group([c.heading for c in columns], [[c.text(s, found[s]) for c in columns] for s in solvers])
+        Group([c.heading for c in columns], [[c.text(s, of) for c in columns] for s, of in found.items()])
         for columns in (RETURN, OPTIMUM, SPEND)
     ]
-    groups.append(Group(["per second"], [[rate_text(outcome.rate(solver))] for solver in solvers]))
-    keys = Group(["solver"], [[solver + ("*" if solver in real else "")] for solver in solvers])
-    return Sheet(keys, groups, title, _outcome_caption(outcome, real))
+    groups.append(Group(["per second"], [[rate_text(rates.get(s, math.nan))] for s in found]))
+    keys = Group(["solver"], [[s + ("*" if s in real else "")] for s in found])
+    portfolios = f"{study.manifest.portfolios:,} portfolios of {point.source.projects} projects"
+    title = f"{study.manifest.title}: {portfolios}, budget {point.budget:g}"
+    return Sheet(keys, groups, title, _run_caption(study, bool(real)))
 
 
-def _outcome_caption(outcome: Outcome, real: set[str]) -> str:
-    lines = [OUTCOME_CAPTION]
-    if real & set(outcome.summaries):
+def _run_caption(study: Study, real: bool) -> str:
+    lines = [RUN_CAPTION]
+    if real:
         lines.append("* real effort: may exceed the integer optimum.")
-    lines += [f"{solver}: {count} portfolios not solved" for solver, count in outcome.failed.items() if count]
+    unsolved = {one.solver: one.unsolved for one in study.found if one.unsolved}
+    lines += [f"{solver}: {count} portfolios not solved" for solver, count in unsolved.items()]
     return "\n".join(lines)
 
 
-def comparison_table(rows: list[dict[str, Any]]) -> Sheet:
-    """One row a problem, size and solver: see `engine.study.comparison.COLUMNS`."""
-    first = [row["solver"] == rows[0]["solver"] for row in rows]
-    keys = [
-        [
-            row["problem"] if begins else "",
-            f"{row['projects']} × {row['budget']}" if begins else "",
-            row["solver"],
-        ]
-        for row, begins in zip(rows, first, strict=True)
+def benchmark_table(study: Study) -> Sheet:
+    """One row a problem, size and solver."""
+    rates, by = study.rates_of_points(), _by_solver(study)
+    first = [n == 0 or point != list(by)[n - 1][0] for n, (point, _) in enumerate(by)]
+    keys = []
+    for (point, solver), begins in zip(by, first, strict=True):
+        settings = study.manifest.settings[point]
+        size = f"{settings['projects']} × {settings['budget']}"
+        keys.append([settings["problem"] if begins else "", size if begins else "", solver])
+    groups = [
+        Group([c.heading for c in columns], [[c.text(s, of) for c in columns] for (_, s), of in by.items()])
+        for columns in (RETURN[:1], (RETURN[2], RETURN[4], OPTIMUM[3], OPTIMUM[2]), LOSS)
     ]
-    shares = [
-        [
-            percent_text(row["gap"]),
-            percent_text(row["largest_gap"]),
-            percent_text(row["proved"], 1),
-            percent_text(row["optimal"], 1),
-        ]
-        for row in rows
-    ]
-    losses = [[percent_text(row[name]) for name in ("loss", "loss_q99", "largest_loss")] for row in rows]
     return Sheet(
         Group(["problem", "projects × budget", "solver"], keys),
-        [
-            Group(["value"], [[number_text(row["value"])] for row in rows]),
-            Group(["gap mean", "gap max", "proved", "optimal"], shares),
-            Group(["loss mean", "loss 99 %", "loss max"], losses),
-            Group(["per second"], [[rate_text(row["per_second"])] for row in rows]),
-        ],
-        caption=COMPARISON_CAPTION,
+        [*groups, Group(["per second"], [[rate_text(rates.get(key, math.nan))] for key in by])],
+        caption=BENCHMARK_CAPTION,
         sections=frozenset(row for row, begins in enumerate(first) if begins and row),
     )
 
 
-def study_table(rows: pa.Table, manifest: dict[str, Any]) -> Sheet:
-    """One row a point and solver of a sweep."""
-    keys = [key for axis in manifest["axes"] for key in axis["keys"]]
-    found: dict[tuple[int, str], dict[str, dict[str, Any]]] = {}
-    for row in rows.to_pylist():
-        found.setdefault((row["point"], row["solver"]), {})[row["metric"]] = row
-    settings = [[*(str(of["value"][key]) for key in keys), solver] for (_, solver), of in found.items()]
+def sweep_table(study: Study) -> Sheet:
+    """One row a point and solver."""
+    keys, by = study.manifest.keys, _by_solver(study)
+    settings = [[*(str(study.manifest.settings[p][key]) for key in keys), solver] for p, solver in by]
     cells = [
-        [*(c.text(solver, of) for c in BRIEF), f"{of['value']['count']:,}"]
-        for (_, solver), of in found.items()
+        [*(c.text(solver, of) for c in BRIEF), f"{int(of['value']['count']):,}"]
+        for (_, solver), of in by.items()
     ]
     headings = [*(c.heading for c in BRIEF), "portfolios"]
-    return Sheet(Group([*keys, "solver"], settings), [Group(headings, cells)], caption=STUDY_CAPTION)
+    return Sheet(Group([*keys, "solver"], settings), [Group(headings, cells)], caption=SWEEP_CAPTION)
 
 
-def allocation_table(
-    portfolio: Portfolio, solution: Solution, budget: float, solver: str, goal: str = ""
-) -> Sheet:
+def allocation_table(allocation: Allocation, goal: str = "") -> Sheet:
     """One row a project, and the totals with their certificate below; `goal` says what the budget is for."""
-    rows = allocation_rows(portfolio, solution)
+    rows = allocation.projects()
     cells = [
         [
             f"{row['effort']:g}",
@@ -140,28 +152,24 @@ def allocation_table(
     return Sheet(
         Group(["project"], [[row["project"]] for row in rows]),
         [Group(["effort", "performance", "return", "next unit gains", "stage"], cells)],
-        f"budget {budget:.9g} by {solver}{f', {goal}' if goal else ''}",
-        _totals(solution, budget),
+        f"budget {allocation.budget:.9g} by {allocation.solver}{f', {goal}' if goal else ''}",
+        _totals(allocation),
     )
 
 
-def _totals(solution: Solution, budget: float) -> str:
-    proof = "proved optimal" if solution.proved else f"gap at most {percent_text(float(solution.gap), 4)}"
-    unspent = float(budget - solution.spent)
+def _totals(allocation: Allocation) -> str:
     lines = [
-        f"total return {float(solution.value):.8g}, upper bound {float(solution.bound):.8g}: {proof}",
-        f"shadow price {float(solution.price):.6g} per unit of budget, unspent {max(unspent, 0.0):g}",
+        f"total return {allocation.value:.8g}, upper bound {allocation.bound:.8g}: {allocation.proof}",
+        f"shadow price {allocation.price:.6g} per unit of budget, unspent {allocation.unspent:g}",
     ]
     return "\n".join(lines)
 
 
-def frontier_table(
-    portfolio: Portfolio, frontier: Frontier, budget: float, solver: str, most_rows: int
-) -> Sheet:
+def frontier_table(frontier: Frontier, budget: float, most_rows: int) -> Sheet:
     """Evenly spaced budgets, and all at which a project starts or reaches a stage."""
-    names = project_names(portfolio)
+    names = frontier.names
     wide = len(names) <= MOST_EFFORT_COLUMNS
-    events = milestones(portfolio, frontier)
+    events = frontier.milestones()
     even = np.linspace(0, frontier.budget.size - 1, most_rows).round().astype(int)
     shown = sorted({*even.tolist(), *events})
     numbers = [
@@ -186,7 +194,7 @@ def frontier_table(
             Group(["what happens"], [[", ".join(events.get(row, []))] for row in shown], remarks=True),
             Group(list(names) if wide else ["funded"], efforts),
         ],
-        f"every budget up to {budget:g} by {solver}",
+        f"every budget up to {budget:g} by {frontier.solver}",
         _frontier_caption(frontier),
         right=True,
     )
@@ -197,7 +205,7 @@ def _frontier_caption(frontier: Frontier) -> str:
         "last step: what the step that ends here returned, per unit of budget.",
         "price: the same on the concave majorant, the shadow price.",
     ]
-    solved = frontier.status == SOLVED
+    solved = frontier.status == Status.SOLVED
     if not np.all(solved):
         lines.append(f"{np.count_nonzero(~solved)} budgets do not cover the lower bounds")
     unproved = int(np.count_nonzero(solved & ~frontier.proved))

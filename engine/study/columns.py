@@ -51,6 +51,12 @@ SPEND = (
     Column("price", "mean", "price", 3),
 )
 
+LOSS = (
+    Column("loss", "mean", "loss mean", places=2),
+    Column("loss", "q99", "loss 99 %", places=2),
+    Column("loss", "largest", "loss max", places=2),
+)
+
 # Of many points: what is asked of each of them first.
 BRIEF = (*RETURN[:3], RETURN[4], OPTIMUM[3], *SPEND[:2])
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from engine.study.store import Store
 from tests.cli.conftest import Run
 
 SWEEP = (
@@ -93,7 +94,6 @@ BAD = {
     "sweep.grid.budget=[x]": "sweep.grid.budget cannot be 'x'",
     "sweep.zip=[[a,b]]": "sweep.zip names a",
     "sweep.worker=2": "sweep.worker is 2",
-    "run.records=true": "run.records is true, expected false",
     "run.output=/proc/study": "run.output /proc/study: cannot be written",
     "grid@sweep.grid=none": "unknown grid 'none', expected one of budget_by_skew",
     "hydra/launcher=none": "hydra/launcher none is not installed",
@@ -118,7 +118,7 @@ def test_a_folder_without_a_study_is_one_line(engine: Run, command: str) -> None
 def test_a_damaged_block_is_done_again(engine: Run, tmp_path: Path) -> None:
     assert engine(*SWEEP).returncode == 0
     before, text = blocks(tmp_path / "study"), summary(tmp_path / "study")
-    path = sorted((tmp_path / "study" / "blocks").rglob("*.parquet"))[5]
+    path = Store(tmp_path / "study").done()[5]
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(bytes(data))

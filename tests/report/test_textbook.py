@@ -10,7 +10,12 @@ import pytest
 from tests.cli.conftest import run_here
 from tests.report.test_page import Page
 
-SMALL = ("run.portfolios=16", "run.block=16", "run.output=textbook")
+# Two by two points of each map, and the same budgets and skews that the text tells of.
+GRIDS = (
+    *("concave.budget=[100,300]", "concave.skew=[0.0,1.0]"),
+    *("staged.budget=[80,160]", "staged.skew=[0.0,1.0]"),
+)
+SMALL = (*GRIDS, "run.portfolios=16", "run.block=16", "run.output=textbook")
 
 
 @pytest.fixture(scope="module")

@@ -16,25 +16,28 @@ import pytest
 
 import engine
 from engine import Portfolio, Solution, solve
-from engine.simulation.blocks import Block, Outcome, Simulation
+from engine.simulation.blocks import Block, Simulation
 from engine.simulation.metrics import METRICS
-from engine.simulation.point import Study
+from engine.simulation.point import Point
 from engine.simulation.scenarios import portfolio_key
+from engine.simulation.summaries import Summary
 from engine.solvers.solution import conclude
 from engine.study.plan import plan
+from tests.simulation.blocks import every_block, merged
 from tests.simulation.test_scenarios import shipped
+
+Summaries = dict[str, dict[str, Summary]]
 
 SOLVERS = "solver=[greedy,density,exact]"
 
 
-def study(*overrides: str, scenario: str = "staged") -> Study:
+def study(*overrides: str, scenario: str = "staged") -> Point:
     return plan(shipped(scenario, SOLVERS, "budget=40", *overrides))
 
 
-def run(what: Study) -> tuple[list[Block], Outcome]:
-    simulation = Simulation(what, records=True)
-    blocks, outcome = zip(*simulation.run(), strict=True)
-    return list(blocks), outcome[-1]
+def run(what: Point) -> tuple[list[Block], Summaries]:
+    blocks = every_block(Simulation(what, records=True))
+    return blocks, merged(blocks)
 
 
 def column(blocks: list[Block], solver: str, name: str) -> np.ndarray:
@@ -42,26 +45,26 @@ def column(blocks: list[Block], solver: str, name: str) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def reference() -> tuple[list[Block], Outcome]:
+def reference() -> tuple[list[Block], Summaries]:
     return run(study("run.portfolios=100", "run.block=32"))
 
 
 def test_another_block_size_gives_the_same_portfolios(reference: Any) -> None:
-    blocks, outcome = run(study("run.portfolios=100", "run.block=50"))
+    blocks, summaries = run(study("run.portfolios=100", "run.block=50"))
     for solver in ("greedy", "density", "exact"):
         for name in ("value", "gap", "effort", "frontier"):
             expected = column(reference[0], solver, name)
             assert len(expected) == 100
             # Values are sums in one order; only vector width may round them differently.
             np.testing.assert_allclose(column(blocks, solver, name), expected, rtol=1e-12, atol=1e-12)
-        mean = outcome.summaries[solver]["value"].mean
-        np.testing.assert_allclose(mean, reference[1].summaries[solver]["value"].mean, rtol=1e-12)
+        mean = summaries[solver]["value"].mean
+        np.testing.assert_allclose(mean, reference[1][solver]["value"].mean, rtol=1e-12)
 
 
 def test_the_summaries_are_those_of_the_records(reference: Any) -> None:
-    blocks, outcome = reference
-    assert outcome.done == 100
-    for solver, summaries in outcome.summaries.items():
+    blocks, found = reference
+    assert sum(block.count for block in blocks) == 100
+    for solver, summaries in found.items():
         for metric in METRICS:
             values = column(blocks, solver, metric)
             assert summaries[metric].count == 100
@@ -84,13 +87,13 @@ def test_the_exact_optimum_is_the_reference_whatever_the_order_of_solvers(refere
         np.testing.assert_allclose(column(reference[0], solver, "difference"), value - exact, atol=1e-12)
         assert np.all(column(reference[0], solver, "loss") >= -1e-12)
     assert np.all(column(reference[0], "exact", "optimal") == 1)
-    assert list(reference[1].summaries) == ["greedy", "density", "exact"]
+    assert list(reference[1]) == ["greedy", "density", "exact"]
 
 
 def test_blocks_in_any_order_are_the_same(reference: Any) -> None:
     simulation = Simulation(study("run.portfolios=100", "run.block=32"), records=True)
     for index in (3, 0, 2):
-        (block,) = simulation.blocks([(simulation.study, index)])
+        (block,) = simulation.blocks([(simulation.point, index)])
         assert block.count == (4 if index == 3 else 32)
         for solver, records in block.records.items():
             for name, values in records.items():
@@ -99,11 +102,12 @@ def test_blocks_in_any_order_are_the_same(reference: Any) -> None:
 
 def test_portfolios_that_cannot_be_solved_are_counted_not_averaged() -> None:
     what = study("scenario.lower={dist: choice, values: [0, 30]}", "run.portfolios=64", "run.block=64")
-    blocks, outcome = run(what)
+    blocks, summaries = run(what)
     status = column(blocks, "exact", "status")
-    assert 0 < outcome.failed["exact"] < 64
-    assert outcome.failed["exact"] == np.sum(status != 0)
-    assert outcome.summaries["exact"]["value"].count == np.sum(status == 0)
+    (block,) = blocks
+    assert 0 < block.failed["exact"] < 64
+    assert block.failed["exact"] == np.sum(status != 0)
+    assert summaries["exact"]["value"].count == np.sum(status == 0)
     assert np.all(np.isnan(column(blocks, "exact", "value")[status != 0]))
 
 
@@ -127,11 +131,18 @@ def test_compiled_code_takes_the_options_of_each_study(monkeypatch: pytest.Monke
 
 def test_running_compiles_nothing_more() -> None:
     simulation = Simulation(study("run.portfolios=96", "run.block=32"))
-    list(simulation.blocks([(simulation.study, 0)]))  # also the small transfers around the compiled functions
-    with jax.log_compiles(), pytest.MonkeyPatch.context() as patch:
-        compiled: list[Any] = []
-        patch.setattr(jax._src.compiler, "backend_compile_and_load", lambda *a, **k: compiled.append(a))
-        list(simulation.run())
+    list(simulation.blocks([(simulation.point, 0)]))  # also the small transfers around the compiled functions
+    compiled: list[str] = []
+
+    def note(event: str, seconds: float, **_: object) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    jax.block_until_ready(jax.jit(lambda a: a + 7)(np.arange(11)))
+    assert compiled, "the listener hears of compilations"
+    compiled.clear()
+    every_block(simulation)
     assert not compiled
 
 
@@ -144,7 +155,7 @@ assert jax.device_count() == int(sys.argv[1])
 overrides = "run.portfolios=100", f"run.block={sys.argv[2]}", "solver=[waterfilling]"  # quick to compile
 simulation = Simulation(study(*overrides, scenario="independent_division"))
 parts = []
-what = simulation.study
+what = simulation.point
 for index in range(what.blocks):
     drawn = simulation.draw((what, index), lane=index % len(simulation.lanes))
     parts.append(jax.tree.map(lambda a: np.asarray(a)[: 100 - index * what.block], drawn))
