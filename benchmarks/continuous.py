@@ -100,7 +100,7 @@ def judge(
         "proved": float(np.mean(np.asarray(solution.proved))),
         "worst_gap": float(f"{gap.max():.3g}"),
         "median_nodes": float(np.median(nodes)),
-        "most_nodes": int(np.max(nodes)),
+        "max_nodes": int(np.max(nodes)),
     }
 
 

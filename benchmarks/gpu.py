@@ -40,7 +40,7 @@ from engine.allocation.allocate import choose_lattice
 from engine.model.portfolio import Portfolio
 from engine.simulation.blocks import Simulation
 from engine.simulation.config import FamilyConfig, PriorConfig, ScenarioConfig
-from engine.simulation.point import Study
+from engine.simulation.point import Point
 from engine.simulation.scenarios import Scenario, build_scenario, portfolio_key
 from engine.solvers.exact import by_programme
 from engine.solvers.lattice import Lattice
@@ -233,15 +233,15 @@ def time_monte_carlo(case: Case) -> dict[str, Any]:
     lattice = choose_lattice(["threshold"], case.budget, case.projects)
     count, kind = BLOCKS * case.batch, np.dtype(case.dtype)
     with jax.enable_x64(True):
-        study = Study(source, float(case.budget), {"threshold": {}}, lattice, 0, count, case.batch, kind)
-        simulation = Simulation(study)
-        few = replace(study, portfolios=min(SAMPLE, case.batch))
+        point = Point(source, float(case.budget), {"threshold": {}}, lattice, 0, count, case.batch, kind)
+        simulation = Simulation(point)
+        few = replace(point, portfolios=min(SAMPLE, case.batch))
         (block,) = simulation.blocks([(few, 0)])
         drawn = jax.tree.map(lambda a: np.asarray(a[: few.portfolios], float), simulation.draw((few, 0)))
         seconds = []
         for _ in range(RUNS):
             begin = time.perf_counter()
-            done = sum(found.count for found, _ in simulation.run())
+            done = sum(simulation.blocks([(point, index)])[0].count for index in range(BLOCKS))
             seconds.append((time.perf_counter() - begin) / BLOCKS)
         assert done == count, "a run left portfolios out"
     with on_cpu():

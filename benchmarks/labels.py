@@ -29,7 +29,8 @@ import engine
 from benchmarks.curves import cut, load_curves, select
 from benchmarks.machine import save
 from engine.files.measurements import Measurements
-from engine.fitting.fit import Fitted, fit
+from engine.fitting.fit import fit
+from engine.fitting.fitted import Fitted
 from engine.model.curves.staged import Tabulated
 
 CHEAP, MOST, UNIT = (512, 1024, 2048), 4096, 32

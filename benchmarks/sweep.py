@@ -76,25 +76,25 @@ def bare_rate() -> float:
 
     from engine.cli.compose import register_schemas
     from engine.files.shipped import config_folder
-    from engine.simulation.blocks import Simulation
-    from engine.study.plan import plan_sweep
+    from engine.simulation.blocks import Simulation, _numbers
+    from engine.study.plan import plan_sweep, sweep_manifest
 
     register_schemas()
     marked = [f"++{o}" if o.startswith("sweep.grid") else o for o in SWEEP]
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         config = compose("sweep", [*marked, "run.output=unused", "run.portfolios=50000"])
     with jax.enable_x64(True):
-        study = plan_sweep(config, lambda _: config).studies[0]
-        simulation = Simulation(study)
+        point = plan_sweep(sweep_manifest(config, lambda _: config)).tasks[0]
+        simulation = Simulation(point)
 
     def solve(block: int) -> None:
         lane = block % len(simulation.lanes)
         code = simulation._code[simulation.lanes[lane]]
         with jax.enable_x64(True):
-            portfolios = simulation.draw((study, block), lane=lane)
-            budget = simulation._budget(simulation.lanes[lane], study)
-            for solver in code.solve.values():
-                jax.block_until_ready(solver(portfolios, budget))
+            portfolios = simulation.draw((point, block), lane=lane)
+            budget = simulation._budget(simulation.lanes[lane], point)
+            for name, solver in code.solve.items():
+                jax.block_until_ready(solver(portfolios, budget, *_numbers(point, name)))
 
     with ThreadPoolExecutor(len(simulation.lanes)) as pool:
         list(pool.map(solve, range(2)))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from engine.solvers.registry import SOLVERS, Method
     from engine.solvers.solution import Solution, Status
     from engine.study.results import load, load_array
+    from engine.study.study import Study, open_study
 
 # Where each public name is defined. It is imported on first use, so that a command line with nothing to
 # compute does not wait for JAX.
@@ -77,6 +78,10 @@ _HOMES = {
         "load",
         "load_array",
     ),
+    "engine.study.study": (
+        "Study",
+        "open_study",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -101,6 +106,7 @@ __all__ = [
     "PureLog",
     "Solution",
     "Status",
+    "Study",
     "Tabulated",
     "Weibull",
     "allocate",
@@ -111,6 +117,7 @@ __all__ = [
     "load_array",
     "load_measurements",
     "load_portfolio",
+    "open_study",
     "optimal_effort",
     "optimal_value",
     "portfolio_from",

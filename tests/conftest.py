@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-# Both workers, and the commands that tests run, share what one of them has compiled: a cache of this run.
+# Both workers, the commands that tests run, and the next run of the tests share what one has compiled. It is
+# found by its content: what has changed is compiled anew. `rm -r .pytest_cache` forgets it all.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    folder = tempfile.mkdtemp(prefix="engine-tests-")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(__file__).parent.parent / ".pytest_cache" / "jax")
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 import jax
 import pytest
@@ -34,6 +32,19 @@ def forget_compiled_code() -> Iterator[None]:
     """Compiled functions are kept for ever, and thousands of them meet Linux's limit on memory mappings."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture(scope="session")
+def compilations() -> list[str]:
+    """An entry for each program that XLA compiled, or took from its cache, since the list was cleared."""
+    compiled: list[str] = []
+
+    def listen(event: str, duration: float, **_: Any) -> None:
+        if event.endswith("backend_compile_duration"):
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    return compiled
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,9 +19,10 @@ from engine.allocation import allocate, running
 from engine.simulation import blocks
 from engine.simulation.blocks import Block, Simulation
 from engine.simulation.metrics import METRICS
-from engine.simulation.point import Study
+from engine.simulation.point import Point
 from engine.solvers import batching
 from engine.study.plan import plan
+from tests.simulation.blocks import every_block
 from tests.simulation.test_scenarios import draw, shipped
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("ignore:costs differ")]
@@ -73,7 +74,7 @@ def test_float32_answers_are_feasible_and_certified_in_float64(solver: str, scen
 def test_chunks_on_a_gpu_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     portfolios = in_numpy(draw(shipped("s_shaped").scenario, 100))
     whole = engine.allocate(portfolios, 40.0, "exact")
-    monkeypatch.setattr(running, "ACCELERATOR_CHUNK_ENTRIES", 30 * 8 * 64)
+    monkeypatch.setattr(running, "ACCELERATOR_ROUND_ENTRIES", 30 * 8 * 64)
     monkeypatch.setattr(batching, "ACCELERATOR_ENTRIES", 1)
     allocate.compiled.cache_clear()
     parts = engine.allocate(portfolios, 40.0, "exact")
@@ -85,19 +86,19 @@ def test_chunks_on_a_gpu_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 # Monte Carlo.
 
 
-def study(*overrides: str, scenario: str = "staged", solvers: str = "greedy,density,exact") -> Study:
+def study(*overrides: str, scenario: str = "staged", solvers: str = "greedy,density,exact") -> Point:
     return plan(shipped(scenario, f"solver=[{solvers}]", "budget=40", *overrides))
 
 
-def compiled_for(what: Study, devices: list[jax.Device], monkeypatch: pytest.MonkeyPatch) -> Simulation:
-    """A study that runs on these devices, with its records."""
+def compiled_for(what: Point, devices: list[jax.Device], monkeypatch: pytest.MonkeyPatch) -> Simulation:
+    """A point that runs on these devices, with its records."""
     with monkeypatch.context() as patch:
         patch.setattr(blocks, "lanes", lambda: devices)
         return Simulation(what, records=True)
 
 
 def run(compiled: Simulation) -> list[Block]:
-    return [block for block, _ in compiled.run()]
+    return every_block(compiled)
 
 
 def assert_same_bits(one: list[Block], other: list[Block]) -> None:

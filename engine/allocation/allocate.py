@@ -59,9 +59,8 @@ def solve(
 ) -> Solution:
     """The arrays of `allocate`. One portfolio that cannot be solved does not raise either: see `status`."""
     options, method = check_options(solver, options), find_method(solver)
-    portfolio = normalise(portfolio)
-    if method.exactly(portfolio.cost):
-        portfolio = normalise(portfolio, np.dtype(np.float64))
+    exactly = method.exactly(getattr(portfolio, "cost", None))
+    portfolio = normalise(portfolio, np.dtype(np.float64) if exactly else None)
     check(portfolio)
     check_batch(portfolio)
     budgets = _check_budget(budget, portfolio.shape[:-1], portfolio)

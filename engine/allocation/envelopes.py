@@ -48,7 +48,10 @@ def _between(
 def envelope_of_value(portfolio: Portfolio, target: Scalar) -> tuple[Scalar, Scalar]:
     """(budget at which the envelope reaches the target, largest value)."""
     respond = unlimited(portfolio)
-    missing = lambda effort: target - portfolio.value(effort)  # noqa: E731
+
+    def missing(effort: Vector) -> Scalar:
+        return target - portfolio.value(effort)
+
     bracket = bisect_price(
         lambda price: respond(price).effort, lambda effort: missing(effort) > 0, portfolio.lowers()
     )
@@ -63,7 +66,10 @@ def envelope_of_return(portfolio: Portfolio, target: Scalar) -> tuple[Scalar, Sc
     """(largest budget at which the envelope's average return is the target, best average return)."""
     respond = unlimited(portfolio)
     spend, value = origin(portfolio, "return_per_unit", portfolio.lowers())
-    surplus = lambda effort: portfolio.value(effort) - value - target * (portfolio.spend(effort) - spend)  # noqa: E731
+
+    def surplus(effort: Vector) -> Scalar:
+        return portfolio.value(effort) - value - target * (portfolio.spend(effort) - spend)
+
     best = respond(target).effort
     tiny = jnp.asarray(least_positive(portfolio.dtype), portfolio.dtype)
     bracket = bisect_price(
@@ -93,8 +99,14 @@ def _best_ratio(
         rise, more = portfolio.value(effort) - value, portfolio.spend(effort) - spend
         return jnp.where((more > 0) & (rise > 0), rise / jnp.where(more > 0, more, 1.0), otherwise)
 
-    earns = lambda effort: portfolio.value(effort) > value  # noqa: E731
-    bracket = bisect_price(lambda p: respond(p).effort, lambda e: ~earns(e), portfolio.lowers())
+    bracket = bisect_price(
+        lambda price: respond(price).effort,
+        lambda effort: ~(portfolio.value(effort) > value),
+        portfolio.lowers(),
+    )
     start = ratio(bracket.outside, jnp.zeros_like(value))
-    improve = lambda _, rate: jnp.maximum(rate, ratio(respond(rate).effort, rate))  # noqa: E731
+
+    def improve(_: int, rate: Scalar) -> Scalar:
+        return jnp.maximum(rate, ratio(respond(rate).effort, rate))
+
     return jax.lax.fori_loop(0, RATIO_STEPS, improve, start)

@@ -90,7 +90,10 @@ class Frontier(Optima):
         one portfolio, one that does not cover the lower bounds.
         """
         place = self._place(budget)
-        now = lambda numbers: np.asarray(numbers)[..., place][()]  # noqa: E731
+
+        def now(numbers: Any) -> Any:
+            return np.asarray(numbers)[..., place][()]
+
         value, proved, right = now(self.value), now(self.proved), now(self.price_right)
         arrays: dict[str, Any] = {
             "effort": np.asarray(self.effort)[..., place, :],

@@ -201,7 +201,10 @@ def _describe(
         feasible, jnp.where(jnp.isfinite(best), Status.SOLVED, Status.NOT_FINITE), Status.INFEASIBLE
     )
     solved = status == Status.SOLVED
-    known = lambda numbers, where: jnp.where(where, numbers, jnp.nan)  # noqa: E731
+
+    def known(numbers: Array, where: Array) -> Array:
+        return jnp.where(where, numbers, jnp.nan)
+
     end = jnp.full(1, jnp.nan, portfolio.dtype)
     inner = jnp.concatenate([jnp.zeros(1, bool), solved[:-1] & solved[1:]])
     return Optima(

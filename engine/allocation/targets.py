@@ -302,7 +302,10 @@ def whole_units(portfolio: Portfolio, effort: Vector) -> Vector:
 def reach_of_value(portfolio: Portfolio, target: Scalar) -> Reach:
     """The spend of the first best response, made whole, that is worth the target."""
     respond = unlimited(portfolio)
-    worth = lambda effort: portfolio.value(whole_units(portfolio, effort))  # noqa: E731
+
+    def worth(effort: Vector) -> Scalar:
+        return portfolio.value(whole_units(portfolio, effort))
+
     bracket = bisect_price(
         lambda price: respond(price).effort,
         lambda effort: worth(effort) < target,
@@ -337,7 +340,10 @@ def attained_rate(portfolio: Portfolio, _: Scalar, kind: Kind) -> Scalar:
     """The rate of the first best response that earns anything in whole units, the price coming down."""
     respond = unlimited(portfolio)
     spend, value = origin(portfolio, kind, whole_units(portfolio, portfolio.lowers()))
-    idle = lambda effort: portfolio.value(whole_units(portfolio, effort)) <= value  # noqa: E731
+
+    def idle(effort: Vector) -> Bool[Array, ""]:
+        return portfolio.value(whole_units(portfolio, effort)) <= value
+
     first = bisect_price(lambda price: respond(price).effort, idle, portfolio.lowers()).outside
     first = whole_units(portfolio, first)
     rise, more = portfolio.value(first) - value, portfolio.spend(first) - spend

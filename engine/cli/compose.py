@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import hydra
 from hydra import initialize_config_dir
@@ -14,18 +13,13 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from engine.cli.command import Command
 from engine.cli.errors import guarded, one_line
 from engine.cli.words import fail
 from engine.files.shipped import config_folder
-
-if TYPE_CHECKING:
-    from engine.simulation.point import Study
-    from engine.study.store import Store
-    from engine.study.sweep import Sweep
 
 
 def register_schemas() -> None:
@@ -45,9 +39,11 @@ def start(name: str, command: Command) -> None:
     """Run a command with the configuration that the command line asks for; exits with 2 if it is wrong."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, not Hydra's own printer
     register_schema(name, command)
-    decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)
     try:
-        decorate(lambda config: guarded(command.run, config))()
+        if all(map(_is_plain, sys.argv[1:])):
+            _run_once(name, command, sys.argv[1:])
+        else:
+            _run_by_hydra(name, command)
     except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
         fail(one_line(error))
     except KeyboardInterrupt:
@@ -55,17 +51,35 @@ def start(name: str, command: Command) -> None:
         sys.exit(130)
 
 
-def stored_sweep(store: Store) -> Sweep:
-    """The sweep that a study holds the results of."""
-    from engine.study.plan import plan_sweep
-
-    overrides = [*store.manifest["overrides"], f"run.output={store.folder}"]
-    return plan_sweep(compose_sweep(overrides, []), lambda choices: compose_sweep(overrides, choices))
+def _is_plain(argument: str) -> bool:
+    """Whether an argument sets a key of the command, rather than telling Hydra how to run it."""
+    return not argument.startswith("-") and not argument.lstrip("+~").startswith(("hydra.", "hydra/"))
 
 
-def study_of(store: Store) -> Callable[[int], Study]:
-    """What is drawn and solved at each point of a study; planned when it is first asked for."""
-    return lambda point: stored_sweep(store).studies[point]
+def _run_once(name: str, command: Command, overrides: list[str]) -> None:
+    """Run a command once, here and now.
+
+    `hydra.main` gives it the same configuration, but composes it twice, to see whether it is to run many
+    times; it is left to explain what cannot be composed, which it does with the command line in view.
+    """
+    with initialize_config_dir(str(config_folder()), version_base="1.3", job_name=name):
+        try:
+            config = hydra.compose(name, overrides, return_hydra_config=True)
+        except (HydraException, OmegaConfBaseException):
+            config = None
+        if config is not None:
+            HydraConfig.instance().set_config(config)
+            with open_dict(config):
+                del config["hydra"]
+            guarded(command.run, config)
+            return
+    _run_by_hydra(name, command)
+
+
+def _run_by_hydra(name: str, command: Command) -> None:
+    """Run a command as Hydra is told to: its help, many times, by a launcher, from a folder of one's own."""
+    decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)
+    decorate(lambda config: guarded(command.run, config))()
 
 
 def compose_sweep(overrides: list[str], more: list[str]) -> DictConfig:
@@ -81,3 +95,23 @@ def search_path() -> list[str]:
     sources = HydraConfig.get().runtime.config_sources
     paths = [str(Path(source.path).resolve()) for source in sources if source.provider == "command-line"]
     return [f"hydra.searchpath=[{','.join(f'file://{path}' for path in paths)}]"] if paths else []
+
+
+def given_overrides() -> tuple[str, ...]:
+    """What the command line changed of the configuration, so that it can be composed or run again."""
+    return (*HydraConfig.get().overrides.task, *search_path())
+
+
+def again(command: str, output: str) -> str:
+    """The command line that goes on with a study."""
+    overrides = given_overrides()
+    if not any(override.startswith("run.output=") for override in overrides):
+        overrides = (*overrides, f"run.output={output}")
+    return " ".join([f"engine {command}", *map(shlex.quote, overrides)])
+
+
+def is_of_the_study(override: str) -> bool:
+    """Whether an override says what is studied, not where its results go or who takes part."""
+    key = override.lstrip("+~").split("=")[0]
+    about_work = key.startswith("sweep.") and not key.startswith(("sweep.grid", "sweep.zip"))
+    return key != "run.output" and not about_work

@@ -1,23 +1,21 @@
-"""Tables for people: of a Monte Carlo outcome, and of one portfolio's allocation."""
+"""What is found, as sheets for people: of a study, of one portfolio's allocation and frontier, of fits."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from engine.allocation.answer import Allocation
-from engine.allocation.frontier import Frontier
-from engine.fitting.fitted import Fitted
-from engine.simulation.blocks import Outcome
-from engine.simulation.point import REFERENCE
-from engine.simulation.summaries import means
+from engine.cli.sheet import Group, Sheet
 from engine.solvers.solution import Status
+from engine.study.columns import BRIEF, LOSS, OPTIMUM, RETURN, SPEND, number_text, rate_text
+
+if TYPE_CHECKING:  # a command imports what it needs and no more
+    from engine.allocation.answer import Allocation
+    from engine.allocation.frontier import Frontier
+    from engine.fitting.fitted import Fitted
+    from engine.study.study import Study
 
 MOST_EFFORT_COLUMNS = 8
 
@@ -26,183 +24,137 @@ MOST_FITS = 50
 
 
 FIT_CAPTION = (
-    "error ahead: root mean square error on the largest efforts, foretold from the smaller ones.\n"
-    "residual: of the fit to all efforts."
+    "error ahead: root mean square error on the largest efforts, foretold from the\n"
+    "smaller ones. residual: of the fit to all efforts."
 )
 
 
-HEADINGS = (
-    "value",
-    "± s.e.",
-    "gap mean",
-    "gap 95 %",
-    "gap max",
-    "− exact",
-    "± s.e.",
-    "optimal",
-    "frontier",
-    "funded",
-    "largest",
-    "eff. no.",
-    "price",
-    "per second",
+RUN_CAPTION = (
+    "gap: certified, (bound − value)/|bound|. − exact: paired difference to the exact\n"
+    "integer optimum. frontier: chance that some project reaches its last stage.\n"
+    "largest, eff. no.: how concentrated the spend is."
 )
 
 
-STUDY_CAPTION = (
+SWEEP_CAPTION = (
     "gap: certified, (bound − value)/|bound|. proved: share proved optimal.\n"
     "frontier: share with a project at the frontier. funded: projects with effort."
 )
 
 
-COMPARISON_CAPTION = (
-    "gap: certified, (bound − value)/|bound|. optimal: share that returns what the proved optimum does.\n"
-    "loss: share of the proved integer optimum that is missed."
+BENCHMARK_CAPTION = (
+    "gap: certified, (bound − value)/|bound|. optimal: share that returns what the\n"
+    "proved optimum does. loss: share of the proved integer optimum that is missed."
 )
 
 
-def outcome_table(outcome: Outcome, title: str, real: set[str]) -> Table:
-    """One row a solver; solvers whose effort is real rather than whole units are marked with a star."""
-    table = Table(
-        title=escape(title), title_justify="left", caption_justify="left", caption=_caption(outcome, real)
+def result_table(study: Study) -> Sheet:
+    """What a study found, as the command shows it that makes such studies.
+
+    **Raises:** `StoreError` if no block is finished yet.
+    """
+    from engine.study.manifest import StoreError
+
+    if not study.found:
+        raise StoreError(f"{study.folder}: no block is finished yet")
+    return {"run": run_table, "sweep": sweep_table, "benchmark": benchmark_table}[study.manifest.command](
+        study
     )
-    table.add_column("solver")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="right")
-    for solver, summaries in outcome.summaries.items():
-        of = {metric: means(summary) for metric, summary in summaries.items()}
-        table.add_row(
-            solver + ("*" if solver in real else ""),
-            _figure(of["value"]["mean"]),
-            _figure(of["value"]["standard_error"], 2),
-            _percent(of["gap"]["mean"]),
-            _percent(of["gap"]["q95"]),
-            _percent(of["gap"]["largest"]),
-            _figure(of["difference"]["mean"], 3) if solver != REFERENCE else "–",
-            _figure(of["difference"]["standard_error"], 2) if solver != REFERENCE else "–",
-            _percent(of["optimal"]["mean"], 1),
-            _percent(of["frontier"]["mean"], 1),
-            _figure(of["funded"]["mean"], 3),
-            _percent(of["largest_share"]["mean"], 1),
-            _figure(of["effective_number"]["mean"], 3),
-            _figure(of["price"]["mean"], 3),
-            _rate(outcome.rate(solver)),
-        )
-    return table
 
 
-def comparison_table(rows: list[dict[str, Any]]) -> Table:
-    """One row a problem, size and solver: see `engine.study.comparison.COLUMNS`."""
-    table = Table(caption_justify="left", caption=COMPARISON_CAPTION)
-    for heading in ("problem", "projects × budget", "solver"):
-        table.add_column(heading)
-    for heading in (
-        "value",
-        "gap mean",
-        "gap max",
-        "proved",
-        "optimal",
-        "loss mean",
-        "loss 99 %",
-        "loss max",
-    ):
-        table.add_column(heading, justify="right")
-    table.add_column("per second", justify="right")
-    for row in rows:
-        first = row is rows[0] or row["solver"] == rows[0]["solver"]
-        if first and row is not rows[0]:
-            table.add_section()
-        shares = [row[name] for name in ("gap", "largest_gap")]
-        losses = [row[name] for name in ("loss", "loss_q99", "largest_loss")]
-        table.add_row(
-            row["problem"] if first else "",
-            f"{row['projects']} × {row['budget']}" if first else "",
-            row["solver"],
-            _figure(row["value"]),
-            *map(_percent, shares),
-            _percent(row["proved"], 1),
-            _percent(row["optimal"], 1),
-            *map(_percent, losses),
-            _rate(row["per_second"]),
-        )
-    return table
+def _by_solver(study: Study) -> dict[tuple[int, str], dict[str, dict[str, float]]]:
+    """The statistics of each metric, by point and solver."""
+    from engine.simulation.summaries import means, quantile
+
+    by: dict[tuple[int, str], dict[str, dict[str, float]]] = {}
+    for one in study.found:
+        statistics = means(one.summary) | {
+            "q99": quantile(one.summary, 0.99),
+            "count": float(one.summary.count),
+        }
+        by.setdefault((one.point, one.solver), {})[one.metric] = statistics
+    return by
 
 
-def _caption(outcome: Outcome, real: set[str]) -> str:
-    lines = [
-        "gap: certified, (bound − value)/|bound|. − exact: paired difference to the exact integer optimum.",
-        "frontier: chance that some project reaches its last stage. largest, eff. no.: how concentrated "
-        "the spend is.",
+def run_table(study: Study) -> Sheet:
+    """One row a solver; solvers whose effort is real rather than whole units are marked with a star."""
+    from engine.solvers.registry import SOLVERS
+
+    point, rates = study.point(0), study.rates()
+    found = {solver: of for (_, solver), of in _by_solver(study).items()}
+    real = {s for s in found if SOLVERS[s].real(point.solvers[s])}
+    groups = [
+        Group([c.heading for c in columns], [[c.text(s, of) for c in columns] for s, of in found.items()])
+        for columns in (RETURN, OPTIMUM, SPEND)
     ]
-    if real & set(outcome.summaries):
+    groups.append(Group(["per second"], [[rate_text(rates.get(s, math.nan))] for s in found]))
+    keys = Group(["solver"], [[s + ("*" if s in real else "")] for s in found])
+    portfolios = f"{study.manifest.portfolios:,} portfolios of {point.source.projects} projects"
+    title = f"{study.manifest.title}: {portfolios}, budget {point.budget:g}"
+    return Sheet(keys, groups, title, _run_caption(study, bool(real)))
+
+
+def _run_caption(study: Study, real: bool) -> str:
+    lines = [RUN_CAPTION]
+    if real:
         lines.append("* real effort: may exceed the integer optimum.")
-    lines += [f"{solver}: {count} portfolios not solved" for solver, count in outcome.failed.items() if count]
+    unsolved = {one.solver: one.unsolved for one in study.found if one.unsolved}
+    lines += [f"{solver}: {count} portfolios not solved" for solver, count in unsolved.items()]
     return "\n".join(lines)
 
 
-def _figure(number: Any, digits: int = 5) -> str:
-    if math.isnan(number):
-        return "–"
-    return "0" if abs(number) < 1e-12 else f"{number:.{digits}g}"
-
-
-def _percent(share: float, places: int = 2) -> str:
-    return "–" if math.isnan(share) else f"{100 * share:.{places}f} %"
-
-
-def _rate(rate: float) -> str:
-    return "–" if math.isnan(rate) else f"{float(f'{rate:.3g}'):,.0f}"
-
-
-def study_table(rows: pa.Table, manifest: dict[str, Any]) -> Table:
-    """One row a point and solver of a sweep."""
-    keys = [key for axis in manifest["axes"] for key in axis["keys"]]
-    found: dict[tuple[int, str], dict[str, dict[str, Any]]] = {}
-    for row in rows.to_pylist():
-        found.setdefault((row["point"], row["solver"]), {})[row["metric"]] = row
-    table = Table(title_justify="left", caption_justify="left", caption=STUDY_CAPTION)
-    for key in [*keys, "solver"]:
-        table.add_column(escape(key))
-    for heading in ("portfolios", "value", "± s.e.", "gap mean", "gap max", "proved", "frontier", "funded"):
-        table.add_column(heading, justify="right")
-    for (_, solver), of in found.items():
-        value = of["value"]
-        table.add_row(
-            *(escape(str(value[key])) for key in keys),
-            solver,
-            f"{value['count']:,}",
-            _figure(value["mean"]),
-            _figure(value["standard_error"], 2),
-            _percent(of["gap"]["mean"]),
-            _percent(of["gap"]["largest"]),
-            _percent(of["proved"]["mean"]),
-            _percent(of["frontier"]["mean"]),
-            _figure(of["funded"]["mean"]),
-        )
-    return table
-
-
-def allocation_table(allocation: Allocation, goal: str = "") -> Table:
-    """One row a project, and the totals with their certificate below; `goal` says what the budget is for."""
-    table = Table(
-        title=f"budget {allocation.budget:.9g} by {allocation.solver}{f', {goal}' if goal else ''}",
-        title_justify="left",
-        caption_justify="left",
-        caption=_totals(allocation),
+def benchmark_table(study: Study) -> Sheet:
+    """One row a problem, size and solver."""
+    rates, by = study.rates_of_points(), _by_solver(study)
+    first = [n == 0 or point != list(by)[n - 1][0] for n, (point, _) in enumerate(by)]
+    keys = []
+    for (point, solver), begins in zip(by, first, strict=True):
+        settings = study.manifest.settings[point]
+        size = f"{settings['projects']} × {settings['budget']}"
+        keys.append([settings["problem"] if begins else "", size if begins else "", solver])
+    groups = [
+        Group([c.heading for c in columns], [[c.text(s, of) for c in columns] for (_, s), of in by.items()])
+        for columns in (RETURN[:1], (RETURN[2], RETURN[4], OPTIMUM[3], OPTIMUM[2]), LOSS)
+    ]
+    return Sheet(
+        Group(["problem", "projects × budget", "solver"], keys),
+        [*groups, Group(["per second"], [[rate_text(rates.get(key, math.nan))] for key in by])],
+        caption=BENCHMARK_CAPTION,
+        sections=frozenset(row for row, begins in enumerate(first) if begins and row),
     )
-    table.add_column("project")
-    for heading in ("effort", "performance", "return", "next unit gains", "stage"):
-        table.add_column(heading, justify="right")
-    for row in allocation.projects():
-        table.add_row(
-            escape(row["project"]),
+
+
+def sweep_table(study: Study) -> Sheet:
+    """One row a point and solver."""
+    keys, by = study.manifest.keys, _by_solver(study)
+    settings = [[*(str(study.manifest.settings[p][key]) for key in keys), solver] for p, solver in by]
+    cells = [
+        [*(c.text(solver, of) for c in BRIEF), f"{int(of['value']['count']):,}"]
+        for (_, solver), of in by.items()
+    ]
+    headings = [*(c.heading for c in BRIEF), "portfolios"]
+    return Sheet(Group([*keys, "solver"], settings), [Group(headings, cells)], caption=SWEEP_CAPTION)
+
+
+def allocation_table(allocation: Allocation, goal: str = "") -> Sheet:
+    """One row a project, and the totals with their certificate below; `goal` says what the budget is for."""
+    rows = allocation.projects()
+    cells = [
+        [
             f"{row['effort']:g}",
-            _figure(row["performance"]),
-            _figure(row["return"]),
-            _figure(row["gain"], 4),
+            number_text(row["performance"]),
+            number_text(row["return"]),
+            number_text(row["gain"], 4),
             f"{row['stage']}{' frontier' if row['frontier'] else ''}",
-        )
-    return table
+        ]
+        for row in rows
+    ]
+    return Sheet(
+        Group(["project"], [[row["project"]] for row in rows]),
+        [Group(["effort", "performance", "return", "next unit gains", "stage"], cells)],
+        f"budget {allocation.budget:.9g} by {allocation.solver}{f', {goal}' if goal else ''}",
+        _totals(allocation),
+    )
 
 
 def _totals(allocation: Allocation) -> str:
@@ -213,36 +165,39 @@ def _totals(allocation: Allocation) -> str:
     return "\n".join(lines)
 
 
-def frontier_table(frontier: Frontier, budget: float, most_rows: int) -> Table:
+def frontier_table(frontier: Frontier, budget: float, most_rows: int) -> Sheet:
     """Evenly spaced budgets, and all at which a project starts or reaches a stage."""
-    table = Table(
-        title=f"every budget up to {budget:g} by {frontier.solver}",
-        title_justify="left",
-        caption_justify="left",
-        caption=_frontier_caption(frontier),
-    )
     names = frontier.names
     wide = len(names) <= MOST_EFFORT_COLUMNS
-    for heading in ("budget", "value", "unspent", "last step", "price"):
-        table.add_column(heading, justify="right")
-    for name in names if wide else ("funded",):
-        table.add_column(escape(name), justify="right")
-    table.add_column("what happens")
     events = frontier.milestones()
     even = np.linspace(0, frontier.budget.size - 1, most_rows).round().astype(int)
-    for row in sorted({*even.tolist(), *events}):
-        effort = frontier.effort[row]
-        efforts = [_figure(e, 6) for e in effort] if wide else [str(np.count_nonzero(effort > 0))]
-        table.add_row(
-            f"{frontier.budget[row]:.9g}",
-            _figure(frontier.value[row], 6),
-            _figure(frontier.unspent[row], 4),
-            _figure(frontier.marginal[row], 4),
-            _figure(frontier.price_left[row], 4),
-            *efforts,
-            escape(", ".join(events.get(row, []))),
-        )
-    return table
+    shown = sorted({*even.tolist(), *events})
+    numbers = [
+        [
+            number_text(frontier.value[row], 6),
+            number_text(frontier.unspent[row], 4),
+            number_text(frontier.marginal[row], 4),
+            number_text(frontier.price_left[row], 4),
+        ]
+        for row in shown
+    ]
+    efforts = [
+        [number_text(e, 6) for e in frontier.effort[row]]
+        if wide
+        else [str(np.count_nonzero(frontier.effort[row] > 0))]
+        for row in shown
+    ]
+    return Sheet(
+        Group(["budget"], [[f"{frontier.budget[row]:.9g}"] for row in shown]),
+        [
+            Group(["value", "unspent", "last step", "price"], numbers),
+            Group(["what happens"], [[", ".join(events.get(row, []))] for row in shown], remarks=True),
+            Group(list(names) if wide else ["funded"], efforts),
+        ],
+        f"every budget up to {budget:g} by {frontier.solver}",
+        _frontier_caption(frontier),
+        right=True,
+    )
 
 
 def _frontier_caption(frontier: Frontier) -> str:
@@ -259,29 +214,24 @@ def _frontier_caption(frontier: Frontier) -> str:
     return "\n".join(lines)
 
 
-def fit_table(fitted: Fitted, notes: list[list[str]]) -> Table:
+def fit_table(fitted: Fitted, notes: list[list[str]]) -> Sheet:
     """One row a project: the family chosen, and how far it can be trusted."""
-    table = Table(title_justify="left", caption_justify="left", caption=FIT_CAPTION)
-    for heading in ("project", "family"):
-        table.add_column(heading)
-    for heading in ("efforts", "error ahead", "residual", "R²", "remarks"):
-        table.add_column(heading, justify="right")
-    shown = min(len(fitted.measurements.names), MOST_FITS)
-    for project, name in enumerate(fitted.measurements.names[:shown]):
-        fit = fitted.families[fitted.family_of(project)]
-        table.add_row(
-            escape(name),
-            fit.family,
+    names = list(fitted.measurements.names[:MOST_FITS])
+    fits = [fitted.families[fitted.family_of(project)] for project in range(len(names))]
+    numbers = [
+        [
             str(int(fitted.measurements.counts[project])),
-            _figure(float(fit.error[project]), 3),
-            _figure(float(fit.residual[project]), 3),
+            number_text(float(fit.error[project]), 3),
+            number_text(float(fit.residual[project]), 3),
             f"{fit.r2[project]:.4f}",
-            "; ".join(notes[project]),
-        )
-    return table
-
-
-def show(table: Any) -> None:
-    """On a terminal at its width; elsewhere as wide as the table needs."""
-    console = Console()
-    (console if console.is_terminal else Console(width=240)).print(table)
+        ]
+        for project, fit in enumerate(fits)
+    ]
+    return Sheet(
+        Group(["project", "family"], [[name, fit.family] for name, fit in zip(names, fits, strict=True)]),
+        [
+            Group(["efforts", "error ahead", "residual", "R²"], numbers),
+            Group(["remarks"], [["; ".join(notes[project])] for project in range(len(names))], remarks=True),
+        ],
+        caption=FIT_CAPTION,
+    )

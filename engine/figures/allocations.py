@@ -16,11 +16,11 @@ from matplotlib.lines import Line2D
 
 from engine.allocation.answer import Allocation
 from engine.allocation.frontier import Frontier
+from engine.figures.palette import PALETTE, VERMILLION
 from engine.figures.style import (
     COLUMNS,
     HATCHES,
     MARKERS,
-    PALETTE,
     PANEL_HEIGHT,
     STYLE,
     WIDTH,
@@ -84,7 +84,7 @@ def curves_figure(
     figure.supxlabel("effort (units)", fontsize=STYLE["axes.labelsize"])
     figure.supylabel("return", fontsize=STYLE["axes.labelsize"])
     handles = [Line2D([], [], **_mark(k), label=name) for k, name in enumerate(solutions)]
-    handles.append(Line2D([], [], color=PALETTE[3], linewidth=1.2, label="slope of the shadow price"))
+    handles.append(Line2D([], [], color=VERMILLION, linewidth=1.2, label="slope of the shadow price"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return list(panels[:projects])
 
@@ -120,7 +120,7 @@ def _draw_tangent(axes: Axes, effort: float, value: float, slope: float, end: fl
     if effort > 0 and math.isfinite(slope):
         half = 0.11 * end
         ends = np.array([max(effort - half, 0.0), effort + half])
-        axes.plot(ends, value + slope * (ends - effort), color=PALETTE[3], linewidth=1.2, scaley=False)
+        axes.plot(ends, value + slope * (ends - effort), color=VERMILLION, linewidth=1.2, scaley=False)
 
 
 def _mark(k: int) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from engine.figures.style import PALETTE, STYLE, WIDTH, new_figure, short, tint
+from engine.figures.palette import BLUE, PALETTE, SKY
+from engine.figures.style import STYLE, WIDTH, new_figure, short, tint
 from engine.fitting.folder import FittedCurve
 
 
@@ -18,9 +19,15 @@ def fit_figure(curve: FittedCurve) -> tuple[Axes, Axes]:
     figure = new_figure(WIDTH, 4.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.1])
     if curve.low is not None and curve.high is not None:
-        above.fill_between(curve.grid, curve.low, curve.high, color=tint(5), label="nine tenths of the draws")
+        above.fill_between(
+            curve.grid,
+            curve.low,
+            curve.high,
+            color=tint(PALETTE.index(SKY)),
+            label="nine tenths of the draws",
+        )
     above.plot(curve.grid, curve.fitted, color="black", linewidth=1.3, label=f"{curve.family}, fitted")
-    above.plot(curve.effort, curve.performance, "o", color=PALETTE[0], markersize=4.5, label="measured")
+    above.plot(curve.effort, curve.performance, "o", color=BLUE, markersize=4.5, label="measured")
     most = float(curve.effort.max())
     for axes in (above, below):
         axes.axvline(most, color="#777777", linewidth=0.9, linestyle=":")
@@ -29,7 +36,7 @@ def fit_figure(curve: FittedCurve) -> tuple[Axes, Axes]:
     above.legend(loc="lower right", bbox_to_anchor=(1.0, 0.1))
     below.axhline(0.0, color="black", linewidth=0.8)
     residual = curve.performance - curve.foretold
-    below.vlines(curve.effort, 0.0, residual, color=PALETTE[0], linewidth=1.0)
-    below.plot(curve.effort, residual, "o", color=PALETTE[0], markersize=4)
+    below.vlines(curve.effort, 0.0, residual, color=BLUE, linewidth=1.0)
+    below.plot(curve.effort, residual, "o", color=BLUE, markersize=4)
     below.set(xlabel="effort (units)", ylabel="residual")
     return above, below

@@ -1,4 +1,4 @@
-"""Illustration: which figures a stored study, run or fit gives, and a portfolio, each with its caption.
+"""Illustration: which figures a stored study or fit gives, and a portfolio, each with its caption.
 
 Needs `engine[figures]`.
 """
@@ -6,9 +6,8 @@ Needs `engine[figures]`.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,13 +24,13 @@ from engine.figures.studies import SolverTime, along_figure, loss_figure, phase_
 from engine.fitting.folder import fitted_curves
 from engine.model.portfolio import Portfolio
 from engine.simulation.metrics import METRICS
-from engine.simulation.point import REFERENCE, Study
+from engine.simulation.point import REFERENCE, Point
 from engine.simulation.scenarios import portfolio_key
 from engine.simulation.summaries import Summary, merge, standard_error
-from engine.study.grid import read_grid
-from engine.study.plan import plan_stored
-from engine.study.results import Found, load_found, plain
-from engine.study.store import Store, StoreError
+from engine.study.grid import Axis, Grid
+from engine.study.manifest import StoreError
+from engine.study.results import Found, plain
+from engine.study.study import Study
 
 # Metrics that are chances, shown from none to all, and others that are shown in per cent.
 CHANCES = ("frontier", "optimal", "proved")
@@ -61,7 +60,7 @@ class View(NamedTuple):
 
     x: str | None = None
     y: str | None = None
-    solver: str | None = None
+    by: str | None = None
     metric: str | None = None
 
 
@@ -89,116 +88,133 @@ def illustrate_portfolio(
         )
 
 
-def illustrate_run(folder: Path) -> Iterator[Illustration]:
-    """A run: what its solvers lose and how long they take, and its first portfolio."""
-    found = load_found(folder)
-    facts = json.loads((folder / "run.json").read_text())
-    losses = _losses(found)
-    if losses:
-        yield Illustration("loss", _loss_caption(losses), loss_figure(losses))
-    rates = facts["portfolios_per_second"]
-    missed = _missed(found)
-    times = [SolverTime(s, 1.0 / rates[s], missed[0, s]) for s in rates if (0, s) in missed and rates[s] > 0]
-    if times:
-        yield Illustration("time", _time_caption(found), time_figure(times))
-    study = plan_stored(folder / "config.yaml")
-    yield from _first_portfolio(study, list(rates), "the first portfolio")
-
-
-def illustrate_study(
-    store: Store,
-    found: list[Found],
-    study_of: Callable[[int], Study] | None = None,
-    view: View | None = None,
-) -> Iterator[Illustration]:
-    """A sweep: phase diagrams or lines over its grid, losses, times, and a portfolio where greedy loses most.
-
-    **Arguments:** `found`, by `load_found`; `study_of`, what is drawn and solved at a point: without it no
-    portfolio is shown.
+def illustrate_study(study: Study, view: View | None = None) -> Iterator[Illustration]:
+    """A study: phase diagrams or lines over its grid, losses, times, and a portfolio where greedy loses most.
 
     **Raises:** `ValueError` naming a key, solver or metric that the study has not.
     """
+    found, manifest = study.found, study.manifest
     if not found:
-        raise StoreError(f"{store.folder}: no block is finished yet")
+        raise StoreError(f"{study.folder}: no block is finished yet")
     view = view or View()
+    for key, choice in view._asdict().items():
+        if choice is not None and not manifest.grid.axes:
+            raise ValueError(
+                f"{key} is {choice!r}, expected none: the study has one point, and no axis to draw"
+            )
     solvers = list(dict.fromkeys(f.solver for f in found))
-    reference = _checked(view.solver, solvers, "solver") or (
-        REFERENCE if REFERENCE in solvers else solvers[-1]
-    )
+    reference = _checked(view.by, solvers, "by") or (REFERENCE if REFERENCE in solvers else solvers[-1])
     metric = _checked(view.metric, list(METRICS), "metric") or "frontier"
-    yield from _over_grid(store, found, view, reference, metric, solvers)
-    weakest = next((solver for solver in solvers if solver != reference), None)
+    yield from _over_grid(study, view, reference, metric, solvers if view.by is None else [reference])
     if view != View():
         return
+    weakest = next((solver for solver in solvers if solver != reference), None)
     losses = _losses(found)
     if weakest:
-        yield from _over_grid(store, found, view, weakest, "loss" if losses else "gap", solvers)
+        yield from _over_grid(study, view, weakest, "loss" if losses else "gap", solvers)
     if losses:
         yield Illustration("loss", _loss_caption(losses), loss_figure(losses))
-    times = list(_times(store, found))
+    times = list(_times(study))
     if times:
         yield Illustration("time", _time_caption(found), time_figure(times))
-    if study_of is not None:
-        judged = weakest or reference
-        missed = {p: share for (p, s), share in _missed(found).items() if s == judged}
-        point = max(missed, key=lambda p: missed[p])
-        settings = next(f.settings for f in found if f.point == point)
-        where = ", ".join(f"{key} {setting(value)}" for key, value in settings.items())
-        yield from _first_portfolio(study_of(point), solvers, f"the first portfolio at {where}")
+    judged = weakest or reference
+    missed = {p: share for (p, s), share in _missed(found).items() if s == judged}
+    point = max(missed, key=lambda p: missed[p])
+    where = ", ".join(f"{key} {setting(value)}" for key, value in manifest.settings[point].items())
+    at = f" at {where}" if where else ""
+    yield from _first_portfolio(study.point(point), solvers, f"the first portfolio{at}")
 
 
-def _first_portfolio(study: Study, solvers: list[str], what: str) -> Iterator[Illustration]:
-    """Portfolio 0 of a study, by the exact solver and one that is not."""
+def _first_portfolio(point: Point, solvers: list[str], what: str) -> Iterator[Illustration]:
+    """Portfolio 0 of a point, by the exact solver and one that is not."""
     with jax.enable_x64(True):
-        drawn = study.source.draw(portfolio_key(study.seed, 0), jnp.float64)
+        drawn = point.source.draw(portfolio_key(point.seed, 0), jnp.float64)
         portfolio = jax.tree.map(np.asarray, drawn)
     others = [solver for solver in solvers if solver != REFERENCE][:1]
     # What has no allocation, or is too large for the exact solver, is left out.
     with contextlib.suppress(ValueError):
-        yield from list(illustrate_portfolio(portfolio, study.budget, [REFERENCE, *others], what))
+        yield from list(illustrate_portfolio(portfolio, point.budget, [REFERENCE, *others], what))
+
+
+class Along(NamedTuple):
+    """An axis of a grid as it is drawn: its number, its key, its values."""
+
+    number: int
+    key: str
+    values: list[Any]
+
+
+def _drawn_axes(grid: Grid, view: View) -> tuple[Along | None, Along | None]:
+    """The axes to draw along and across: as the view says, else the first two that have several values."""
+    axes = [_along(number, axis) for number, axis in enumerate(grid.axes)]
+    by_key = {key: axis for axis, of in zip(axes, grid.axes, strict=True) for key in of.keys}
+    long = [axis for axis in axes if len(axis.values) > 1] or axes
+    x = by_key.get(_checked(view.x, list(by_key), "x") or "") or next(iter(long), None)
+    others = [key for key, axis in by_key.items() if axis != x]
+    y = by_key.get(_checked(view.y, others, "y") or "") or next((axis for axis in long if axis != x), None)
+    return x, y
+
+
+def _along(number: int, axis: Axis) -> Along:
+    """By its first key, or by all of them where that one has a value twice."""
+    values = [plain(value) for value in axis.values[0]]
+    if len(set(values)) == len(values):
+        return Along(number, axis.keys[0], values)
+    places = zip(*axis.values, strict=True)
+    return Along(number, " and ".join(axis.keys), [", ".join(map(setting, place)) for place in places])
 
 
 def _over_grid(
-    store: Store, found: list[Found], view: View, solver: str, metric: str, solvers: list[str]
+    study: Study, view: View, solver: str, metric: str, solvers: list[str]
 ) -> Iterator[Illustration]:
     """A metric over one or two axes of a study's grid; other axes stay at their first value."""
-    grid = read_grid(store.manifest["axes"])
-    keys = [axis.keys[0] for axis in grid.axes]
-    x = _checked(view.x, keys, "x") or (keys[0] if keys else None)
+    grid = study.manifest.grid
+    x, y = _drawn_axes(grid, view)
     if x is None:
         return
-    others = [key for key in keys if key != x]
-    y = _checked(view.y, others, "y") or (others[0] if others else None)
-    values = {axis.keys[0]: [plain(v) for v in axis.values[0]] for axis in grid.axes}
-    fixed = {key: values[key][0] for key in others if key != y}
-    at = f", at {', '.join(f'{key} {setting(v)}' for key, v in fixed.items())}" if fixed else ""
-    summaries = {
-        (f.settings[x], f.settings[y] if y else None, f.solver): f.summary
-        for f in found
-        if f.metric == metric and all(f.settings[k] == v for k, v in fixed.items())
-    }
+    table = _means_on(study, metric, x, y)
     chance, percent = metric in CHANCES, metric in PERCENT
     label = _chance(metric) if chance else f"mean {metric.replace('_', ' ')}"
     meaning = "" if chance else f": {METRICS[metric]}"
+    x_label = LABELS.get(x.key, x.key)
     if y is None:
-        means = {s: np.array([_mean(summaries.get((v, None, s))) for v in values[x]]) for s in solvers}
-        errors = {s: np.array([_error(summaries.get((v, None, s))) for v in values[x]]) for s in solvers}
-        axes = along_figure(values[x], means, errors, x_label=LABELS.get(x, x), label=label, percent=percent)
-        yield Illustration(metric, f"{_sentence(label)} by {x}{meaning}. Bars are two standard errors.", axes)
+        means = {s: np.array([_mean(table.get((s, i, 0))) for i in range(len(x.values))]) for s in solvers}
+        errors = {s: np.array([_error(table.get((s, i, 0))) for i in range(len(x.values))]) for s in solvers}
+        axes = along_figure(x.values, means, errors, x_label=x_label, label=label, percent=percent)
+        caption = f"{_sentence(label)} by {x.key}{meaning}. Bars are two standard errors."
+        yield Illustration(metric, caption, axes)
         return
-    table = np.array([[_mean(summaries.get((v, w, solver))) for v in values[x]] for w in values[y]])
+    rows, columns = range(len(y.values)), range(len(x.values))
+    values = np.array([[_mean(table.get((solver, i, j))) for i in columns] for j in rows])
     axes = phase_figure(
-        table,
-        values[x],
-        values[y],
-        x_label=LABELS.get(x, x),
-        y_label=LABELS.get(y, y),
+        values,
+        x.values,
+        y.values,
+        x_label=x_label,
+        y_label=LABELS.get(y.key, y.key),
         label=label,
         chance=chance,
         percent=percent,
     )
-    caption = f"{_sentence(label)} by {solver}, over {x} and {y}{at}{meaning}."
-    yield Illustration(f"{metric}_{solver}", caption, axes)
+    fixed = [one for n, one in enumerate(grid.axes) if n not in (x.number, y.number)]
+    at = ", ".join(f"{axis.keys[0]} {setting(plain(axis.values[0][0]))}" for axis in fixed)
+    where = f"over {x.key} and {y.key}{', at ' if at else ''}{at}"
+    yield Illustration(f"{metric}_{solver}", f"{_sentence(label)} by {solver}, {where}{meaning}.", axes)
+
+
+def _means_on(study: Study, metric: str, x: Along, y: Along | None) -> dict[tuple[str, int, int], Summary]:
+    """A metric's summary by solver and places along and across; all other axes at their first value."""
+    shape = study.manifest.grid.shape
+    table: dict[tuple[str, int, int], Summary] = {}
+    for found in study.found:
+        place = list(map(int, np.unravel_index(found.point, shape)))
+        i, j = place[x.number], place[y.number] if y else 0
+        place[x.number] = 0
+        if y:
+            place[y.number] = 0
+        if found.metric == metric and not any(place):
+            table[found.solver, i, j] = found.summary
+    return table
 
 
 def _chance(metric: str) -> str:
@@ -232,16 +248,11 @@ def _missed(found: list[Found]) -> dict[tuple[int, str], float]:
     }
 
 
-def _times(store: Store, found: list[Found]) -> Iterator[SolverTime]:
-    each, block = store.manifest["blocks_per_point"], store.manifest["block"]
-    spent: dict[tuple[int, str], list[float]] = {}
-    for number, seconds in store.seconds().items():
-        for solver, time in seconds.items():
-            spent.setdefault((number // each, solver), []).append(time / block)
-    missed = _missed(found)
-    for (point, solver), times in spent.items():
-        if (point, solver) in missed and min(times) > 0:
-            yield SolverTime(solver, float(np.median(times)), missed[point, solver])
+def _times(study: Study) -> Iterator[SolverTime]:
+    missed = _missed(study.found)
+    for (point, solver), rate in study.rates_of_points().items():
+        if (point, solver) in missed and rate > 0:
+            yield SolverTime(solver, 1.0 / rate, missed[point, solver])
 
 
 def _loss_caption(losses: dict[str, Summary]) -> str:
@@ -265,7 +276,8 @@ def illustrate_fit(folder: Path) -> Iterator[Illustration]:
 
 def _checked(choice: str | None, known: Sequence[str], key: str) -> str | None:
     if choice is not None and choice not in known:
-        raise ValueError(f"{key} is {choice!r}, expected one of {', '.join(known)}")
+        expected = f"one of {', '.join(known)}" if known else "none: the study has no other axis"
+        raise ValueError(f"{key} is {choice!r}, expected {expected}")
     return choice
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
-from engine.figures.style import DASHES, MARKERS, PALETTE, STYLE, only_axes
+from engine.figures.palette import PALETTE
+from engine.figures.style import DASHES, MARKERS, STYLE, only_axes
 from engine.simulation.summaries import BINS, LEAST, MOST, Summary
 
 MOST_NUMBERED_CELLS = 150

@@ -1,11 +1,10 @@
 """Figures: what a portfolio, a run, a study or a fit looks like. Data in, the Axes drawn on out.
 
 Every function draws on the Axes it is given, or on a new figure, and returns them; nothing is shown or saved.
-Colours are Okabe & Ito's, which the colour-blind tell apart; lines differ in dash and marker, and areas in
+Colours are those of `palette`; lines differ in dash and marker, and areas in
 hatch, too, so that all of it reads in black and white. Needs `engine[figures]`.
 
-Sources: Okabe & Ito (2008), "Color Universal Design", for the palette; Nuñez, Anderton & Renslow (2018) for
-cividis, the colour map of the phase diagram.
+Source: Nuñez, Anderton & Renslow (2018) for cividis, the colour map of the phase diagram.
 """
 
 from __future__ import annotations
@@ -19,8 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
-
+from engine.figures.palette import PALETTE
 
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)))
 

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 
-def open_folder(path: str | Path) -> Path:
-    """The folder, made if need be and known to be writable.
+def open_folder(path: str | Path, key: str = "output") -> Path:
+    """The folder that a key of the configuration names, made if need be and known to be writable.
 
-    **Raises:** `ValueError` naming the folder, if it cannot be written.
+    **Raises:** `ValueError` naming the key and the folder, if it cannot be written.
     """
     folder = Path(path)
     try:
@@ -22,7 +22,7 @@ def open_folder(path: str | Path) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise ValueError(f"run.output {folder}: cannot be written ({error.strerror})") from None
+        raise ValueError(f"{key} {folder}: cannot be written ({error.strerror})") from None
     return folder
 
 

@@ -8,7 +8,6 @@ an absent part.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,16 +20,7 @@ from engine.model.curves.mixture import Mixture
 from engine.model.portfolio import STAGE_CUTS, Portfolio, project_names
 from engine.model.validation import check, normalise
 
-DEFAULTS = {
-    "weight": 1.0,
-    "cost": 1.0,
-    "lower": 0.0,
-    "upper": math.inf,
-    "startup": 0.0,
-    "success": 1.0,
-    "curvature": 0.0,
-    "threshold": -math.inf,
-}
+DEFAULTS = Portfolio.neutral_values()
 
 
 Row = dict[str, Any]

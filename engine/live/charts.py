@@ -15,10 +15,10 @@ from bokeh.models import CDSView, ColumnDataSource, FactorRange, IndexFilter, Pl
 from bokeh.plotting import figure
 from bokeh.transform import dodge
 
+from engine.figures.palette import BLUE, GREEN, VERMILLION
 from engine.live.model import Picture, nice_above
 
-# Okabe & Ito (2008), colours that the colour-blind can tell apart.
-BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8a8a8a"
+GREY = "#8a8a8a"
 
 
 FRONTIER_FILL, STAGE_FILL = 0.28, 0.07

@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import yaml
 
 from engine.allocation.allocate import check_whole_units, choose_lattice, prepared
-from engine.allocation.running import batched
+from engine.allocation.running import batched, on_host
 from engine.files.portfolios import load_portfolio
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
@@ -173,8 +172,7 @@ class Live:
         far = 1.05 * np.max(reached, axis=0)
         span = np.where(far > self._span, [nice_above(e) for e in far], self._span)
         grid = np.linspace(0.0, 1.0, SAMPLES)[:, None] * span[None]
-        with jax.enable_x64(True):
-            sketch = jax.tree.map(np.asarray, _sketch(portfolio, np.concatenate([grid, reached])))
+        sketch: Any = on_host(_sketch, portfolio, np.concatenate([grid, reached]))
         returns, stage, frontier = sketch
         if not np.all(np.isfinite(returns)):
             raise ValueError("a return is not a finite number, expected parameters of lesser magnitude")
@@ -192,11 +190,6 @@ class Live:
             greedy_return=returns[SAMPLES + 1],
             greedy_frontier=frontier[SAMPLES + 1],
         )
-
-    def compilations(self) -> int:
-        """How many times what answers has been compiled, by any portfolio of this process."""
-        runs: list[Any] = [*(prepared(solver, self._lattice)[0] for solver in ("exact", "greedy")), _sketch]
-        return sum(run._cache_size() for run in runs)
 
     def _solve(self, portfolio: Portfolio, budget: float) -> tuple[Solution, Solution]:
         exact, greedy = (
@@ -229,8 +222,7 @@ class Live:
         """The upper ends of the sliders; a curvature's is where a project's utility has long flattened."""
         weight, startup, curvature = (np.asarray(getattr(self.portfolio, name)) for name in DRAGGED)
         same = np.ones(len(self.names))
-        with jax.enable_x64(True):
-            lift = np.asarray(self.portfolio.curves.lift(jnp.asarray(self._full)))
+        lift = on_host(_lift, self.portfolio, self._full)
         flat = 4.0 / np.where(np.isfinite(lift) & (lift > 0), lift, 1.0)
         return {
             "weight": same * nice_above(3.0 * float(np.max(weight)) or 1.0),
@@ -253,12 +245,15 @@ class Live:
         return np.full(self.portfolio.shape, default) if value is None else np.asarray(value)
 
 
-@jax.jit
 def _sketch(portfolio: Portfolio, efforts: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """(returns, stages, whether at the frontier) at rows of efforts."""
     returns = jax.vmap(portfolio.returns)(efforts)
     stage, frontier = jax.vmap(portfolio.stage)(efforts)
     return returns, stage, frontier
+
+
+def _lift(portfolio: Portfolio, effort: jax.Array) -> jax.Array:
+    return portfolio.curves.lift(effort)
 
 
 def nice_above(number: float) -> float:
@@ -273,9 +268,7 @@ def nice_above(number: float) -> float:
 def _effort_to_frontier(portfolio: Portfolio) -> np.ndarray:
     """About the least effort that takes each project to its last stage; 1 where none on the list does."""
     tried = np.geomspace(1.0, 1e5, 200)
-    with jax.enable_x64(True):
-        _, _, last = _sketch(portfolio, jnp.asarray(np.repeat(tried[:, None], portfolio.shape[-1], 1)))
-    last = np.asarray(last)
+    _, _, last = on_host(_sketch, portfolio, np.repeat(tried[:, None], portfolio.shape[-1], 1))
     return np.where(last.any(axis=0), tried[np.argmax(last, axis=0)], 1.0)
 
 

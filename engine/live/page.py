@@ -27,10 +27,8 @@ from typing import Any
 from bokeh.document import Document, without_document_lock
 from bokeh.models import Button, Column, ColumnDataSource, Div, FileInput, Row, Select, Slider, Spinner
 
+from engine.figures.palette import BLUE, GREEN, VERMILLION
 from engine.live.charts import (
-    BLUE,
-    GREEN,
-    VERMILLION,
     Panel,
     effort_bars,
     labels,

@@ -30,9 +30,17 @@ from engine.model.curves.base import Curve, Vector
 STAGE_CUTS = (0.5, 0.75, 0.9)
 
 
-def _optional(low: float = 0.0, high: float = math.inf) -> Vector | None:
-    """An optional array [projects] whose entries lie in [low, high]."""
-    return dataclasses.field(default=None, metadata={"low": low, "high": high})  # type: ignore[return-value]
+def _optional(
+    *,
+    neutral: float | None,
+    low: float = 0.0,
+    high: float = math.inf,
+    words: str = "a number of at least 0",
+) -> Vector | None:
+    """An optional array [projects]: the value that changes nothing, where there is one, and the domain of its
+    entries, [low, high] and that value, in numbers and in words."""
+    metadata = {"neutral": neutral, "low": low, "high": high, "words": words}
+    return dataclasses.field(default=None, metadata=metadata)  # type: ignore[return-value]
 
 
 @register_dataclass
@@ -55,15 +63,15 @@ class Portfolio:
     """
 
     curves: Curve
-    weight: Vector | None = _optional()
-    cost: Vector | None = _optional(low=math.ulp(0.0))
-    lower: Vector | None = _optional()
-    upper: Vector | None = _optional()
-    startup: Vector | None = _optional()
-    success: Vector | None = _optional(high=1.0)
-    curvature: Vector | None = _optional()
-    threshold: Vector | None = _optional()
-    reach: Vector | None = _optional()
+    weight: Vector | None = _optional(neutral=1.0)
+    cost: Vector | None = _optional(neutral=1.0, low=math.ulp(0.0), words="a number above 0")
+    lower: Vector | None = _optional(neutral=0.0)
+    upper: Vector | None = _optional(neutral=math.inf)
+    startup: Vector | None = _optional(neutral=0.0)
+    success: Vector | None = _optional(neutral=1.0, high=1.0, words="a probability from 0 to 1")
+    curvature: Vector | None = _optional(neutral=0.0)
+    threshold: Vector | None = _optional(neutral=-math.inf)
+    reach: Vector | None = _optional(neutral=None)
     names: tuple[str, ...] = dataclasses.field(default=(), metadata={"static": True})
     cuts: tuple[float, ...] = dataclasses.field(default=STAGE_CUTS, metadata={"static": True})
 
@@ -77,6 +85,12 @@ class Portfolio:
     def optional_fields(cls) -> dict[str, dataclasses.Field[object]]:
         """The optional arrays by name."""
         return {f.name: f for f in dataclasses.fields(cls) if "low" in f.metadata}
+
+    @classmethod
+    def neutral_values(cls) -> dict[str, float]:
+        """What each optional array is where it is absent, by name; those without such a value left out."""
+        values = {name: field.metadata["neutral"] for name, field in cls.optional_fields().items()}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -95,20 +109,25 @@ class Portfolio:
 
     def costs(self) -> Vector:
         """c, ones where absent."""
-        return jnp.ones(self.shape, self.dtype) if self.cost is None else self.cost
+        return self._given("cost")
 
     def lowers(self) -> Vector:
         """l, zeros where absent."""
-        return jnp.zeros(self.shape, self.dtype) if self.lower is None else self.lower
+        return self._given("lower")
 
     def uppers(self) -> Vector:
         """u, infinite where absent."""
-        return jnp.full(self.shape, jnp.inf, self.dtype) if self.upper is None else self.upper
+        return self._given("upper")
 
     def stakes(self) -> Vector:
         """w·π: what one unit of utility is worth."""
-        stakes = jnp.ones(self.shape, self.dtype) if self.weight is None else self.weight
+        stakes = self._given("weight")
         return stakes if self.success is None else stakes * self.success
+
+    def _given(self, name: str) -> Vector:
+        """An optional array, its neutral value where absent."""
+        value: Vector | None = getattr(self, name)
+        return jnp.full(self.shape, self.neutral_values()[name], self.dtype) if value is None else value
 
     @property
     def dtype(self) -> jnp.dtype:
@@ -176,6 +195,11 @@ class Portfolio:
                 slope = jnp.where(level >= self.threshold, slope, 0.0)
         stakes = self.stakes()
         return jnp.where(stakes > 0, stakes * slope, 0.0)  # a slope may be infinite
+
+    def inverse_slope(self, price: Vector) -> Vector:
+        """The largest effort at which dV/dx_i is at least the price; 0 if there is none. Of diminishing
+        portfolios."""
+        return self.curves.inverse_slope(price / self.stakes())
 
     def table(self, units: int) -> Float[Array, "projects levels"]:
         """Returns at 0, 1, …, `units` whole units of effort; −∞ outside the bounds."""

@@ -10,12 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine.model.curves.base import Curve
-from engine.model.curves.concave import Power
 from engine.model.curves.mixture import Mixture
-from engine.model.curves.staged import Tabulated
 from engine.model.portfolio import Portfolio
-
-# The border: what a user gives becomes arrays of one shape and dtype, or one clear error.
 
 
 def normalise(portfolio: Portfolio | Curve, dtype: np.dtype | None = None) -> Portfolio:
@@ -92,41 +88,11 @@ def check(portfolio: Portfolio) -> None:
         value = getattr(portfolio, name)
         if value is None:
             continue
-        low, high = field.metadata["low"], field.metadata["high"]
-        finite = np.isfinite(value) | (name == "upper") | ((name == "threshold") & (value == -np.inf))
-        bad = np.isnan(value) | ~finite | (value > high) | ((value < low) & np.isfinite(value))
-        expected = "a number above 0" if name == "cost" else "a number of at least 0"
-        refuse(bad, name, value, "a probability from 0 to 1" if name == "success" else expected)
+        domain = field.metadata
+        inside = np.isfinite(value) & (value >= domain["low"]) & (value <= domain["high"])
+        refuse(~inside & (value != domain["neutral"]), name, value, domain["words"])
     lower, upper = portfolio.lower, portfolio.upper
     if upper is not None:
         floor = np.zeros_like(upper) if lower is None else np.asarray(lower)
         refuse(floor > upper, "lower", floor, "at most the upper bound")
-    _check_curve(portfolio.curves, refuse)
-
-
-def _check_curve(curve: Curve, refuse: object) -> None:
-    assert callable(refuse)
-    if isinstance(curve, Mixture):
-        for family in curve.families:
-            _check_curve(family, refuse)
-        return
-    for name, field in [*curve.parameters().items(), ("baseline", None)]:
-        value = getattr(curve, name, None)
-        if value is None:
-            continue
-        any_sign = field is None or field.metadata["any_sign"]
-        positive = field is not None and field.metadata["positive"] and not any_sign
-        expected = "a finite number" if any_sign else f"a number {'above' if positive else 'of at least'} 0"
-        bad = ~np.isfinite(value)
-        if not any_sign:
-            bad |= (value <= 0) if positive else (value < 0)
-        refuse(bad, name, value, expected)
-    if isinstance(curve, Power):
-        exponent, scale = np.asarray(curve.exponent), np.asarray(curve.scale)
-        refuse((exponent == 0) | (exponent >= 1), "exponent", exponent, "below 1 and not 0")
-        refuse(scale * exponent < 0, "scale", scale, "the sign of the exponent, or 0")
-    if isinstance(curve, Tabulated) and curve.points is not None:
-        points = np.asarray(curve.points)
-        steps = np.concatenate([np.diff(points, axis=-1), np.ones_like(points[..., :1])], axis=-1)
-        refuse(points < 0, "points", points, "efforts of at least 0")
-        refuse(steps <= 0, "points", points, "efforts that increase strictly")
+    portfolio.curves.check(refuse)

@@ -7,25 +7,24 @@ phone and on paper. What comes from users is escaped. Needs `engine[figures]`.
 from __future__ import annotations
 
 import base64
-import json
 import math
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import jinja2
 import yaml
 
 from engine._version import __version__
-from engine.figures.gallery import Illustration, illustrate_run, illustrate_study, setting
+from engine.figures.gallery import Illustration, illustrate_study, setting
 from engine.figures.style import rendered
-from engine.simulation.point import REFERENCE, Study
+from engine.simulation.point import REFERENCE
 from engine.simulation.summaries import means
-from engine.study.grid import read_grid
-from engine.study.results import Found, load_found
-from engine.study.store import Store
+from engine.study.grid import write_grid
+from engine.study.results import Found
+from engine.study.store import Progress
+from engine.study.study import Study
 
 WORST, SLOWEST = 5, 5
 
@@ -52,58 +51,41 @@ class HtmlTable:
     caption: str = ""
 
 
-def study_page(store: Store, study_of: Callable[[int], Study], question: str | None = None) -> str:
-    """The report of a sweep, finished or not."""
-    manifest = store.manifest
-    found = load_found(store.folder)
-    progress = store.progress()
-    config = manifest["config"]
-    keys = [key for axis in manifest["axes"] for key in axis["keys"]]
-    solvers = list(dict.fromkeys(f.solver for f in found))
-    portfolios = int(max(float(f.summary.count) for f in found)) if found else 0
-    warnings = []
+def study_page(study: Study, question: str | None = None) -> str:
+    """The report of a study, finished or not."""
+    manifest, found, progress = study.manifest, study.found, study.store.progress()
+    several = manifest.points > 1
+    portfolios = int(max((float(f.summary.count) for f in found), default=0.0))
+    points = f"{manifest.points:,} point{'s' * several} of "
+    return _render(
+        "report.html",
+        title=f"{manifest.title}: {' × '.join(manifest.keys) or f'budget {study.point(0).budget:g}'}",
+        question=question or manifest.question or _question(study),
+        extent=f"{points if several else ''}{portfolios:,} portfolios, seed {manifest.run['seed']}.",
+        warnings=_warnings(found, progress),
+        findings=_findings(found),
+        figures=_embedded(illustrate_study(study)),
+        solvers=solver_table(found, study.rates()),
+        points=_point_table(found, manifest.keys) if len({f.point for f in found}) > 1 else None,
+        instances=[*_worst(study), *_slowest(study)],
+        again=shlex.join(["engine", manifest.command, *(o.lstrip("+") for o in manifest.overrides)]),
+        configuration=yaml.safe_dump(
+            {**manifest.config, "grid": write_grid(manifest.grid)}, sort_keys=False, allow_unicode=True
+        ),
+        machine=_machine({"versions": manifest.versions, "device": manifest.device, "cores": manifest.cores}),
+    )
+
+
+def _warnings(found: list[Found], progress: Progress) -> list[str]:
+    lines = []
     if progress.left or progress.failed:
         there = f"{progress.done:,} of {progress.blocks:,} blocks are there, {progress.failed:,} failed"
-        warnings.append(f"Not finished: {there}.")
-    return _render(
-        "report.html",
-        title=f"{config['scenario']['name']}: {' × '.join(keys) or 'one point'}",
-        question=question or manifest.get("question") or _question(config, keys, solvers),
-        extent=f"{manifest['points']:,} points of {portfolios:,} portfolios, seed {manifest['seed']}.",
-        warnings=warnings,
-        findings=_findings(found),
-        figures=_embedded(illustrate_study(store, found, study_of)),
-        solvers=solver_table(found),
-        points=_point_table(found, keys) if len({f.point for f in found}) > 1 else None,
-        instances=[*_worst(store), *_slowest(store)],
-        again=" ".join(["engine sweep", *(shlex.quote(o.lstrip("+")) for o in manifest["overrides"])]),
-        configuration=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
-        machine=_machine(manifest),
-    )
-
-
-def run_page(folder: Path, question: str | None = None) -> str:
-    """The report of a run."""
-    facts = json.loads((folder / "run.json").read_text())
-    config = yaml.safe_load((folder / "config.yaml").read_text())
-    found = load_found(folder)
-    solvers = list(dict.fromkeys(f.solver for f in found))
-    run = config["run"]
-    return _render(
-        "report.html",
-        title=f"{config['scenario']['name']}, budget {config['budget']:g}",
-        question=question or _question(config, [], solvers),
-        extent=f"{facts['portfolios']:,} portfolios, seed {run['seed']}, in {facts['seconds']:.1f} s.",
-        warnings=[f"{s}: {n:,} portfolios were not solved." for s, n in facts["failed"].items() if n],
-        findings=_findings(found),
-        figures=_embedded(illustrate_run(folder)),
-        solvers=solver_table(found, facts["portfolios_per_second"]),
-        points=None,
-        instances=[],
-        again="",
-        configuration=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
-        machine=_machine(facts),
-    )
+        lines.append(f"Not finished: {there}.")
+    unsolved: dict[str, int] = {}
+    for f in found:
+        if f.metric == "value":
+            unsolved[f.solver] = unsolved.get(f.solver, 0) + f.unsolved
+    return [*lines, *(f"{s}: {n:,} portfolios were not solved." for s, n in unsolved.items() if n)]
 
 
 def textbook_page(
@@ -131,11 +113,13 @@ def _render(template: str, **parts: Any) -> str:
     return environment.get_template(template).render(version=__version__, **parts)
 
 
-def _question(config: dict[str, Any], keys: list[str], solvers: list[str]) -> str:
+def _question(study: Study) -> str:
     """What the study asks, in words, where its author did not say."""
-    description = config["scenario"].get("description") or config["scenario"]["name"]
-    over = f", over {' and '.join(keys)}" if keys else ""
-    return f"How do {', '.join(solvers)} allocate{over}, and what do they miss? The scenario: {description}."
+    manifest = study.manifest
+    over = f", over {' and '.join(manifest.keys)}" if manifest.keys else ""
+    asked = f"How do {', '.join(manifest.solvers)} allocate{over}, and what do they miss?"
+    scenario = manifest.config.get("scenario")
+    return f"{asked} The scenario: {scenario.get('description') or scenario['name']}." if scenario else asked
 
 
 def _findings(found: list[Found]) -> list[str]:
@@ -173,19 +157,19 @@ def _range(numbers: list[float], show: Callable[[float], str]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def solver_table(found: list[Found], rates: dict[str, float] | None = None) -> HtmlTable:
+def solver_table(found: list[Found], rates: Mapping[str, float] | None = None) -> HtmlTable:
     """One row a solver: the mean over all points, which all have as many portfolios."""
     rows = []
     for solver in dict.fromkeys(f.solver for f in found):
         by = {m: [_mean(f) for f in found if f.solver == solver and f.metric == m] for m in COLUMNS}
         cells = [_cell(metric, _average(values)) for metric, values in by.items()]
-        speed = [f"{rates[solver]:,.0f}"] if rates else []
+        speed = [f"{rates[solver]:,.0f}" if solver in rates else "–"] if rates else []
         rows.append([solver, *cells, *speed])
     headings = ["solver", *COLUMNS, *(["portfolios/s"] if rates else [])]
     return HtmlTable(headings, rows, [0], CAPTION)
 
 
-def _point_table(found: list[Found], keys: list[str]) -> HtmlTable:
+def _point_table(found: list[Found], keys: Sequence[str]) -> HtmlTable:
     by: dict[tuple[int, str], dict[str, Found]] = {}
     for f in found:
         by.setdefault((f.point, f.solver), {})[f.metric] = f
@@ -218,12 +202,11 @@ def _cell(metric: str, value: float) -> str:
     return "0" if abs(value) < 1e-12 else f"{value:.5g}"
 
 
-def _worst(store: Store) -> Iterable[dict[str, Any]]:
+def _worst(study: Study) -> Iterable[dict[str, Any]]:
     """The blocks with the worst single portfolios, and how to see them."""
-    settings = _settings_of(store)
     losses = []
-    for block, path in store.done().items():
-        for row in store.read(path).to_pylist():
+    for block, path in study.store.done().items():
+        for row in study.store.read(path).to_pylist():
             if row["metric"] in ("loss", "gap") and row["count"] and row["solver"] != REFERENCE:
                 losses.append((row["metric"], row["largest"], row["solver"], block))
     metric = "loss" if any(one[0] == "loss" for one in losses) else "gap"
@@ -232,7 +215,7 @@ def _worst(store: Store) -> Iterable[dict[str, Any]]:
     for one in chosen:
         seen.setdefault(one[3], one)
     found = [
-        {"text": f"{solver} misses {share:.1%} ({settings(block)})", "command": _replay(store, block)}
+        {"text": f"{solver} misses {share:.1%} ({_settings(study, block)})", "command": _replay(study, block)}
         for _, share, solver, block in list(seen.values())[:WORST]
     ]
     if found:
@@ -246,35 +229,32 @@ def _worst(store: Store) -> Iterable[dict[str, Any]]:
         }
 
 
-def _slowest(store: Store) -> Iterable[dict[str, Any]]:
-    settings = _settings_of(store)
-    seconds = {block: sum(times.values()) for block, times in store.seconds().items()}
+def _slowest(study: Study) -> Iterable[dict[str, Any]]:
+    seconds = {block: sum(times.values()) for block, times in study.store.seconds().items()}
     longest = sorted(seconds, key=lambda block: -seconds[block])[:SLOWEST]
     if longest:
         yield {
             "name": "slowest",
             "title": "Slowest blocks",
-            "text": f"Seconds of all solvers for a block of {store.manifest['block']:,} portfolios.",
+            "text": f"Seconds of all solvers for a block of {study.manifest.block:,} portfolios.",
             "instances": [
-                {"text": f"{seconds[block]:.2f} s ({settings(block)})", "command": _replay(store, block)}
+                {
+                    "text": f"{seconds[block]:.2f} s ({_settings(study, block)})",
+                    "command": _replay(study, block),
+                }
                 for block in longest
             ],
         }
 
 
-def _settings_of(store: Store) -> Callable[[int], str]:
-    points = list(read_grid(store.manifest["axes"]).points())
-    each = store.manifest["blocks_per_point"]
-
-    def settings(block: int) -> str:
-        named = ", ".join(f"{key} {setting(value)}" for key, value in points[block // each].items())
-        return f"block {block}{', ' if named else ''}{named}"
-
-    return settings
+def _settings(study: Study, block: int) -> str:
+    """A block and the settings of its point in words."""
+    settings = study.manifest.settings_of(block)
+    return ", ".join([f"block {block}", *(f"{key} {setting(value)}" for key, value in settings.items())])
 
 
-def _replay(store: Store, block: int) -> str:
-    return f"engine replay study={shlex.quote(str(store.folder))} block={block}"
+def _replay(study: Study, block: int) -> str:
+    return f"engine replay study={shlex.quote(str(study.folder))} block={block}"
 
 
 def _machine(facts: dict[str, Any]) -> str:

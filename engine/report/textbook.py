@@ -7,7 +7,6 @@ these portfolios; and what staged curves change. Every number in the text is com
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,9 +19,8 @@ from engine.files.portfolios import load_portfolio
 from engine.files.shipped import config_folder
 from engine.model.portfolio import Portfolio
 from engine.report.page import HtmlTable, solver_table
-from engine.simulation.point import Study
-from engine.study.results import Found, load_found
-from engine.study.store import Store
+from engine.study.results import Found
+from engine.study.study import Study
 
 SMALL, LARGE = 100, 300
 
@@ -47,32 +45,24 @@ class Chapter:
     table: HtmlTable | None = None
 
 
-@dataclass(frozen=True)
-class Sources:
-    """The two sweeps that the later chapters show: over concave portfolios, and over staged ones."""
+def textbook(concave: Study, staged: Study) -> list[Chapter]:
+    """The chapters, in order.
 
-    concave: Store
-    staged: Store
-    study_of: Callable[[Store], Callable[[int], Study]]
-
-
-def textbook(sources: Sources) -> list[Chapter]:
-    """The chapters, in order."""
+    **Arguments:** the two sweeps that the later ones show: over concave portfolios, and over staged ones.
+    """
     five, company = (
         load_portfolio(config_folder() / "portfolios" / f"{name}.csv") for name in ("textbook", "ml_first")
     )
-    concave, staged = (load_found(store.folder) for store in (sources.concave, sources.staged))
-    study_of = sources.study_of(sources.staged)
-    pictures = {one.name: one for one in illustrate_study(sources.staged, staged, study_of)}
+    pictures = {one.name: one for one in illustrate_study(staged)}
     return [
         _low_hanging_fruit(five),
         _spread(five),
         _growth(five),
         _dominant(company),
-        _boundary(sources.concave, concave),
-        _greedy_is_right(concave),
-        _stages(staged, pictures),
-        _instead(sources.staged, staged, pictures),
+        _boundary(concave),
+        _greedy_is_right(concave.found),
+        _stages(staged.found, pictures),
+        _instead(staged, pictures),
     ]
 
 
@@ -130,8 +120,8 @@ def _dominant(company: Portfolio) -> Chapter:
     return Chapter("One project that is the company", text, [_curves(company, SMALL, "dominant")])
 
 
-def _boundary(store: Store, found: list[Found]) -> Chapter:
-    chances = _by_point(found, "exact", "frontier")
+def _boundary(study: Study) -> Chapter:
+    chances = _by_point(study.found, "exact", "frontier")
     skews = sorted({skew for _, skew in chances})
     text = [
         "Between the two lies a boundary. Each point of this map stands for random portfolios whose "
@@ -139,7 +129,7 @@ def _boundary(store: Store, found: list[Found]) -> Chapter:
         "with mean one; the colour is the chance that the optimum has a project at the frontier.",
         " ".join(_crossing(chances, skew) for skew in (skews[0], skews[len(skews) // 2], skews[-1])),
     ]
-    phase = next(illustrate_study(store, found))
+    phase = next(illustrate_study(study))
     return Chapter("Where the boundary lies", text, [phase._replace(name="boundary")])
 
 
@@ -170,10 +160,10 @@ def _stages(found: list[Found], pictures: dict[str, Illustration]) -> Chapter:
     return Chapter("What stages change", text, [pictures[n]._replace(name=f"staged_{n}") for n in wanted])
 
 
-def _instead(store: Store, found: list[Found], pictures: dict[str, Illustration]) -> Chapter:
+def _instead(study: Study, pictures: dict[str, Illustration]) -> Chapter:
+    found, rates = study.found, study.rates()
     lost = {s: _mean(_by_point(found, s, "loss")) for s in dict.fromkeys(f.solver for f in found)}
-    blocks = store.seconds().values()
-    time = {s: sum(seconds[s] for seconds in blocks) / (len(blocks) * store.manifest["block"]) for s in lost}
+    time = {s: 1.0 / rates[s] for s in lost}
     text = [
         "Look at the average gain of the best jump rather than at the gain of the next unit (density: "
         f"{lost['density']:.2%} lost on average, {1e6 * time['density']:.0f} µs a portfolio), climb over "

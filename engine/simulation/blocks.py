@@ -28,13 +28,19 @@ from jaxtyping import Array
 from engine.allocation.running import compile_all, cores, in_threads
 from engine.model.portfolio import Portfolio
 from engine.simulation.metrics import METRICS, measure
-from engine.simulation.point import REFERENCE, Source, Study
+from engine.simulation.point import REFERENCE, Point, Source
 from engine.simulation.scenarios import portfolio_key
-from engine.simulation.summaries import Summary, merge, summarise
+from engine.simulation.summaries import Summary, summarise
 from engine.solvers.registry import SOLVERS
 from engine.solvers.solution import Solution, Status
 
-Unit = tuple[Study, int]
+
+class Unit(NamedTuple):
+    """A block of a point, by its index there; `optimum` of its portfolios, where the point finds none."""
+
+    point: Point
+    block: int
+    optimum: np.ndarray | None = None
 
 
 Numbers = dict[str, Any]
@@ -45,7 +51,7 @@ class Block:
     """One block's summaries and seconds by solver, and its records where asked for.
 
     `failed` counts the portfolios that were not solved; `broken` lists those of them, by index, whose total
-    return is not a finite number.
+    return is not a finite number. `optimum` is what the reference proved of each, where it is a solver.
     """
 
     index: int
@@ -55,30 +61,7 @@ class Block:
     broken: dict[str, list[int]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     records: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
-
-
-@dataclass
-class Outcome:
-    """What a study found: summaries by solver and metric, counts of failures, seconds of each solver."""
-
-    summaries: dict[str, dict[str, Summary]] = field(default_factory=dict)
-    failed: dict[str, int] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    compile_seconds: float = 0.0
-    done: int = 0
-
-    def add(self, block: Block) -> None:
-        """Merge a block in; blocks are merged in index order."""
-        self.done += block.count
-        for name, found in block.summaries.items():
-            before = self.summaries.get(name, {})
-            self.summaries[name] = {m: merge(before.get(m), found[m]) for m in METRICS}
-            self.failed[name] = self.failed.get(name, 0) + block.failed[name]
-            self.seconds[name] = self.seconds.get(name, 0.0) + block.seconds[name]
-
-    def rate(self, solver: str) -> float:
-        """Portfolios per second of this solver, compilation apart."""
-        return self.done / self.seconds[solver] if self.seconds.get(solver) else float("nan")
+    optimum: np.ndarray | None = None
 
 
 class Code(NamedTuple):
@@ -99,7 +82,7 @@ def lanes() -> list[jax.Device]:
 
 
 class Simulation:
-    """A study compiled for this process's devices; it runs any study of the same kind.
+    """A point compiled for this process's devices; it runs any point of the same kind.
 
     **Arguments:** `records`, whether blocks keep what is measured of every portfolio; `parts`, into how many
     pieces a block is split to fit a device's memory.
@@ -107,8 +90,8 @@ class Simulation:
     **Raises:** `ValueError` at trace time for an option that a solver refuses.
     """
 
-    def __init__(self, study: Study, records: bool = False, parts: int = 1) -> None:
-        self.study = study
+    def __init__(self, point: Point, records: bool = False, parts: int = 1) -> None:
+        self.point = point
         self.records = records
         self.parts = parts
         self.lanes = lanes()
@@ -124,7 +107,7 @@ class Simulation:
     @property
     def _size(self) -> int:
         """How many portfolios are solved at once."""
-        return -(-self.study.block // self.parts)
+        return -(-self.point.block // self.parts)
 
     def _compile_all(self) -> None:
         begin = time.perf_counter()
@@ -136,24 +119,24 @@ class Simulation:
 
     def _lower(self, device: jax.Device) -> Iterator[jax.stages.Lowered]:
         """What is compiled for a device, in the order of `Code`, traced as it is asked for."""
-        study = self.study
+        point = self.point
         here = SingleDeviceSharding(device)
 
         def draw(source: Source, seed: Array, indices: Array) -> Portfolio:
-            return jax.vmap(lambda j: source.draw(portfolio_key(seed, j), study.dtype))(indices)
+            return jax.vmap(lambda j: source.draw(portfolio_key(seed, j), point.dtype))(indices)
 
         def solve(
             name: str, portfolios: Portfolio, budget: Array, numbers: Numbers, traced: Numbers
         ) -> tuple[Solution, Array]:
-            method, lattice = SOLVERS[name], study.lattice._replace(**numbers)
-            static = method.static(study.solvers[name])
+            method, lattice = SOLVERS[name], point.lattice._replace(**numbers)
+            static = method.static(point.solvers[name])
             if method.exactly(portfolios.cost):
                 portfolios, budget = _cast((portfolios, budget), np.dtype(np.float64))
 
             def solve_one(portfolio: Portfolio) -> Solution:
                 return method.solve(portfolio, budget, lattice, **static, **traced)
 
-            solution = _cast(jax.vmap(solve_one)(portfolios), study.dtype)
+            solution = _cast(jax.vmap(solve_one)(portfolios), point.dtype)
             return solution, jnp.where(solution.proved, solution.value, jnp.nan)
 
         def measure_all(
@@ -162,7 +145,7 @@ class Simulation:
             return jax.vmap(measure, in_axes=(0, None, 0, 0))(portfolios, budget, solution, optimum)
 
         def reduce(metrics: dict[str, Array], status: Array, count: Array) -> dict[str, Summary]:
-            counted = (jnp.arange(study.block, dtype=count.dtype) < count) & (status == Status.SOLVED)
+            counted = (jnp.arange(point.block, dtype=count.dtype) < count) & (status == Status.SOLVED)
             return {name: summarise(values, counted) for name, values in metrics.items()}
 
         def place(tree: Any, size: int = self._size) -> Any:
@@ -171,44 +154,44 @@ class Simulation:
 
             return jax.tree.map(shape_of, tree)
 
-        yield (drawn := jax.jit(draw).lower(*self._inputs(device, study, 0, 0)))
-        portfolios, budget = place(drawn.out_info), self._budget(device, study)
-        for name in study.solvers:
-            numbers = _numbers(study, name)
+        yield (drawn := jax.jit(draw).lower(*self._inputs(device, point, 0, 0)))
+        portfolios, budget = place(drawn.out_info), self._budget(device, point)
+        for name in point.solvers:
+            numbers = _numbers(point, name)
             yield (solved := jax.jit(partial(solve, name)).lower(portfolios, budget, *numbers))
         solution, optimum = place(solved.out_info)
         yield (measured := jax.jit(measure_all).lower(portfolios, budget, solution, optimum))
-        whole = place((measured.out_info, solution.status), study.block)
+        whole = place((measured.out_info, solution.status), point.block)
         yield jax.jit(reduce).lower(*whole, jax.device_put(np.int32(0), device))
 
     def _arrange(self, steps: list[jax.stages.Compiled]) -> Code:
         """The compiled code of a device, and the memory it takes."""
         sizes = [found for step in steps if (found := step.memory_analysis())]
         most = [f.temp_size_in_bytes + f.argument_size_in_bytes + f.output_size_in_bytes for f in sizes]
-        solvers = dict(zip(self.study.solvers, steps[1:-2], strict=True))
+        solvers = dict(zip(self.point.solvers, steps[1:-2], strict=True))
         return Code(steps[0], solvers, steps[-2], steps[-1], max(most, default=0))
 
-    def _inputs(self, device: jax.Device, study: Study, index: int, part: int) -> Any:
+    def _inputs(self, device: jax.Device, point: Point, index: int, part: int) -> Any:
         """What one part of a block is drawn from; portfolios past the last too, which keeps the shape."""
-        first = index * study.block + part * self._size
+        first = index * point.block + part * self._size
         indices = (first + np.arange(self._size)).astype(np.uint32)
-        return jax.device_put((study.source, np.uint32(study.seed), indices), device)
+        return jax.device_put((point.source, np.uint32(point.seed), indices), device)
 
-    def _budget(self, device: jax.Device, study: Study) -> Array:
-        return jax.device_put(np.asarray(study.budget, study.dtype), device)
+    def _budget(self, device: jax.Device, point: Point) -> Array:
+        return jax.device_put(np.asarray(point.budget, point.dtype), device)
 
-    def draw(self, unit: Unit, part: int = 0, lane: int = 0) -> Portfolio:
+    def draw(self, unit: tuple[Point, int] | Unit, part: int = 0, lane: int = 0) -> Portfolio:
         """The portfolios of one part of a block, with a leading axis."""
         device = self.lanes[lane]
-        return self._code[device].draw(*self._inputs(device, *unit, part))
+        return self._code[device].draw(*self._inputs(device, *unit[:2], part))
 
-    def blocks(self, units: Sequence[Unit]) -> list[Block]:
+    def blocks(self, units: Sequence[tuple[Point, int] | Unit]) -> list[Block]:
         """Draw, solve, measure and reduce up to one block a lane; in smaller parts if memory runs out."""
         while True:
             try:
-                return self._blocks(units)
+                return self._blocks([Unit(*unit) for unit in units])
             except jax.errors.JaxRuntimeError as error:
-                if "RESOURCE_EXHAUSTED" not in str(error) or self.parts >= self.study.block:
+                if "RESOURCE_EXHAUSTED" not in str(error) or self.parts >= self.point.block:
                     raise
                 self.parts *= 2
             self._compile_all()
@@ -220,42 +203,55 @@ class Simulation:
 
     def _block(self, unit: Unit, lane: int, together: int) -> Block:
         """One block, of so many that run together and share the time."""
-        study, index = unit
-        block = Block(index, min(study.block, study.portfolios - index * study.block))
-        found: dict[str, list[dict[str, Array]]] = {name: [] for name in study.solvers}
+        block = Block(unit.block, unit.point.size(unit.block))
+        found: dict[str, list[dict[str, Array]]] = {name: [] for name in self.point.solvers}
+        optima: list[Array] = []
         for part in range(self.parts):
-            for name, columns, seconds in self._solve_part(unit, part, lane):
+            for name, columns, seconds in self._solve_part(unit, part, lane, optima):
                 found[name].append(columns)
                 block.seconds[name] = block.seconds.get(name, 0.0) + seconds / together
         count = jax.device_put(np.int32(block.count), self.lanes[lane])
         for name, parts in found.items():
             self._reduce(block, name, self._join(parts, lane), count, lane)
+        if REFERENCE in found:
+            block.optimum = np.concatenate(list(map(np.asarray, optima)))[: block.count]
         return block
 
-    def _solve_part(self, unit: Unit, part: int, lane: int) -> Iterator[tuple[str, dict[str, Array], float]]:
-        """Each solver's columns for one part of a block, and its seconds; the reference first."""
+    def _solve_part(
+        self, unit: Unit, part: int, lane: int, optima: list[Array]
+    ) -> Iterator[tuple[str, dict[str, Array], float]]:
+        """Each solver's columns for one part of a block, and its seconds; the reference first, whose optima
+        are noted."""
         device = self.lanes[lane]
         code, budget = self._code[device], self._budget(device, unit[0])
         portfolios = jax.block_until_ready(self.draw(unit, part, lane))
-        optimum = jax.device_put(np.full(self._size, np.nan, self.study.dtype), device)
-        for name in sorted(self.study.solvers, key=lambda name: name != REFERENCE):
+        optimum = jax.device_put(self._known_optimum(unit, part), device)
+        for name in sorted(self.point.solvers, key=lambda name: name != REFERENCE):
             begin = time.perf_counter()
             numbers = _numbers(unit[0], name)
             solution, proved = jax.block_until_ready(code.solve[name](portfolios, budget, *numbers))
             seconds = time.perf_counter() - begin
             if name == REFERENCE:
                 optimum = proved
+                optima.append(proved)
             columns = dict(code.measure(portfolios, budget, solution, optimum))
             columns["status"] = solution.status
             if self.records:
                 columns |= {"spent": solution.spent, "effort": solution.effort}
             yield name, columns, seconds
 
+    def _known_optimum(self, unit: Unit, part: int) -> np.ndarray:
+        """The optima of one part of a block that were found elsewhere; NaN where they were not."""
+        known = np.full(self._size * self.parts, np.nan, self.point.dtype)
+        if unit.optimum is not None:
+            known[: unit.optimum.size] = unit.optimum
+        return known[part * self._size : (part + 1) * self._size]
+
     def _join(self, parts: list[dict[str, Array]], lane: int) -> dict[str, Array]:
         """The columns of a whole block."""
         if len(parts) == 1:
             return parts[0]
-        whole = jax.tree.map(lambda *a: np.concatenate(list(map(np.asarray, a)))[: self.study.block], *parts)
+        whole = jax.tree.map(lambda *a: np.concatenate(list(map(np.asarray, a)))[: self.point.block], *parts)
         return jax.device_put(whole, self.lanes[lane])
 
     def _reduce(self, block: Block, name: str, columns: dict[str, Array], count: Array, lane: int) -> None:
@@ -265,24 +261,15 @@ class Simulation:
         block.summaries[name] = jax.tree.map(np.asarray, summaries)
         status = np.asarray(columns["status"])[: block.count]
         block.failed[name] = int(np.sum(status != Status.SOLVED))
-        first = block.index * self.study.block
+        first = block.index * self.point.block
         block.broken[name] = [first + int(j) for j in np.flatnonzero(status == Status.NOT_FINITE)]
         if self.records:
             block.records[name] = {n: np.asarray(column)[: block.count] for n, column in columns.items()}
 
-    def run(self) -> Iterator[tuple[Block, Outcome]]:
-        """Block after block of the study itself, each with the outcome so far."""
-        outcome = Outcome(compile_seconds=self.compile_seconds)
-        for start in range(0, self.study.blocks, len(self.lanes)):
-            stop = min(start + len(self.lanes), self.study.blocks)
-            for block in self.blocks([(self.study, i) for i in range(start, stop)]):
-                outcome.add(block)
-                yield block, outcome
 
-
-def _numbers(study: Study, solver: str) -> tuple[Numbers, Numbers]:
+def _numbers(point: Point, solver: str) -> tuple[Numbers, Numbers]:
     """What a solver takes besides portfolios and budget: its lattice's numbers, its options'."""
-    return study.lattice.numbers, SOLVERS[solver].traced(study.solvers[solver])
+    return point.lattice.numbers, SOLVERS[solver].traced(point.solvers[solver])
 
 
 def _cast(tree: Any, dtype: np.dtype) -> Any:

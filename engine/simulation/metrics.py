@@ -40,7 +40,10 @@ def measure(
     rounding = optimum_error(portfolio.shape[-1], scale)
     known = jnp.isfinite(optimum)
     difference = solution.value - optimum
-    flag = lambda condition: condition.astype(dtype)  # noqa: E731
+
+    def flag(condition: Array) -> Array:
+        return condition.astype(dtype)
+
     return {
         "value": solution.value,
         "bound": solution.bound,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import jax
@@ -31,7 +31,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Study:
+class Point:
     """What is simulated: the portfolios of a source at a budget, by named solvers with their options."""
 
     source: Source
@@ -48,9 +48,17 @@ class Study:
         """The number of blocks; the last may be partly filled."""
         return -(-self.portfolios // self.block)
 
+    def size(self, index: int) -> int:
+        """How many portfolios a block has."""
+        return min(self.block, self.portfolios - index * self.block)
+
+    def by(self, solvers: Collection[str]) -> Point:
+        """The same portfolios by some of the solvers."""
+        return replace(self, solvers={name: self.solvers[name] for name in self.solvers if name in solvers})
+
     @property
     def kind(self) -> Hashable:
-        """What code is compiled for: studies of one kind differ in traced numbers only, of their source,
+        """What code is compiled for: points of one kind differ in traced numbers only, of their source,
         their lattice or their solvers' options."""
         leaves, structure = jax.tree.flatten(self.source)
         shapes = tuple((np.shape(a), np.result_type(a)) for a in leaves)

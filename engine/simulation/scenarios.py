@@ -30,9 +30,6 @@ from engine.simulation.priors import Prior, build_prior, check_prior, finite, na
 MOST_PROJECTS = 100_000
 
 
-SORTED_STAGES = ("start", "base")
-
-
 @register_dataclass
 @dataclass(frozen=True)
 class Scenario:
@@ -101,10 +98,10 @@ class Scenario:
     def _draw_family(self, name: str, priors: dict[str, Prior], key: Array, dtype: jnp.dtype) -> Curve:
         family, drawn = FAMILIES[name], {}
         for parameter, prior in priors.items():
-            staged = parameter != "baseline" and family.parameters()[parameter].metadata["axes"]
-            shape = (self.projects, self.stages) if staged else (self.projects,)
+            known = family.parameters()[parameter].metadata if parameter != "baseline" else {"axes": 0}
+            shape = (self.projects, self.stages) if known["axes"] else (self.projects,)
             values = prior.sample(named(key, parameter), shape, dtype)
-            drawn[parameter] = jnp.sort(values, axis=-1) if staged and parameter in SORTED_STAGES else values
+            drawn[parameter] = jnp.sort(values, axis=-1) if known.get("ordered") else values
         return family(**drawn)
 
 
@@ -130,14 +127,14 @@ def build_scenario(config: ScenarioConfig) -> Scenario:
         raise ValueError(f"scenario.names has {len(config.names)} names, expected {config.projects}")
     stages, curves = 1, []
     for name, family in config.curves.items():
-        if name not in FAMILIES or name == "tabulated":
-            known = ", ".join(f for f in FAMILIES if f != "tabulated")
+        if name not in FAMILIES or not FAMILIES[name].drawable:
+            known = ", ".join(name for name, family in FAMILIES.items() if family.drawable)
             raise ValueError(f"scenario.curves: unknown family {name!r}, expected one of {known}")
         if not (family.share > 0 and math.isfinite(family.share)):
             raise ValueError(f"scenario.curves.{name}.share is {family.share}, expected a number above 0")
         where = f"scenario.curves.{name}.parameters"
         curves.append({n: build_prior(p, f"{where}.{n}") for n, p in family.parameters.items()})
-        if name == "lifecycle":
+        if any(field.metadata["axes"] for field in FAMILIES[name].parameters().values()):
             stages = max(p.a.size for p in curves[-1].values())
         _check_family(name, curves[-1], config.projects, stages, where)
     return Scenario(
@@ -214,7 +211,12 @@ def _build_parts(config: ScenarioConfig) -> dict[str, Prior]:
         parts[name] = build_prior(prior_config, where)
         metadata = item.metadata
         check_prior(
-            parts[name], where, config.projects, max(metadata["low"], 0.0), metadata["high"], name == "cost"
+            parts[name],
+            where,
+            config.projects,
+            max(metadata["low"], 0.0),
+            metadata["high"],
+            metadata["low"] > 0,
         )
     if "cost" in parts and parts["cost"].support()[0] <= 0:
         raise ValueError("scenario.cost can draw numbers near 0, expected a prior with a least cost above 0")

@@ -93,8 +93,11 @@ def projects_first(function: Callable[..., Any], entries: int) -> Callable[..., 
     @wrapped.def_vmap
     def rule(axis_size: int, in_batched: Any, *arguments: Any) -> tuple[Any, Any]:
         arguments = _broadcast(axis_size, in_batched, arguments)
-        across = lambda a: jnp.reshape(a, (a.shape[0], -1)).T  # noqa: E731
-        run = lambda given: jax.tree.map(jnp.transpose, function(*jax.tree.map(across, given)))  # noqa: E731
+
+        def run(given: Any) -> Any:
+            across = jax.tree.map(lambda a: jnp.reshape(a, (a.shape[0], -1)).T, given)
+            return jax.tree.map(jnp.transpose, function(*across))
+
         out = _chunk_by_chunk(run, list(arguments), axis_size, size)
         return out, jax.tree.map(lambda _: True, out)
 
@@ -221,7 +224,10 @@ def _chunk_by_chunk(run: Callable[[Any], Any], arguments: Any, count: int, size:
 
 def _broadcast(axis_size: int, in_batched: Any, arguments: Any) -> Any:
     """All arguments with a leading batch axis."""
-    spread = lambda batched, a: a if batched else jnp.broadcast_to(a, (axis_size, *jnp.shape(a)))  # noqa: E731
+
+    def spread(batched: bool, a: Any) -> Any:
+        return a if batched else jnp.broadcast_to(a, (axis_size, *jnp.shape(a)))
+
     return jax.tree.map(spread, in_batched, list(arguments))
 
 

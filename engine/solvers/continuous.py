@@ -43,7 +43,8 @@ from engine.model.portfolio import Portfolio
 from engine.solvers.batching import choose, loop_unfinished
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, effort_bounds, real_response
-from engine.solvers.solution import Solution, budget_slack, conclude, rounding_slack
+from engine.solvers.rounding import budget_slack, least_positive, number_error, sum_error
+from engine.solvers.solution import Solution, conclude, rounding_slack
 from engine.solvers.waterfilling import waterfilling
 
 OPEN_NODES = 64
@@ -111,20 +112,20 @@ def continuous(
     lattice: Lattice,
     *,
     tolerance: float = 1e-9,
-    most_nodes: int = 2000,
+    max_nodes: int = 2000,
 ) -> Solution:
     """The optimum over real effort, to a certified gap.
 
-    **Arguments:** `tolerance`, the relative gap at which the search ends; `most_nodes` to examine, after
+    **Arguments:** `tolerance`, the relative gap at which the search ends; `max_nodes` to examine, after
     which the answer's own bound tells how far it came.
     """
     if portfolio.diminishing:
         return waterfilling(portfolio, budget, lattice)
-    tree, price = grow(portfolio, budget, tolerance, most_nodes)
+    tree, price = grow(portfolio, budget, tolerance, max_nodes)
     return conclude(portfolio, budget, tree.effort, price, certified(tree))
 
 
-def grow(portfolio: Portfolio, budget: Scalar, tolerance: float, most_nodes: int) -> tuple[Tree, Scalar]:
+def grow(portfolio: Portfolio, budget: Scalar, tolerance: float, max_nodes: int) -> tuple[Tree, Scalar]:
     """The finished search tree, and the root's price."""
     problem = Problem(portfolio, budget, find_twins(portfolio))
     least, most = effort_bounds(portfolio, budget)
@@ -144,7 +145,7 @@ def grow(portfolio: Portfolio, budget: Scalar, tolerance: float, most_nodes: int
     def unfinished(tree: Tree, problem: Problem) -> Bool[Array, ""]:
         top = jnp.max(tree.nodes.bound)
         promising = top > jnp.maximum(goal(problem.portfolio, tree, tolerance), tree.closed)
-        return promising & (tree.examined < most_nodes)
+        return promising & (tree.examined < max_nodes)
 
     def step(tree: Tree, problem: Problem) -> Tree:
         return split_best(problem, tree, tolerance)
@@ -227,8 +228,7 @@ def examine(
     jump = outside.effort - inside.effort
     envelope = inside.returns + share * (outside.returns - inside.returns)
     lost = envelope - portfolio.returns(inside.effort + share * jump)
-    rounding = 16.0 * float(jnp.finfo(portfolio.dtype).eps) * jnp.abs(envelope)
-    broken = lost > rounding
+    broken = lost > number_error(envelope)
     project = jnp.argmax(jnp.where(broken, lost, -1.0 / (1.0 + jnp.abs(jump))))
     middle = 0.5 * (low + high)
     between = inside.effort + jnp.clip(share, NEAREST_SPLIT, 1.0 - NEAREST_SPLIT) * jump
@@ -242,7 +242,7 @@ def examine(
         split=split,
     )
     effort = use_budget(portfolio, budget, inside.effort, jnp.where(broken, 0.0, jump), left)
-    affordable = portfolio.spend(effort) <= budget * (1.0 + 16.0 * float(jnp.finfo(portfolio.dtype).eps))
+    affordable = portfolio.spend(effort) <= budget + number_error(budget)
     value = jnp.where(feasible & affordable, portfolio.value(effort), -jnp.inf)
     return node, effort, jnp.where(jnp.isnan(value), -jnp.inf, value)
 
@@ -255,7 +255,7 @@ def tighten(problem: Problem, low: Vector, high: Vector) -> tuple[Vector, Vector
     left = budget - portfolio.spend(low)
     feasible = (left >= -budget_slack(budget)) & jnp.all(low <= high)
     # Rounded outwards, so that no jump that the budget just reaches is cut off.
-    rounding = (portfolio.shape[-1] + 8) * float(jnp.finfo(portfolio.dtype).eps) * budget
+    rounding = sum_error(portfolio.shape[-1], budget)
     reach = low + (jnp.maximum(left, 0.0) + rounding) / portfolio.costs()
     return low, jnp.maximum(jnp.minimum(high, reach), low), feasible
 
@@ -286,7 +286,7 @@ def search_price(
     """
     respond = real_response(portfolio, budget)
     dtype, costs, least = portfolio.dtype, portfolio.costs(), portfolio.lowers()
-    tiny, infinite = jnp.asarray(jnp.finfo(dtype).tiny, dtype), jnp.asarray(jnp.inf, dtype)
+    tiny, infinite = jnp.asarray(least_positive(dtype), dtype), jnp.asarray(jnp.inf, dtype)
 
     def next_price(step: Int[Array, ""], below: Point, above: Point) -> Scalar:
         missing = below.spend - above.spend

@@ -28,7 +28,7 @@ from engine.solvers.dual import Dual, integer_dual
 from engine.solvers.greedy import fill, greedy_effort
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, unit_bounds
-from engine.solvers.rounding import budget_slack, first_best, product_error
+from engine.solvers.rounding import budget_slack, first_best
 from engine.solvers.solution import Solution, conclude
 
 
@@ -50,7 +50,7 @@ def best_jump(
     fits = (levels > effort) & (price <= remaining)
     rise = row - row[effort.astype(jnp.int32)]
     density = jnp.where(fits, rise / jnp.where(fits, price, 1.0), -jnp.inf)
-    best, level = first_best(density, levels, product_error(density))
+    best, level = first_best(density, levels)
     return best, jnp.minimum(level, float(row.size - 1))
 
 

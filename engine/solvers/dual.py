@@ -72,8 +72,12 @@ def bisect_price(
     dtype = idle.dtype
     limits = jnp.finfo(dtype)
     kind = {4: jnp.int32, 8: jnp.int64}[dtype.itemsize]
-    to_bits = lambda x: jax.lax.bitcast_convert_type(jnp.asarray(x, dtype), kind)  # noqa: E731
-    to_float = lambda b: jax.lax.bitcast_convert_type(b, dtype)  # noqa: E731
+
+    def to_bits(number: Scalar) -> Array:
+        return jax.lax.bitcast_convert_type(jnp.asarray(number, dtype), kind)
+
+    def to_float(bits: Array) -> Scalar:
+        return jax.lax.bitcast_convert_type(bits, dtype)
 
     def halve(_: int, bracket: Bracket) -> Bracket:
         middle = bracket.low + (bracket.high - bracket.low) // 2
@@ -104,7 +108,10 @@ def minimise_dual(
     bracket = bisect_price(
         lambda price: respond(price).effort, lambda effort: portfolio.spend(effort) <= limit, idle
     )
-    lagrangian = lambda price: jnp.sum(respond(price).payoff) + price * budget  # noqa: E731
+
+    def lagrangian(price: Scalar) -> Scalar:
+        return jnp.sum(respond(price).payoff) + price * budget
+
     bound = jnp.minimum(lagrangian(bracket.low), lagrangian(bracket.high))
     free = bracket.low <= tiny
     price = jnp.where(free, 0.0, bracket.high)

@@ -105,7 +105,10 @@ def greedy_effort(
 ) -> Vector:
     """The greedy allocation."""
     least, most = unit_bounds(portfolio, budget, lattice)
-    step = lambda _, state: buy(portfolio, state, budget, most, marginal)[0]  # noqa: E731
+
+    def step(_: int, state: State) -> State:
+        return buy(portfolio, state, budget, most, marginal)[0]
+
     return jax.lax.fori_loop(0, lattice.purchases, step, begin(portfolio, least, most, marginal)).effort
 
 

@@ -66,18 +66,19 @@ class Lattice(NamedTuple):
         """What is traced, to be put back by `_replace`: nothing has its length from it."""
         return {"purchases": self.purchases, "step": self.step}
 
-    def shared(self, projects: int, portfolios: int) -> Lattice:
+    def shared(self, projects: int, portfolios: int, parts: int = PARTS) -> Lattice:
         """A lattice of rounded sizes, which near budgets have in common.
 
         Where all portfolios together are little work, sizes are powers of two: a loop over budgets in Python
-        then compiles once an octave. Else they are at most a sixteenth larger: 300 units become 304, 1,000
-        become 1,024, which costs the exact solver, whose steps grow with them, about as much.
+        then compiles once an octave. Else there are `parts` of them in an octave, by default so many that
+        they are at most a sixteenth larger: 300 units become 304, 1,000 become 1,024, which costs the exact
+        solver, whose steps grow with them, about as much.
         """
         units, states = (max(_round_up(size, 1), LEAST_SIZE) for size in (self.units, self.states))
         coarse = self._replace(units=units, states=states)
         if portfolios * projects * coarse.units * coarse.states <= BRIEF_WORK:
             return coarse._replace(brief=True)
-        return self._replace(units=_round_up(self.units, PARTS), states=_round_up(self.states, PARTS))
+        return self._replace(units=_round_up(self.units, parts), states=_round_up(self.states, parts))
 
 
 def _round_up(size: int, parts: int) -> int:

@@ -23,7 +23,7 @@ from jaxtyping import Array, Float, Int
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.lattice import Lattice
-from engine.solvers.rounding import first_best, product_error
+from engine.solvers.rounding import first_best
 
 
 class Programme(NamedTuple):
@@ -77,7 +77,7 @@ def read_back(solved: Programme, state: Int[Array, ""]) -> Vector:
         before, steps, returns = row
         source = state - steps
         total = jnp.where(source >= 0, before[jnp.maximum(source, 0)] + returns, -jnp.inf)
-        best, level = first_best(total, levels, product_error(total))
+        best, level = first_best(total, levels)
         level = jnp.where(jnp.isfinite(best), level, 0)
         return jnp.maximum(source[level], 0), level.astype(returns.dtype)
 

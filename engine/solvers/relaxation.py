@@ -46,6 +46,7 @@ from engine.solvers.responses import (
     unit_bounds,
     unit_response,
 )
+from engine.solvers.rounding import least_positive, number_error, steps_error
 from engine.solvers.solution import Solution, conclude
 
 # Newton steps for the multiplier at each step of the ascent; what they leave over, the next one finds.
@@ -145,7 +146,7 @@ def evaluate(portfolio: Portfolio, box: Box, effort: Vector, water: Scalar) -> P
     slope, bend = jax.jvp(portfolio.slope, (effort,), (jnp.ones_like(effort),))
     finite = jnp.isfinite(slope)  # an infinite slope leaves the gap infinite at every price
     falls = (bend < 0) & finite
-    tiny = float(jnp.finfo(effort.dtype).tiny)
+    tiny = least_positive(effort.dtype)
     most = jnp.maximum(box.most - box.least, tiny)
     reach = jnp.where(falls & (slope > 0), slope / jnp.where(falls, -bend, 1.0), most)
     highest = jnp.maximum(jnp.max(jnp.where(finite, slope, 0.0) / box.costs), 0.0)
@@ -172,7 +173,7 @@ def respond(box: Box, point: Point, reach: Vector) -> tuple[Vector, Scalar]:
     low = jnp.maximum(jnp.min(jnp.where(rising, leaves, infinite)), 0.0)
     high = jnp.max(jnp.where(rising, meets, 0.0))
     low = jnp.minimum(low, high)
-    hair = 8.0 * float(jnp.finfo(floor.dtype).eps) * box.budget
+    hair = number_error(box.budget)
 
     def newton(_: int, bracket: tuple[Scalar, Scalar, Scalar]) -> tuple[Scalar, Scalar, Scalar]:
         low, high, water = bracket
@@ -190,15 +191,14 @@ def respond(box: Box, point: Point, reach: Vector) -> tuple[Vector, Scalar]:
 
     begin = low, high, jnp.clip(point.water, low, high)
     water = jax.lax.fori_loop(0, MULTIPLIER_STEPS, newton, begin)[2]
-    water = jnp.maximum(water, float(jnp.finfo(floor.dtype).tiny))
+    water = jnp.maximum(water, least_positive(floor.dtype))
     return jnp.clip((start + rate * water) / box.costs, box.least, box.most), water
 
 
 def within_budget(box: Box, effort: Vector, step: Vector) -> Vector:
     """effort + step, with what is spent more cut to what there is."""
-    spend = lambda x: jnp.sum(box.costs * x)  # noqa: E731
-    more, less = spend(jnp.maximum(step, 0.0)), spend(jnp.maximum(-step, 0.0))
-    left = jnp.maximum(box.budget - spend(effort) + less, 0.0)
+    more, less = jnp.sum(box.costs * jnp.maximum(step, 0.0)), jnp.sum(box.costs * jnp.maximum(-step, 0.0))
+    left = jnp.maximum(box.budget - jnp.sum(box.costs * effort) + less, 0.0)
     cut = jnp.where(more > left, left / jnp.where(more > 0, more, 1.0), 1.0)
     return effort + jnp.where(step > 0, cut * step, step)
 
@@ -211,7 +211,7 @@ def propose(portfolio: Portfolio, box: Box, ascent: Ascent) -> tuple[Point, Vect
     target = jnp.where(box.steep, jnp.maximum(target, nearest), target)
     step = target - point.effort
     price = box.costs / water
-    noise = hair_of(step.dtype) * (jnp.abs(point.returns) + price * jnp.abs(step))
+    noise = number_error(jnp.abs(point.returns) + price * jnp.abs(step))
     pays = portfolio.returns(target) - point.returns - price * step >= -noise
     far = point.slope < FAR * price
     wider = jnp.where(far, jnp.minimum(2.0 * share, LONGEST_REACH), jnp.minimum(4.0 * share, 1.0))
@@ -223,21 +223,17 @@ def propose(portfolio: Portfolio, box: Box, ascent: Ascent) -> tuple[Point, Vect
 def advance(portfolio: Portfolio, box: Box, ascent: Ascent) -> Ascent:
     """One step: taken unless V falls, which happens where the multiplier is not found yet."""
     reached, share = propose(portfolio, box, ascent)
-    point, hair = ascent.point, hair_of(ascent.share.dtype)
-    fell = reached.value < point.value - hair * jnp.sum(jnp.abs(point.returns))
+    point = ascent.point
+    fell = reached.value < point.value - number_error(jnp.sum(jnp.abs(point.returns)))
     point = choose(fell, point._replace(water=reached.water), reached)
     share = jnp.where(fell, 0.5 * jnp.minimum(ascent.share, 1.0), share)
     best, size = ascent.best, jnp.abs(point.value)
+    hair = number_error(size)
     risen = point.value - best.value
-    better = (risen > hair * size) | ((risen >= -hair * size) & (point.gap < best.gap))
+    better = (risen > hair) | ((risen >= -hair) & (point.gap < best.gap))
     moving = (risen > WORTHWHILE * size) | (point.gap < 0.9 * best.gap) | fell
     idle = jnp.where(moving, 0, ascent.idle + 1).astype(jnp.int32)
     return Ascent(point, share, choose(better, point, best), idle, ascent.steps + 1)
-
-
-def hair_of(dtype: jnp.dtype) -> float:
-    """What is left of a sum of returns by rounding, relative to its size."""
-    return 16.0 * float(jnp.finfo(dtype).eps)
 
 
 def set_out(portfolio: Portfolio, box: Box, effort: Vector) -> Ascent:
@@ -249,20 +245,25 @@ def set_out(portfolio: Portfolio, box: Box, effort: Vector) -> Ascent:
     target, water = respond(box, point._replace(water=level), point.reach)
     over = portfolio.spend(effort) > box.budget
     effort = within_budget(box, box.least, jnp.where(over, target, effort) - box.least)
-    point = evaluate(portfolio, box, effort, water)
-    return Ascent(point, jnp.ones_like(effort), point, jnp.int32(0), jnp.int32(0))
+    return begin_at(evaluate(portfolio, box, effort, water))
 
 
-def ascend(portfolio: Portfolio, box: Box, effort: Vector, tolerance: float, most_steps: int) -> Point:
-    """The best point of a climb from an effort, until the Frank–Wolfe gap is within tolerance."""
-    tolerance = jnp.maximum(tolerance, 64.0 * float(jnp.finfo(portfolio.dtype).eps))
+def ascend(
+    portfolio: Portfolio, box: Box, start: Ascent, tolerance: Scalar | float, max_steps: Scalar | int
+) -> Point:
+    """The best point of a climb, until the Frank–Wolfe gap is within tolerance."""
+    near = jnp.maximum(tolerance, steps_error(jnp.ones((), portfolio.dtype)))
 
     def unfinished(ascent: Ascent) -> Array:
-        far = ascent.point.gap > tolerance * jnp.abs(ascent.point.value)
-        return far & (ascent.idle < STALLED_STEPS) & (ascent.steps < most_steps)
+        far = ascent.point.gap > near * jnp.abs(ascent.point.value)
+        return far & (ascent.idle < STALLED_STEPS) & (ascent.steps < max_steps)
 
-    start = set_out(portfolio, box, effort)
     return jax.lax.while_loop(unfinished, lambda ascent: advance(portfolio, box, ascent), start).best
+
+
+def begin_at(point: Point) -> Ascent:
+    """An ascent from a point."""
+    return Ascent(point, jnp.ones_like(point.effort), point, jnp.int32(0), jnp.int32(0))
 
 
 def neighbours(
@@ -291,17 +292,18 @@ def relaxation(
     *,
     rounding: bool = True,
     tolerance: float = 1e-6,
-    most_steps: int = 60,
+    max_steps: int = 60,
 ) -> Solution:
     """Allocate by gradient ascent; whole units with `rounding`, real effort without.
 
-    **Arguments:** `tolerance`, the relative Frank–Wolfe gap at which a start stops; `most_steps` of the
+    **Arguments:** `tolerance`, the relative Frank–Wolfe gap at which a start stops; `max_steps` of the
     ascent.
     """
     box = feasible_set(portfolio, budget)
     if portfolio.diminishing:
         even = box.least + (budget - portfolio.spend(box.least)) / (box.costs * portfolio.shape[-1])
-        point = ascend(portfolio, box, jnp.minimum(even, box.most), tolerance, most_steps)
+        start = set_out(portfolio, box, jnp.minimum(even, box.most))
+        point = ascend(portfolio, box, start, tolerance, max_steps)
         if not rounding:
             price = margin(portfolio, box, point)
             return conclude(portfolio, budget, point.effort, price, point.value + point.gap)
@@ -313,9 +315,13 @@ def relaxation(
     else:
         dual, response = real_dual(portfolio, budget), real_response(portfolio, budget)
     starts = neighbours(box, dual, response)
-    scouts = jax.vmap(lambda effort: ascend(portfolio, box, effort, tolerance, SCOUT_STEPS))(starts)
-    begin = best_of(portfolio, *scouts.effort, dual.inside)
-    effort = ascend(portfolio, box, begin, tolerance, most_steps).effort
+    scouts = jax.vmap(
+        lambda effort: ascend(portfolio, box, set_out(portfolio, box, effort), tolerance, SCOUT_STEPS)
+    )(starts)
+    values = jnp.sum(scouts.returns, axis=-1)
+    best = jnp.argmax(jnp.where(jnp.isnan(values), -jnp.inf, values))
+    point = jax.tree.map(lambda leaf: leaf[best], scouts)
+    effort = ascend(portfolio, box, begin_at(point), tolerance, max_steps).effort
     if rounding:
         least, _ = unit_bounds(portfolio, budget, lattice)
         whole = whole_units(portfolio, budget, lattice, effort)

@@ -52,8 +52,7 @@ def units_above(portfolio: Portfolio, price: Scalar, least: Vector, most: Vector
     comparison of gains settles which, and a second one repairs a rounding of x.
     """
     priced = price * portfolio.costs()
-    inverse = portfolio.curves.inverse_slope(priced / portfolio.stakes())  # type: ignore[attr-defined]
-    units = jnp.clip(jnp.floor(inverse), least, most)
+    units = jnp.clip(jnp.floor(portfolio.inverse_slope(priced)), least, most)
     more = (portfolio.gain(units) >= priced) & (units < most)
     fewer = (units > least) & (portfolio.gain(jnp.maximum(units - 1.0, 0.0)) < priced)
     return jnp.where(more, units + 1.0, jnp.where(fewer, units - 1.0, units))
@@ -180,8 +179,7 @@ def real_response(portfolio: Portfolio, budget: Scalar) -> Callable[[Scalar], Re
 
         efforts, score = jax.vmap(score_one)(candidates)
         at = jnp.argmax(score, axis=0)[None]
-        pick = lambda table: jnp.take_along_axis(table, at, axis=0)[0]  # noqa: E731
-        return Response(pick(efforts), pick(score))
+        return Response(*(jnp.take_along_axis(table, at, axis=0)[0] for table in (efforts, score)))
 
     def respond(price: Scalar) -> Response:
         priced = price * costs

@@ -105,7 +105,7 @@ def payoff_error(returns: Array, spend: Array) -> Array:
     return 2.0 * (product_error(returns) + product_error(spend))
 
 
-def first_best(values: Array, order: Array, error: Array, axis: int = 0) -> tuple[Array, Array]:
+def first_best(values: Array, order: Array, error: Array | None = None, axis: int = 0) -> tuple[Array, Array]:
     """The largest of some values along an axis, and the least `order` of those that have it, up to rounding.
 
     A compiler may compute the values once for their maximum and once more for the comparison with it, and
@@ -113,13 +113,15 @@ def first_best(values: Array, order: Array, error: Array, axis: int = 0) -> tupl
     none, and a search that moves by it stands still for ever.
 
     **Arguments:** `order`, what stands for each value (its level, or its index), broadcast against them;
-    `error`, how far apart two roundings of each value can be. Values that are not finite have no place.
+    `error`, how far apart two roundings of each value can be: `product_error` unless given. Values that are
+    not finite have no place.
 
     **Returns:** (largest, least order); the largest number of its dtype, or infinity, where no value is
     finite.
     """
     best = jnp.max(values, axis=axis, keepdims=True)
-    near = (values >= best - error) & jnp.isfinite(values)
+    error = product_error(best) if error is None else error
+    near = (values >= best - error) & (values > -jnp.inf)  # neither of an infinite best
     none = jnp.inf if jnp.issubdtype(order.dtype, jnp.floating) else jnp.iinfo(order.dtype).max
     first = jnp.min(jnp.where(near, order, jnp.asarray(none, order.dtype)), axis=axis)
     return jnp.squeeze(best, axis), first

@@ -33,7 +33,7 @@ from engine.solvers.exact import exact
 from engine.solvers.greedy import fill
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, unit_bounds
-from engine.solvers.rounding import budget_slack, first_best, product_error
+from engine.solvers.rounding import budget_slack, first_best
 from engine.solvers.solution import Solution, conclude
 
 NEWTON_STEPS = 12
@@ -100,16 +100,18 @@ def _water_level(
 ) -> tuple[Row, Row, tuple[Row, Row]]:
     """(log λ, elasticity of effort in λ, the bracket of log λ) where the slopes afford what is wanted."""
     limits = jnp.finfo(least.dtype)
-    logarithm = lambda slope: jnp.log(jnp.clip(slope, float(limits.tiny), float(limits.max)))  # noqa: E731
+
+    def logarithm(slope: Array) -> Array:
+        return jnp.log(jnp.clip(slope, float(limits.tiny), float(limits.max)))
+
     low = logarithm(jnp.min(portfolio.slope(most), axis=0, keepdims=True))
     high = logarithm(2.0 * jnp.max(portfolio.slope(least), axis=0, keepdims=True))
     share = jnp.clip(least + wanted / least.shape[0], least, most)
     guess = logarithm(jnp.mean(portfolio.slope(share), axis=0, keepdims=True))
-    stakes, floor, target = portfolio.stakes(), _total(least), jnp.maximum(wanted, NEAR_BUDGET)
+    floor, target = _total(least), jnp.maximum(wanted, NEAR_BUDGET)
 
     def effort_above(level: Row) -> Row:
-        effort = portfolio.curves.inverse_slope(jnp.exp(level) / stakes)  # type: ignore[attr-defined]
-        return _total(jnp.clip(effort, least, most)) - floor
+        return _total(jnp.clip(portfolio.inverse_slope(jnp.exp(level)), least, most)) - floor
 
     def newton(state: Search) -> Search:
         level, low, high, _, _, step = state
@@ -142,15 +144,16 @@ def _count(
     ends: tuple[Row, Row],
 ) -> Matrix:
     """All units that gain some price, within a few units of what is wanted; or all there are, if fewer."""
-    floor, stakes = _total(least), portfolio.stakes()
-    missing = lambda effort: wanted - (_total(effort) - floor)  # noqa: E731
+    floor = _total(least)
+
+    def missing(effort: Matrix) -> Row:
+        return wanted - (_total(effort) - floor)
 
     def count(level: Row) -> Matrix:
         # The gain of the unit from floor(x) lies half a unit of slope from the price, so that one comparison
         # settles the count unless x itself is wrong by as much.
         price = jnp.exp(level)
-        effort = portfolio.curves.inverse_slope(price / stakes)  # type: ignore[attr-defined]
-        units = jnp.clip(jnp.floor(effort), least, most)
+        units = jnp.clip(jnp.floor(portfolio.inverse_slope(price)), least, most)
         more = (portfolio.gain(units) >= price) & (units < most)
         return units + more.astype(units.dtype)
 
@@ -191,7 +194,7 @@ def _unit_by_unit(portfolio: Portfolio, wanted: Row, least: Matrix, most: Matrix
         gain = portfolio.gain(jnp.where(buying, effort, jnp.maximum(effort - 1.0, 0.0)))
         possible = jnp.where(buying, (effort < most) & (gain > 0), effort > least)
         merit = jnp.where(possible, unit * gain, -jnp.inf)
-        best, first = first_best(merit, turn, product_error(merit))
+        best, first = first_best(merit, turn)
         moves = (best > -jnp.inf)[None] & (left > 0)
         effort = jnp.where(moves & (turn == first[None]), effort + unit, effort)
         return effort, jnp.where(moves, left - 1.0, 0.0)

@@ -1,23 +1,26 @@
-"""Plans: from what a user configured to the studies that are to be run."""
+"""Plans: from a configuration to a manifest, and from a manifest alone to the points that are to be run."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from engine.allocation.allocate import MOST_BUDGET, choose_lattice
-from engine.simulation.point import Study
-from engine.simulation.scenarios import build_scenario
+from engine.simulation.point import Point
+from engine.simulation.problems import Problem
+from engine.simulation.scenarios import Scenario, build_scenario
+from engine.solvers.lattice import NO_LATTICE, PARTS
 from engine.solvers.registry import check_options
-from engine.study.config import MonteCarloConfig, RunConfig, SweepConfig
-from engine.study.grid import build_grid
+from engine.study.config import MonteCarloConfig, RunConfig
+from engine.study.grid import Axis, Grid, build_grid
+from engine.study.manifest import CHOICE, DRAWS, Manifest, Settings, machine_facts
 from engine.study.sweep import Sweep
 
 DTYPES = ("float32", "float64")
@@ -26,46 +29,15 @@ DTYPES = ("float32", "float64")
 MOST_PORTFOLIOS = 2**32 - 1
 
 
-# What numbers the blocks is common to a sweep, as is what is no part of a study.
+# What numbers the blocks is common to a study, as is what is no part of it.
 COMMON = ("run.portfolios", "run.block", "run.output", "run.records", "sweep")
 
 
-# Keys that choose a file of settings rather than set one.
-CHOICES = ("scenario",)
+# Settings of a run that say what is studied.
+STUDIED = ("portfolios", "seed", "block", "dtype", "records")
 
 
-def plan(config: RunConfig) -> Study:
-    """The study that a configuration describes.
-
-    **Raises:** `ValueError` naming the key that cannot be.
-    """
-    run = config.run
-    if not 0 <= config.budget <= MOST_BUDGET:
-        raise ValueError(f"budget is {config.budget:g}, expected a number from 0 to {MOST_BUDGET:g}")
-    scenario = build_scenario(config.scenario)
-    dtype = np.dtype(run.dtype)
-    solvers = checked_solvers(config.solver)
-    costs, upper = scenario.costs(), scenario.upper()
-    lattice = choose_lattice(solvers, config.budget, scenario.projects, costs, upper)
-    return Study(scenario, config.budget, solvers, lattice, run.seed, run.portfolios, run.block, dtype)
-
-
-def plan_stored(path: Path) -> Study:
-    """The study of a run, from the configuration that it left.
-
-    **Raises:** `ValueError` naming the file, if it is no configuration of this engine's.
-    """
-    try:
-        config: Any = OmegaConf.to_object(
-            OmegaConf.merge(OmegaConf.structured(RunConfig), OmegaConf.load(path))
-        )
-    except (OSError, OmegaConfBaseException, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{path}: is no configuration of a run ({reason})") from None
-    return plan(config)
-
-
-def checked_solvers(solvers: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def checked_solvers(solvers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The options of each solver."""
     if not solvers:
         raise ValueError("solver is empty, expected at least one solver")
@@ -85,8 +57,18 @@ def check_run(run: MonteCarloConfig) -> MonteCarloConfig:
     return run
 
 
-def plan_sweep(config: DictConfig, compose: Callable[[list[str]], DictConfig]) -> Sweep:
-    """The sweep that a configuration describes.
+# Manifests.
+
+
+def run_manifest(config: RunConfig, overrides: tuple[str, ...] = ()) -> Manifest:
+    """The study of one point that `engine run` makes."""
+    return _manifest("run", _plain(OmegaConf.structured(config)), Grid(()), overrides=overrides)
+
+
+def sweep_manifest(
+    config: DictConfig, compose: Callable[[list[str]], DictConfig], overrides: tuple[str, ...] = ()
+) -> Manifest:
+    """The study that a configuration of `engine sweep` describes.
 
     **Arguments:** `config`, with its interpolations, so that what is derived from a setting follows it;
     `compose`, which makes the configuration anew with these overrides: for the choice of a scenario.
@@ -100,27 +82,145 @@ def plan_sweep(config: DictConfig, compose: Callable[[list[str]], DictConfig]) -
     for key in grid.keys:
         if any(key == common or key.startswith(f"{common}.") for common in COMMON):
             raise ValueError(f"sweep.grid has {key}, which is common to all points of a sweep")
-    settings = list(grid.points())
-    bases: dict[str, DictConfig] = {}
-    studies = []
-    for point in settings:
-        choices = [f"{key}={point[key]}" for key in CHOICES if key in point]
-        base = bases.setdefault(" ".join(choices), compose(choices) if choices else config)
-        studies.append(plan(_set(base, {k: v for k, v in point.items() if k not in CHOICES})))
-    return Sweep(grid, settings, studies)
+    names = next((axis.values[axis.keys.index(CHOICE)] for axis in grid.axes if CHOICE in axis.keys), ())
+    choices = {str(name): _plain(compose([f"{CHOICE}={name}"])) for name in names}
+    plain = _plain(config)
+    return _manifest("sweep", plain, grid, choices, options.question, overrides)
 
 
-def _set(base: DictConfig, settings: dict[str, Any]) -> SweepConfig:
-    """The configuration of a point."""
-    config = copy.deepcopy(base)
-    for key, value in settings.items():
-        try:
-            if OmegaConf.select(config, key, default=key) == key:
-                raise ValueError(f"sweep.grid has {key}, which is no key of the configuration")
-            OmegaConf.update(config, key, value)
-        except OmegaConfBaseException as error:
-            reason = str(error).splitlines()[0].rstrip(".")
-            raise ValueError(f"sweep.grid.{key} cannot be {value!r}: {reason}") from None
-    point: Any = OmegaConf.to_object(config)
-    check_run(point.run)
-    return point
+def benchmark_manifest(
+    problems: list[str],
+    sizes: list[tuple[int, int]],
+    solvers: dict[str, Any],
+    run: MonteCarloConfig,
+    overrides: tuple[str, ...] = (),
+) -> Manifest:
+    """The study of solvers on test problems of these sizes, pairs of projects and budget."""
+    projects, budgets = zip(*sizes, strict=True)
+    grid = Grid((Axis(("projects", "budget"), (projects, budgets)), Axis(("problem",), (tuple(problems),))))
+    plain = {"solver": solvers, "run": _plain(OmegaConf.structured(run))}
+    return _manifest("benchmark", plain, grid, overrides=overrides)
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    plain.pop("sweep", None)
+    return dict(plain)
+
+
+def _manifest(
+    command: str,
+    config: dict[str, Any],
+    grid: Grid,
+    choices: dict[str, dict[str, Any]] | None = None,
+    question: str | None = None,
+    overrides: tuple[str, ...] = (),
+) -> Manifest:
+    choices = choices or {}
+    for one in (config, *choices.values()):
+        one["run"] = {key: one["run"][key] for key in STUDIED}
+    given = [one.get("scenario", {}).get("draws") for one in (config, *choices.values())]
+    varied = [
+        v
+        for axis in grid.axes
+        for key, vs in zip(axis.keys, axis.values, strict=True)
+        for v in vs
+        if key == DRAWS
+    ]
+    inputs = {str(path): _sha256(str(path)) for path in (*given, *varied) if path is not None}
+    groups = (tuple(config["solver"]),)
+    facts = machine_facts()
+    return Manifest(command, config, grid, groups, choices, inputs, overrides, question, **facts)
+
+
+def _sha256(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror}), expected draws of engine fit") from None
+
+
+# Points.
+
+
+def plan_sweep(manifest: Manifest, folder: Path | None = None) -> Sweep:
+    """All that is to be computed for a study, whose folder holds the files it draws from, if it has one.
+
+    **Raises:** `ValueError` naming the key that cannot be.
+    """
+    planner = Planner(manifest, folder)
+    points = [planner.point(number) for number in range(manifest.points)]
+    return Sweep(manifest, [point.by(group) for group in manifest.groups for point in points])
+
+
+class Planner:
+    """Plans the points of a study from its manifest."""
+
+    def __init__(self, manifest: Manifest, folder: Path | None = None) -> None:
+        self._manifest, self._folder = manifest, folder
+        self._bases: dict[str | None, DictConfig] = {}
+
+    def point(self, number: int) -> Point:
+        """What is drawn and solved at a point.
+
+        **Raises:** `ValueError` naming the key that cannot be.
+        """
+        settings = self._manifest.settings[number]
+        if self._manifest.command == "benchmark":
+            run = MonteCarloConfig(**self._manifest.run, output="")
+            problem = Problem(settings["problem"], settings["projects"], settings["budget"])
+            return self._of(problem, float(problem.budget), self._manifest.solvers, run)
+        config = self._configured(settings)
+        if not 0 <= config.budget <= MOST_BUDGET:
+            raise ValueError(f"budget is {config.budget:g}, expected a number from 0 to {MOST_BUDGET:g}")
+        return self._of(build_scenario(config.scenario), config.budget, config.solver, config.run)
+
+    def _of(
+        self, source: Scenario | Problem, budget: float, solver: dict[str, Any], run: MonteCarloConfig
+    ) -> Point:
+        solvers = checked_solvers(solver)
+        bounds = (source.costs(), source.upper()) if isinstance(source, Scenario) else ()
+        lattice = choose_lattice(solvers, budget, source.projects, *bounds)
+        if lattice != NO_LATTICE:
+            # A rule that looks at this point alone, so that a further one leaves its numbers as they are.
+            # Where budgets vary, octaves share their compiled code.
+            octaves = self._manifest.command == "sweep" and "budget" in self._manifest.keys
+            lattice = lattice.shared(source.projects, run.block, 1 if octaves else PARTS)
+        dtype = np.dtype(run.dtype)
+        return Point(source, budget, solvers, lattice, run.seed, run.portfolios, run.block, dtype)
+
+    def _configured(self, settings: Settings) -> RunConfig:
+        """The configuration of a point."""
+        choice = settings.get(CHOICE)
+        if choice not in self._bases:
+            base: Any = OmegaConf.merge(OmegaConf.structured(RunConfig), self._manifest.base(settings))
+            base.run.output = ""
+            self._bases[choice] = base
+        config = copy.deepcopy(self._bases[choice])
+        for key, value in settings.items():
+            if key != CHOICE:
+                _set(config, key, value)
+        draws = self._manifest.draws(settings)
+        if draws is not None and self._folder is not None:
+            config.scenario.draws = str(self._folder / "inputs" / f"{self._manifest.inputs[draws]}.parquet")
+        point: Any = OmegaConf.to_object(config)
+        check_run(point.run)
+        return point
+
+
+def _set(config: DictConfig, key: str, value: Any) -> None:
+    try:
+        if OmegaConf.select(config, key, default=key) == key:
+            raise ValueError(f"sweep.grid has {key}, which is no key of the configuration")
+        OmegaConf.update(config, key, value)
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(f"sweep.grid.{key} cannot be {value!r}: {reason}") from None
+
+
+def plan(config: RunConfig) -> Point:
+    """The point that a configuration describes.
+
+    **Raises:** `ValueError` naming the key that cannot be.
+    """
+    return Planner(run_manifest(config)).point(0)

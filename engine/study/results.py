@@ -1,8 +1,9 @@
-"""Results of a sweep: what a block stores, and what all blocks together say.
+"""Results of a study: what a block stores, and what all blocks together say.
 
 A block is stored as a tidy table: a row a solver and metric, with the settings of its point, the numbers
 that merge (count, mean, sum of squared deviations, least, largest) and the histogram's bins that are not
-empty. `gather` merges the blocks of each point in their order, in float64, whatever order they were
+empty; the reference's first row also has the optimum of every portfolio, which solvers that are added later
+are measured by. `gather` merges the blocks of each point in their order, in float64, whatever order they were
 computed in: the same blocks give the same summary to the bit.
 """
 
@@ -16,16 +17,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from engine.files.folders import write_parquet, write_whole
-from engine.simulation.blocks import Block, Outcome
+from engine.simulation.blocks import Block
 from engine.simulation.metrics import METRICS
+from engine.simulation.point import REFERENCE
 from engine.simulation.summaries import BINS, Summary, means, merge
-from engine.study.grid import read_grid
-from engine.study.store import Store, StoreError
+from engine.study.manifest import StoreError
+from engine.study.records import merge_records
+from engine.study.store import Store
 
 Row = dict[str, Any]
+
+
+# The solver and metric of the row that holds the optima.
+OPTIMA = (REFERENCE, "value")
 
 
 class Found(NamedTuple):
@@ -39,20 +45,11 @@ class Found(NamedTuple):
     unsolved: int
 
 
-def tabulate(point: int, settings: Row, block: Block) -> pa.Table:
+def tabulate(settings: Row, block: Block) -> pa.Table:
     """The rows of a block; its index is that within the point."""
-    place = {"point": point, "block": block.index, **{k: plain(v) for k, v in settings.items()}}
-    return _table(place, block.summaries, block.failed)
-
-
-def tabulate_run(outcome: Outcome) -> pa.Table:
-    """The rows of a whole run, as those of a sweep's only block."""
-    return _table({"point": 0, "block": 0}, outcome.summaries, outcome.failed)
-
-
-def _table(place: Row, found: dict[str, dict[str, Summary]], failed: dict[str, int]) -> pa.Table:
+    place = {"block": block.index, **{k: plain(v) for k, v in settings.items()}}
     rows = []
-    for solver, summaries in found.items():
+    for solver, summaries in block.summaries.items():
         for metric, summary in summaries.items():
             bins = np.flatnonzero(summary.counts)
             rows.append(
@@ -67,10 +64,18 @@ def _table(place: Row, found: dict[str, dict[str, Summary]], failed: dict[str, i
                     "largest": float(summary.largest),
                     "bins": bins.tolist(),
                     "counts": np.asarray(summary.counts)[bins].astype(int).tolist(),
-                    "unsolved": failed[solver],
+                    "unsolved": block.failed[solver],
                 }
             )
-    return pa.Table.from_pylist(rows)
+    known = None if block.optimum is None else np.asarray(block.optimum, float)
+    column = [known if (row["solver"], row["metric"]) == OPTIMA else None for row in rows]
+    return pa.Table.from_pylist(rows).append_column("optima", pa.array(column, pa.list_(pa.float64())))
+
+
+def optima(table: pa.Table) -> np.ndarray:
+    """The optimum of every portfolio of a block, from the table that holds them; NaN where not proved."""
+    (known,) = (row for row in table["optima"].to_pylist() if row is not None)
+    return np.array(known, float)
 
 
 def plain(value: Any) -> Any:
@@ -90,14 +95,16 @@ def merged(store: Store) -> Iterator[Found]:
 
     **Raises:** `StoreError` for a damaged block.
     """
-    settings = list(read_grid(store.manifest["axes"]).points())
-    each = store.manifest["blocks_per_point"]
+    manifest = store.manifest
     by_point: dict[int, list[Path]] = {}
     for block, path in store.done().items():
-        by_point.setdefault(block // each, []).append(path)
-    for point, paths in by_point.items():
-        settings_of_point = {key: plain(value) for key, value in settings[point].items()}
-        yield from _merge(point, settings_of_point, (store.read(path).to_pylist() for path in paths))
+        by_point.setdefault(manifest.point_of(block), []).append(path)
+    for point in sorted(by_point):
+        settings = {key: plain(value) for key, value in manifest.settings[point].items()}
+        blocks = (store.read(path).to_pylist() for path in by_point[point])
+        found = list(_merge(point, settings, blocks))
+        for solver in manifest.solvers:
+            yield from (f for f in found if f.solver == solver)
 
 
 def _merge(point: int, settings: Row, blocks: Iterable[list[Row]]) -> Iterator[Found]:
@@ -111,21 +118,6 @@ def _merge(point: int, settings: Row, blocks: Iterable[list[Row]]) -> Iterator[F
                 unsolved[row["solver"]] = unsolved.get(row["solver"], 0) + row["unsolved"]
     for (solver, metric), summary in found.items():
         yield Found(point, settings, solver, metric, summary, unsolved[solver])
-
-
-def load_found(folder: str | Path) -> list[Found]:
-    """What a study or a run has found so far, with histograms.
-
-    **Raises:** `StoreError`, a `ValueError`, if the folder holds neither.
-    """
-    folder = Path(folder)
-    path = folder / "histograms.parquet"
-    if (folder / "manifest.json").exists() or not path.exists():
-        return list(merged(Store(folder)))
-    try:
-        return list(_merge(0, {}, [pq.ParquetFile(path).read(use_threads=False).to_pylist()]))
-    except (pa.ArrowInvalid, KeyError):
-        raise StoreError(f"{path}: are no histograms of a run") from None
 
 
 def gather(store: Store) -> Iterator[Row]:
@@ -164,7 +156,7 @@ def load_array(folder: str | Path) -> Any:
     import xarray
 
     store = Store(Path(folder))
-    grid = read_grid(store.manifest["axes"])
+    grid = store.manifest.grid
     rows = load(folder).to_pylist()
     solvers = list(dict.fromkeys(row["solver"] for row in rows))
     shape = (*grid.shape, len(solvers), len(METRICS))
@@ -185,21 +177,44 @@ def load_array(folder: str | Path) -> Any:
 
 
 def write_summary(store: Store) -> pa.Table:
-    """summary.csv and summary.parquet of a study; what depends on the machine's speed is not in them."""
+    """summary.csv and summary.parquet of a study, and all its records where it has them; what depends on the
+    machine's speed is not in them."""
     table = load(store.folder)
     text = pa.BufferOutputStream()
     pyarrow.csv.write_csv(table, text)
     write_whole(store.folder / "summary.csv", text.getvalue().to_pybytes())
     write_parquet(store.folder / "summary.parquet", table)
+    if store.manifest.records:
+        merge_records(store)
     return table
+
+
+def rates(store: Store) -> dict[tuple[int, str], float]:
+    """Portfolios per second of each point and solver, compilation apart, by the workers' logs."""
+    manifest = store.manifest
+    portfolios: dict[tuple[int, str], int] = {}
+    spent: dict[tuple[int, str], float] = {}
+    for block, seconds in store.seconds().items():
+        for solver, time in seconds.items():
+            key = manifest.point_of(block), solver
+            portfolios[key] = portfolios.get(key, 0) + manifest.size(block)
+            spent[key] = spent.get(key, 0.0) + time
+    return {key: portfolios[key] / time if time > 0 else math.nan for key, time in spent.items()}
+
+
+def solver_rates(store: Store) -> dict[str, float]:
+    """Portfolios per second of each solver over all points, by the workers' logs."""
+    by_solver: dict[str, list[float]] = {}
+    for (_, solver), rate in rates(store).items():
+        by_solver.setdefault(solver, []).append(1.0 / rate)
+    return {solver: len(times) / sum(times) for solver, times in by_solver.items()}
 
 
 def slowest(store: Store, count: int) -> list[tuple[dict[str, Any], float]]:
     """(settings, seconds a block) of the points that took longest, by the workers' logs."""
-    settings = list(read_grid(store.manifest["axes"]).points())
     by_point: dict[int, list[float]] = {}
     for block, seconds in store.seconds().items():
-        by_point.setdefault(block // store.manifest["blocks_per_point"], []).append(sum(seconds.values()))
+        by_point.setdefault(store.manifest.point_of(block), []).append(sum(seconds.values()))
     means_of = {point: sum(times) / len(times) for point, times in by_point.items()}
     longest = sorted(means_of, key=lambda point: -means_of[point])[:count]
-    return [(settings[point], means_of[point]) for point in longest]
+    return [(store.manifest.settings[point], means_of[point]) for point in longest]

@@ -1,10 +1,9 @@
-"""Sweeps: every block of every point of a grid, computed once, by however many workers, into one store.
+"""Workers: every block of every task of a study, computed once, by however many of them, into one store.
 
-The points of a grid are studies with the same number of blocks of the same size; block b of point p has the
-number p·blocks + b. A worker claims blocks, computes as many at a time as it has devices, and commits them.
+A worker claims blocks, computes as many at a time as it has devices, and commits them.
 It begins with its own share and goes on with what others leave, so that workers which die, or come late,
-leave nothing undone. Points of one kind (`Study.kind`) share their compiled code; to have more of one kind,
-budgets of about the same size count on one lattice.
+leave nothing undone. Tasks of one kind (`Point.kind`) share their compiled code. Solvers that a study was
+grown by take the optima of the portfolios from the blocks that hold them.
 """
 
 from __future__ import annotations
@@ -19,11 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
+import pyarrow as pa
 
-from engine.simulation.blocks import Block, Simulation
-from engine.simulation.point import Study
-from engine.study.results import tabulate
-from engine.study.store import Store, StoreError
+from engine.simulation.blocks import Block, Simulation, Unit
+from engine.study.manifest import StoreError
+from engine.study.records import tabulate_records
+from engine.study.results import optima, plain, tabulate
+from engine.study.store import Store
 from engine.study.sweep import Sweep
 
 CALIBRATION_SECONDS = 20.0
@@ -81,34 +82,34 @@ class Worker:
     def estimate(self, seconds: float = CALIBRATION_SECONDS) -> Estimate:
         """Try a block of each kind, as far as so many seconds go, and of one at least; nothing is kept."""
         begin, tried, taken, most, known = time.perf_counter(), 0, 0.0, 0, 0
-        kinds = self.sweep.kinds()
-        for kind, points in kinds.items():
+        kinds = self.sweep.kinds
+        for kind, tasks in kinds.items():
             if tried and time.perf_counter() - begin > seconds:
                 break
             simulation = self._simulation(kind)
             most = max(most, simulation.bytes)
             together = min(len(simulation.lanes), self._each())
-            units = [(self.sweep.studies[points[0]], i) for i in range(together)]
+            units = [Unit(self.sweep.tasks[tasks[0]], i) for i in range(together)]
             start = time.perf_counter()
             self._solve(simulation, units)
-            taken += (time.perf_counter() - start) * len(points) * self._each() / together
-            tried, known = tried + 1, known + len(points)
-        scale = len(self.sweep.studies) / known
+            taken += (time.perf_counter() - start) * len(tasks) * self._each() / together
+            tried, known = tried + 1, known + len(tasks)
+        scale = len(self.sweep.tasks) / known
         return Estimate(len(kinds), tried, self.tally.compile_seconds, most, taken * scale)
 
     def estimate_by_tally(self, done: Collection[int]) -> Estimate:
         """The same by the blocks that it has computed; `done` were there before."""
-        left = sum(self.sweep.size(n) for n in range(self.sweep.blocks) if n not in done)
+        left = sum(self.sweep.manifest.size(n) for n in range(self.sweep.blocks) if n not in done)
         most = max(simulation.bytes for simulation in self._compiled.values())
         seconds = left / self.tally.rate if self.tally.portfolios else math.nan
         tried = len(self._compiled)
-        return Estimate(len(self.sweep.kinds()), tried, self.tally.compile_seconds, most, seconds)
+        return Estimate(len(self.sweep.kinds), tried, self.tally.compile_seconds, most, seconds)
 
     def _each(self) -> int:
-        return self.sweep.blocks_per_point
+        return self.sweep.manifest.blocks_per_point
 
-    def _numbers(self, point: int) -> range:
-        return range(point * self._each(), (point + 1) * self._each())
+    def _numbers(self, task: int) -> range:
+        return range(task * self._each(), (task + 1) * self._each())
 
     # At work.
 
@@ -124,8 +125,8 @@ class Worker:
                 settled = -1
                 while settled < self._settled_here:  # blocks of a worker that died are free in the next pass
                     settled = self._settled_here
-                    for kind, points in self.sweep.kinds().items():
-                        yield from self._run_kind(kind, points, retry, pool)
+                    for kind, tasks in self.sweep.kinds.items():
+                        yield from self._run_kind(kind, tasks, retry, pool)
             finally:
                 self._finish_writes(0)
 
@@ -134,12 +135,12 @@ class Worker:
         return self.tally.blocks + len(self.tally.failed)
 
     def _run_kind(
-        self, kind: Hashable, points: list[int], retry: bool, pool: ThreadPoolExecutor
+        self, kind: Hashable, tasks: list[int], retry: bool, pool: ThreadPoolExecutor
     ) -> Iterator[Tally]:
         assert self.store is not None
         self._finish_writes(0)
         settled = set(self.store.done()) | set(self.tally.failed if retry else self.store.failed())
-        numbers = [n for point in points for n in self._numbers(point) if n not in settled]
+        numbers = [n for task in tasks for n in self._numbers(task) if n not in settled]
         # Its own share first; within it, and after it, in order.
         waiting = deque(sorted(numbers, key=lambda n: (n - self.index) % self.count != 0))
         while waiting:
@@ -150,7 +151,8 @@ class Worker:
                 if not self.store.claim(number):
                     continue
                 failed = not retry and self.store.gave_up(number)
-                if failed or self.store.holds(number):  # by another worker, since the look at the folder
+                there = self.store.holds(number)  # by another worker, since the look at the folder
+                if failed or there or not self._can_begin(number):
                     self.store.release(number)
                 else:
                     claimed.append(number)
@@ -158,10 +160,31 @@ class Worker:
                 self._compute(simulation, claimed, pool)
                 yield self.tally
 
+    def _can_begin(self, number: int) -> bool:
+        """Whether the optima that a block is measured by are there, or never will be."""
+        assert self.store is not None
+        reference = self.sweep.manifest.reference(number)
+        return reference is None or self.store.gave_up(reference) or self.store.holds(reference)
+
+    def _unit(self, number: int) -> Unit:
+        """A block to be computed.
+
+        **Raises:** `StoreError` if the optima that it is measured by are missing or damaged.
+        """
+        assert self.store is not None
+        point, index = self.sweep.unit(number)
+        reference = self.sweep.manifest.reference(number)
+        if reference is None:
+            return Unit(point, index)
+        path = self.store.find(reference)
+        if path is None:
+            raise StoreError(f"block {reference} failed, whose optima this one is measured by")
+        return Unit(point, index, optima(self.store.read(path)))
+
     def _simulation(self, kind: Hashable) -> Simulation:
         if kind not in self._compiled:
-            study = self.sweep.studies[self.sweep.kinds()[kind][0]]
-            self._compiled[kind] = simulation = Simulation(study, parts=self._parts)
+            point = self.sweep.tasks[self.sweep.kinds[kind][0]]
+            self._compiled[kind] = simulation = Simulation(point, self.sweep.manifest.records, self._parts)
             self.tally.compilations += 1
             self.tally.compile_seconds += simulation.compile_seconds
         return self._compiled[kind]
@@ -169,12 +192,11 @@ class Worker:
     def _compute(self, simulation: Simulation, numbers: list[int], pool: ThreadPoolExecutor) -> None:
         """Solve claimed blocks and hand them to the writer."""
         begin = time.perf_counter()
-        units = [self.sweep.unit(number) for number in numbers]
-        self.tally.point = numbers[-1] // self._each()
+        self.tally.point = self.sweep.manifest.point_of(numbers[-1])
         try:
-            solved: list[Block | str] = list(self._solve(simulation, units))
-        except jax.errors.JaxRuntimeError:
-            solved = [self._solve_or_say(simulation, unit) for unit in units]
+            solved: list[Block | str] = list(self._solve(simulation, [self._unit(n) for n in numbers]))
+        except (jax.errors.JaxRuntimeError, StoreError):
+            solved = [self._solve_or_say(simulation, number) for number in numbers]
         for number, block in zip(numbers, solved, strict=True):
             self._writes.append(pool.submit(self._write, number, block))
             broken = isinstance(block, str) or any(block.broken.values())
@@ -182,11 +204,11 @@ class Worker:
                 self.tally.failed.append(number)
             else:
                 self.tally.blocks += 1
-                self.tally.portfolios += self.sweep.size(number)
+                self.tally.portfolios += self.sweep.manifest.size(number)
         self._finish_writes(MOST_WRITES)
         self.tally.seconds += time.perf_counter() - begin
 
-    def _solve(self, simulation: Simulation, units: list[tuple[Study, int]]) -> list[Block]:
+    def _solve(self, simulation: Simulation, units: list[Unit]) -> list[Block]:
         blocks = simulation.blocks(units)
         if simulation.parts > self._parts:  # what did not fit once is not tried again
             self._parts = simulation.parts
@@ -195,34 +217,40 @@ class Worker:
                 self.store.log({"message": f"out of memory: blocks are solved in {self._parts} parts"})
         return blocks
 
-    def _solve_or_say(self, simulation: Simulation, unit: tuple[Study, int]) -> Block | str:
+    def _solve_or_say(self, simulation: Simulation, number: int) -> Block | str:
         try:
-            return self._solve(simulation, [unit])[0]
-        except jax.errors.JaxRuntimeError as error:
+            return self._solve(simulation, [self._unit(number)])[0]
+        except (jax.errors.JaxRuntimeError, StoreError) as error:
             return str(error).splitlines()[0]
 
     def _write(self, number: int, block: Block | str) -> None:
         assert self.store is not None
-        point = number // self._each()
-        settings = self.sweep.settings[point]
+        settings = self.sweep.manifest.settings_of(number)
         try:
             if isinstance(block, str) or any(block.broken.values()):
                 self.store.fail(number, self._failure(number, settings, block))
                 self.store.log({"message": f"block {number} failed"})
             else:
-                self.store.commit(number, tabulate(point, settings, block))
-                self.store.log({"block": number, "seconds": block.seconds})
+                self.store.commit(number, tabulate(settings, block), self._records(number, settings, block))
+                self.store.log_seconds(number, block.seconds)
         finally:
             self.store.release(number)
 
+    def _records(self, number: int, settings: dict[str, Any], block: Block) -> pa.Table | None:
+        if not self.sweep.manifest.records:
+            return None
+        point, index = self.sweep.unit(number)
+        shown = {key: plain(value) for key, value in settings.items()}
+        return tabulate_records(shown, block, index * point.block)
+
     def _failure(self, number: int, settings: dict[str, Any], block: Block | str) -> dict[str, Any]:
-        study, index = self.sweep.unit(number)
+        point, index = self.sweep.unit(number)
         facts = {
             "block": number,
             "settings": settings,
-            "seed": study.seed,
-            "first_portfolio": index * study.block,
-            "portfolios": self.sweep.size(number),
+            "seed": point.seed,
+            "first_portfolio": index * point.block,
+            "portfolios": self.sweep.manifest.size(number),
         }
         if isinstance(block, str):
             return {**facts, "error": block}

@@ -120,21 +120,6 @@ def test_each_shape_is_compiled_once(traces: list[Any], monkeypatch: pytest.Monk
     assert len(traces) == 2
 
 
-COMPILED: list[str] = []
-
-
-@pytest.fixture(scope="module")
-def compilations() -> list[str]:
-    """An entry for each program that XLA compiled, or took from its cache, since the list was cleared."""
-
-    def listen(event: str, duration: float, **_: Any) -> None:
-        if event.endswith("backend_compile_duration"):
-            COMPILED.append(event)
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    return COMPILED
-
-
 @pytest.mark.parametrize(("first", "programs"), [(1, 1), (201, 2)])
 def test_a_hundred_budgets_take_a_handful_of_programs(
     compilations: list[str], first: int, programs: int
@@ -285,9 +270,9 @@ OPTIONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "option of another solver": ("exact", {"rounding": False}, "unknown option 'rounding'"),
     "text for a number": ("relaxation", {"tolerance": "small"}, "tolerance"),
     "number for a switch": ("relaxation", {"rounding": 1}, "rounding"),
-    "fraction for a count": ("relaxation", {"most_steps": 2.5}, "most_steps"),
-    "switch for a count": ("relaxation", {"most_steps": True}, "most_steps"),
-    "no steps": ("relaxation", {"most_steps": 0}, "most_steps"),
+    "fraction for a count": ("relaxation", {"max_steps": 2.5}, "max_steps"),
+    "switch for a count": ("relaxation", {"max_steps": True}, "max_steps"),
+    "no steps": ("relaxation", {"max_steps": 0}, "max_steps"),
     "negative tolerance": ("relaxation", {"tolerance": -1e-3}, "tolerance"),
     "tolerance not a number": ("relaxation", {"tolerance": float("nan")}, "tolerance"),
     "unknown marginal": ("greedy", {"marginal": "average"}, "marginal"),

@@ -51,7 +51,7 @@ def test_csv_has_one_row_a_budget(engine: Run, tmp_path: Path) -> None:
 
 
 def test_the_table_shows_some_rows_and_every_milestone(engine: Run) -> None:
-    done = engine("frontier", "portfolio=textbook", "budget=300", "rows=4")
+    done = engine("frontier", "portfolio=textbook", "budget=300", "rows=4", COLUMNS="200")
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("│")]
     budgets = [int(line.split("│")[1]) for line in lines]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-import yaml
 
+from engine import load, load_array, open_study
 from engine.simulation.metrics import METRICS
 from engine.solvers.registry import SOLVERS
 from tests.cli.conftest import Run
@@ -27,7 +26,8 @@ def test_the_issued_command_in_small(engine: Run, tmp_path: Path) -> None:
     assert all(f"│ {solver}" in done.stdout for solver in ("greedy", "relaxation", "exact"))
     assert "60 of 60 portfolios" in done.stderr
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        *("config.yaml", "histograms.parquet", "records.parquet", "run.json", "summary.csv")
+        *("blocks", "failed", "locks", "logs", "manifest.json", "records", "records.parquet"),
+        *("summary.csv", "summary.parquet"),
     ]
     summary = pd.read_csv(tmp_path / "out" / "summary.csv")
     assert set(summary.solver) == {"greedy", "relaxation", "exact"}
@@ -40,12 +40,56 @@ def test_the_issued_command_in_small(engine: Run, tmp_path: Path) -> None:
     gap = summary[(summary.solver == "exact") & (summary.metric == "gap")]
     assert gap["largest"].item() == 0
     assert pl.read_parquet(tmp_path / "out" / "records.parquet").height == 180
-    facts = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert facts["portfolios"] == 60
-    assert set(facts["portfolios_per_second"]) == {"greedy", "relaxation", "exact"}
-    config = yaml.safe_load((tmp_path / "out" / "config.yaml").read_text())
-    assert config["budget"] == 30
-    assert config["run"]["seed"] == 3
+    study = open_study(tmp_path / "out")
+    assert study.manifest.portfolios == 60
+    assert set(study.rates()) == {"greedy", "relaxation", "exact"}
+    assert all(rate > 0 for rate in study.rates().values())
+    assert study.manifest.config["budget"] == 30
+    assert study.manifest.run["seed"] == 3
+    assert load(tmp_path / "out").num_rows == len(summary)
+    array = load_array(tmp_path / "out")
+    assert dict(array.sizes) == {"solver": 3, "metric": len(METRICS)}
+    status = engine("status", "study=out")
+    assert "2 of 2 blocks" in status.stdout
+    again = engine("replay", "study=out", "block=1")
+    assert again.returncode == 0, again.stderr
+    replayed = pd.read_parquet(tmp_path / "out" / "replay" / "00000001" / "records.parquet")
+    kept = records[records.portfolio >= 32].reset_index(drop=True)
+    pd.testing.assert_frame_equal(replayed, kept)
+
+
+def test_a_run_goes_on_and_a_report_shows_its_table(engine: Run, tmp_path: Path) -> None:
+    first = engine("run", "solver=[greedy]", *SMALL)
+    assert first.returncode == 0, first.stderr
+    before = (tmp_path / "out" / "summary.csv").read_bytes()
+    again = engine("run", "solver=[greedy]", *SMALL)
+    assert "2 blocks there already" in again.stderr
+    assert (tmp_path / "out" / "summary.csv").read_bytes() == before
+    assert engine("report", "study=out", "html=false").stdout == first.stdout == again.stdout
+    assert not (tmp_path / "out" / "report.html").exists()
+    other = engine("run", "solver=[greedy]", *SMALL, "run.seed=4")
+    assert other.returncode == 2
+    (line,) = other.stderr.splitlines()
+    assert "out holds a study of run.seed=0, got run.seed=4" in line
+
+
+BAD = {
+    ("report", "study=out", "html=false", "question=why"): "question is 'why' without a page to write",
+    ("figures", "study=out", "x=nonsense"): "x is 'nonsense', expected none: the study has one point",
+    ("figures", "study=out", "metric=joy"): "metric is 'joy', expected none: the study has one point",
+    ("figures", "study=out", "by=greedy"): "by is 'greedy', expected none: the study has one point",
+    ("replay", "study=out", "block=0", "output=/proc/x"): "engine: output /proc/x: cannot be written",
+    ("figures", "study=out", "output=/proc/x"): "engine: output /proc/x: cannot be written",
+}
+
+
+def test_options_that_would_do_nothing_are_refused(engine: Run) -> None:
+    assert engine("run", "solver=[greedy]", *SMALL).returncode == 0
+    for command, expected in BAD.items():
+        done = engine(*command)
+        assert done.returncode == 2, command
+        (line,) = done.stderr.splitlines()
+        assert expected in line
 
 
 @pytest.mark.slow

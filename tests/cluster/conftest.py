@@ -1,5 +1,5 @@
 """The fixtures of whole commands serve clusters too."""
 
-from tests.cli.conftest import engine, environment
+from tests.cli.conftest import environment, process
 
-__all__ = ["engine", "environment"]
+__all__ = ["environment", "process"]

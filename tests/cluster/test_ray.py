@@ -13,15 +13,15 @@ from tests.cli.test_sweep import SWEEP, blocks, summary
 pytestmark = pytest.mark.ray
 
 
-def test_ray_runs_the_workers_of_a_multirun(engine: Run, tmp_path: Path) -> None:
+def test_ray_runs_the_workers_of_a_multirun(process: Run, tmp_path: Path) -> None:
     if importlib.util.find_spec("ray") is None:
         pytest.skip("ray is not installed: pip install engine[ray]")
-    done = engine(
+    done = process(
         *("sweep", "--multirun", "hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2"),
         *(*SWEEP[1:], "sweep.workers=2", "sweep.worker=0,1"),
         RAY_USAGE_STATS_ENABLED="0",
     )
     assert done.returncode == 0, done.stderr
-    assert engine(*SWEEP, "run.output=alone").returncode == 0
+    assert process(*SWEEP, "run.output=alone").returncode == 0
     assert blocks(tmp_path / "study") == blocks(tmp_path / "alone")
     assert summary(tmp_path / "study") == summary(tmp_path / "alone")

@@ -64,10 +64,10 @@ def logs(folder: Path) -> str:
 
 
 @pytest.mark.usefixtures("slurm")
-def test_an_array_job_computes_a_study(engine: Run, environment: dict[str, str], tmp_path: Path) -> None:
+def test_an_array_job_computes_a_study(process: Run, environment: dict[str, str], tmp_path: Path) -> None:
     wait(submit(tmp_path, environment, *LONG[1:]))
     assert len(blocks(tmp_path / "study")) == LONG_BLOCKS, logs(tmp_path)
-    assert engine(*LONG, "run.output=alone").returncode == 0
+    assert process(*LONG, "run.output=alone").returncode == 0
     assert blocks(tmp_path / "study") == blocks(tmp_path / "alone")
     assert summary(tmp_path / "study") == summary(tmp_path / "alone")
 
@@ -91,13 +91,13 @@ def test_tasks_that_are_preempted_come_back_and_go_on(environment: dict[str, str
 
 
 @pytest.mark.usefixtures("slurm")
-def test_submitit_runs_the_workers_of_a_multirun(engine: Run, tmp_path: Path) -> None:
+def test_submitit_runs_the_workers_of_a_multirun(process: Run, tmp_path: Path) -> None:
     if importlib.util.find_spec("submitit") is None:
         pytest.skip("hydra-submitit-launcher is not installed: pip install engine[slurm]")
     launcher = ("hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.timeout_min=5")
-    done = engine("sweep", "--multirun", *launcher, *SWEEP[1:], "sweep.workers=2", "sweep.worker=0,1")
+    done = process("sweep", "--multirun", *launcher, *SWEEP[1:], "sweep.workers=2", "sweep.worker=0,1")
     assert done.returncode == 0, done.stderr
-    assert engine(*SWEEP, "run.output=alone").returncode == 0
+    assert process(*SWEEP, "run.output=alone").returncode == 0
     assert blocks(tmp_path / "study") == blocks(tmp_path / "alone")
 
 

@@ -305,6 +305,24 @@ def test_absent_parts_have_their_defaults() -> None:
     np.testing.assert_array_equal(portfolio.stakes(), np.ones(4))
 
 
+def test_neutral_parts_change_nothing() -> None:
+    bare = build()
+    neutral = {name: np.full(4, value) for name, value in Portfolio.neutral_values().items()}
+    assert set(Portfolio.optional_fields()) - set(neutral) == {"reach"}
+    full = normalise(dataclasses.replace(bare, **neutral))
+    check(full)
+    effort = jnp.array([0.0, 1.0, 2.5, 7.0])
+    for method in ("performance", "returns", "gain", "slope"):
+        np.testing.assert_array_equal(getattr(full, method)(effort), getattr(bare, method)(effort))
+    assert full.spend(effort) == bare.spend(effort)
+
+
+def test_the_inverse_slope_is_where_the_slope_is_the_price() -> None:
+    portfolio = normalise(Portfolio(Log([2.0, 3.0], [0.5, 0.1]), weight=[1.0, 4.0], success=[0.5, 1.0]))
+    effort = portfolio.inverse_slope(jnp.array([0.25, 0.5]))
+    np.testing.assert_allclose(portfolio.slope(effort), [0.25, 0.5], rtol=1e-14)
+
+
 def test_given_parts_are_used_as_they_are() -> None:
     portfolio = build(*PARTS)
     np.testing.assert_array_equal(portfolio.costs(), PARTS["cost"])

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import ENGINE
+from tests.cli.conftest import ENGINE, Done, run_here
 
 CHROMIUM = shutil.which("chromium")
 QUESTION = "Is <b>greedy</b> & co. enough?"
 
 
-def engine(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([ENGINE, *arguments], cwd=folder, capture_output=True, text=True, timeout=600)
+def engine(folder: Path, *arguments: str) -> Done:
+    return run_here(arguments, folder)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def test_what_the_exact_solver_cannot_show_is_left_out(folder: Path) -> None:
 BAD = {
     ("figures", "study=study", "x=skew"): "x is 'skew', expected one of budget, scenario.skew",
     ("figures", "study=study", "metric=joy"): "metric is 'joy', expected one of value",
-    ("figures", "study=study", "by=magic"): "solver is 'magic', expected one of greedy, density, exact",
+    ("figures", "study=study", "by=magic"): "by is 'magic', expected one of greedy, density, exact",
     ("figures", "study=nowhere"): "study nowhere: expected the folder of a sweep, a run or a fit",
     ("figures",): "neither of study and portfolio given, expected one of them",
     ("figures", "portfolio=textbook"): "budget is missing",

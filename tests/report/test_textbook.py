@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ENGINE
+from tests.cli.conftest import run_here
 from tests.report.test_page import Page
 
-SMALL = ("run.portfolios=16", "run.block=16", "run.output=textbook")
+# Two by two points of each map, and the same budgets and skews that the text tells of.
+GRIDS = (
+    *("concave.budget=[100,300]", "concave.skew=[0.0,1.0]"),
+    *("staged.budget=[80,160]", "staged.skew=[0.0,1.0]"),
+)
+SMALL = (*GRIDS, "run.portfolios=16", "run.block=16", "run.output=textbook")
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """(the folder of the study, what the command printed)."""
     folder = tmp_path_factory.mktemp("textbook")
-    command = [ENGINE, "textbook", *SMALL]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+    run = run_here(("textbook", *SMALL), folder)
     assert run.returncode == 0, run.stderr
     return folder / "textbook", run.stdout
 

@@ -76,7 +76,7 @@ def test_certificates_hold_for_whole_units_and_tighten_with_the_nodes(seed: int)
     integer = engine.allocate(portfolio, 12.0, "exact").value
     previous = np.inf
     for nodes in (3, 2000):
-        solution = engine.allocate(portfolio, 12.0, "continuous", most_nodes=nodes)
+        solution = engine.allocate(portfolio, 12.0, "continuous", max_nodes=nodes)
         rounding = ROUNDING * np.maximum(np.abs(integer), 1.0)
         assert np.all(solution.bound >= integer - rounding)
         assert np.all(solution.value <= solution.bound)
@@ -122,7 +122,7 @@ def test_identical_projects_are_not_permuted() -> None:
     # order of identical projects a handful of nodes prove it; each of C(20, m) subsets would take thousands.
     half = np.linspace(3.0, 12.0, 32)[:, None].repeat(20, 1)
     curves = Hill(np.full_like(half, 2.0), half, np.full_like(half, 3.0))
-    solution = engine.allocate(curves, 50.0, "continuous", most_nodes=60)
+    solution = engine.allocate(curves, 50.0, "continuous", max_nodes=60)
     assert np.all(solution.gap <= 1e-8)
     counts = np.arange(1, 21)
     equal = counts * 2.0 * (50.0 / counts) ** 3 / (half[:, :1] ** 3 + (50.0 / counts) ** 3)

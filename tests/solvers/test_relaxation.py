@@ -132,9 +132,9 @@ def test_it_stops_when_the_certified_gap_is_within_tolerance() -> None:
     assert np.mean(tight.value) > np.mean(loose.value)
 
 
-def test_it_stops_at_most_steps() -> None:
+def test_it_stops_at_max_steps() -> None:
     portfolio = concave(1)
-    short, long = real(portfolio, CONCAVE_BUDGET, most_steps=2), real(portfolio, CONCAVE_BUDGET)
+    short, long = real(portfolio, CONCAVE_BUDGET, max_steps=2), real(portfolio, CONCAVE_BUDGET)
     assert np.median(short.gap) > 100 * np.median(long.gap)
     assert np.all(short.value <= long.value + 1e-12 * np.abs(long.value))
     assert np.all(short.bound >= long.value)

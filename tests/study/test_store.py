@@ -15,13 +15,19 @@ import pytest
 
 from engine.files import folders
 from engine.files.folders import write_whole
-from engine.study.store import Store, StoreError, digest, first_difference
+from engine.study.grid import Grid
+from engine.study.growth import first_difference
+from engine.study.manifest import Manifest, StoreError, digest
+from engine.study.store import Store
 
 BLOCKS = 12
 
 
-def manifest(**config: Any) -> dict[str, Any]:
-    return {"config": {"run": {"seed": 0}, **config}, "blocks": BLOCKS, "block": 10}
+def manifest(blocks: int = BLOCKS, solver: tuple[str, ...] = ("greedy",), **run: Any) -> Manifest:
+    """Of one point with so many blocks of 10 portfolios."""
+    common = {"portfolios": 10 * blocks, "block": 10, "seed": 0, "dtype": "float64", "records": False}
+    config = {"run": common | run, "solver": {name: {} for name in solver}}
+    return Manifest("run", config, Grid(()), (solver,))
 
 
 def table(block: int) -> pa.Table:
@@ -33,7 +39,12 @@ def store(tmp_path: Path) -> Store:
     return Store.open(tmp_path / "study", manifest())
 
 
-def test_what_is_committed_is_read_back(store: Store) -> None:
+def test_a_manifest_is_read_as_it_was_written() -> None:
+    assert Manifest.read(manifest().write()) == manifest()
+
+
+def test_what_is_committed_is_read_back(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "study", manifest(blocks=1004))
     for block in (3, 1, 1003):
         store.commit(block, table(block))
     done = store.done()
@@ -89,9 +100,11 @@ def test_failed_blocks_count_as_failed_until_they_are_done(store: Store) -> None
 
 def test_another_study_is_refused_by_the_key_that_differs(store: Store) -> None:
     with pytest.raises(StoreError, match=r"holds a study of run\.seed=0, got run\.seed=7"):
-        Store.open(store.folder, {**manifest(), "config": {"run": {"seed": 7}}})
-    with pytest.raises(StoreError, match=r"solver\.exact=nothing"):
-        Store.open(store.folder, manifest(solver={"exact": {}}))
+        Store.open(store.folder, manifest(seed=7))
+    with pytest.raises(StoreError, match=r"solver\.greedy=\{\}, got solver\.greedy=nothing"):
+        Store.open(store.folder, manifest(solver=("exact",)))
+    with pytest.raises(StoreError, match=r"run\.portfolios=120, got run\.portfolios=110"):
+        Store.open(store.folder, manifest(blocks=BLOCKS - 1))
     Store.open(store.folder, manifest())
 
 
@@ -101,6 +114,14 @@ def test_differences_are_found_wherever_they_are() -> None:
     assert first_difference(there, {"a": {"b": [1, 3]}, "c": 1.0}) == ("a.b", "[1,2]", "[1,3]")
     assert first_difference(there, json.loads(json.dumps(there))) is None
     assert digest(there) == digest({"c": 1.0, "a": {"b": [1, 2]}})
+
+
+def test_another_format_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"format": 1, "config": {}, "blocks": 3}')
+    with pytest.raises(StoreError, match=r"is a study of format 1, expected 2") as caught:
+        Store(tmp_path)
+    assert str(caught.value).startswith(str(tmp_path))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"config": 1}', "\xff"])
@@ -171,9 +192,9 @@ def test_a_claim_keeps_others_away_and_ends_with_its_process(store: Store) -> No
 
 
 def test_remains_of_killed_writers_are_cleared_and_those_of_living_ones_are_not(store: Store) -> None:
-    folder = store.folder / "blocks" / "00000"
+    folder = store.folder / "blocks" / "ab-00000"
     folder.mkdir(parents=True)
-    (folder / ".00000003-abc.parquet.99999.part").write_bytes(b"half")
+    (folder / f".{store.manifest.name(3)}-abc.parquet.99999.part").write_bytes(b"half")
     Store.open(store.folder, manifest())
     assert list(folder.iterdir()) == []
 
@@ -206,11 +227,11 @@ def test_a_clock_that_jumps_only_hides_the_rate(store: Store, shift: float) -> N
 
 
 def test_logs_tell_what_took_how_long_and_survive_half_a_line(store: Store) -> None:
-    store.log({"block": 2, "seconds": {"exact": 0.5}})
+    store.log_seconds(2, {"exact": 0.5})
     store.log({"message": "ends"})
     (path,) = (store.folder / "logs").iterdir()
     with path.open("a") as file:
-        file.write('{"block": 3, "seco')
+        file.write(f'{{"block": "{store.manifest.name(3)}", "seco')
     assert store.seconds() == {2: {"exact": 0.5}}
 
 

@@ -14,19 +14,22 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 import engine
+from engine.allocation.allocate import choose_lattice
 from engine.cli.compose import register_schemas
-from engine.cli.sweeping import _manifest
 from engine.files.shipped import config_folder
 from engine.simulation.blocks import Simulation
 from engine.simulation.metrics import METRICS
-from engine.simulation.summaries import means
-from engine.study.plan import plan_sweep
+from engine.simulation.point import Point
+from engine.simulation.summaries import Summary, means
+from engine.study.manifest import Manifest
+from engine.study.plan import plan_sweep, sweep_manifest
 from engine.study.results import gather, write_summary
 from engine.study.store import Store
 from engine.study.sweep import Sweep
 from engine.study.worker import Worker
+from tests.simulation.blocks import every_block, merged
 
-GRID = ("++sweep.grid.budget=[20,30,100]", "++sweep.grid.scenario.skew={linear: [0, 1, 2]}")
+GRID = ("++sweep.grid.budget=[20,30,200]", "++sweep.grid.scenario.skew={linear: [0, 1, 2]}")
 SMALL = ("scenario=textbook", "run.portfolios=40", "run.block=16", "run.output=unused")
 
 
@@ -36,22 +39,27 @@ def composed(*overrides: str) -> DictConfig:
         return compose("sweep", list(overrides))
 
 
-def planned(*overrides: str) -> Sweep:
+def manifest_of(*overrides: str) -> Manifest:
     given = (*SMALL, *overrides)
-    return plan_sweep(composed(*given), lambda more: composed(*given, *more))
+    return sweep_manifest(composed(*given), lambda more: composed(*given, *more), given)
 
 
-def open_store(folder: Path, sweep: Sweep, *overrides: str) -> Store:
-    return Store.open(folder, _manifest(sweep, composed(*SMALL, *overrides), list(overrides)))
+def planned(*overrides: str) -> Sweep:
+    return plan_sweep(manifest_of(*overrides))
 
 
-def run(folder: Path, sweep: Sweep, *overrides: str, **options: Any) -> Worker:
-    store = open_store(folder, sweep, *overrides)
-    worker = Worker(sweep, store, **options)
-    for _ in worker.run():
+def open_store(folder: Path, sweep: Sweep) -> Store:
+    return Store.open(folder, sweep.manifest)
+
+
+def run(folder: Path, sweep: Sweep, **options: Any) -> Worker:
+    """Go on with a study as `engine sweep` does."""
+    store = open_store(folder, sweep)
+    one = Worker(plan_sweep(store.manifest, folder), store, **options)
+    for _ in one.run():
         pass
     store.close()
-    return worker
+    return one
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -61,30 +69,35 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+def alone(point: Point) -> dict[str, dict[str, Summary]]:
+    """What the blocks of a point come to, merged in order."""
+    return merged(every_block(Simulation(point)))
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sweep, Path]:
     folder = tmp_path_factory.mktemp("sweep") / "whole"
     sweep = planned(*GRID)
-    worker = run(folder, sweep, *GRID)
-    assert (worker.tally.blocks, worker.tally.portfolios) == (18, 240)
+    done = run(folder, sweep)
+    assert (done.tally.blocks, done.tally.portfolios) == (18, 240)
     return sweep, folder
 
 
 def test_points_of_a_kind_share_their_code(whole: tuple[Sweep, Path]) -> None:
     sweep, _ = whole
-    # 20 and 30 units count on one lattice, 100 on another; skew is a traced number.
-    assert len(sweep.kinds()) == 2
-    assert [len(points) for points in sweep.kinds().values()] == [4, 2]
+    # 20 and 30 units count on one lattice, 200 on another; skew is a traced number.
+    assert len(sweep.kinds) == 2
+    assert [len(points) for points in sweep.kinds.values()] == [4, 2]
 
 
 def test_a_point_is_what_its_study_alone_is(whole: tuple[Sweep, Path]) -> None:
     sweep, folder = whole
     rows = list(gather(Store(folder)))
     for point in (0, 3, 5):
-        *_, (_, outcome) = Simulation(sweep.studies[point]).run()
+        summaries = alone(sweep.tasks[point])
         for row in rows:
             if row["point"] == point:
-                summary = outcome.summaries[row["solver"]][row["metric"]]
+                summary = summaries[row["solver"]][row["metric"]]
                 expected = {**means(summary), "count": int(summary.count)}
                 np.testing.assert_equal({name: row[name] for name in expected}, expected)
     assert len(rows) == 6 * 2 * len(METRICS)
@@ -92,18 +105,18 @@ def test_a_point_is_what_its_study_alone_is(whole: tuple[Sweep, Path]) -> None:
 
 def test_the_larger_lattice_of_a_kind_changes_no_answer(whole: tuple[Sweep, Path]) -> None:
     sweep, folder = whole
-    (alone,) = planned("budget=20", "scenario.skew=0.0").studies
-    assert alone.lattice.states == 20 < sweep.studies[0].lattice.states == 30
-    *_, (_, outcome) = Simulation(alone).run()
+    own = dataclasses.replace(sweep.tasks[0], lattice=choose_lattice(["threshold"], 20.0, 5))
+    assert own.lattice.states == 20 < sweep.tasks[0].lattice.states == sweep.tasks[2].lattice.states
+    summaries = alone(own)
     for row in gather(Store(folder)):
         if row["point"] == 0:
-            expected = means(outcome.summaries[row["solver"]][row["metric"]])["mean"]
+            expected = means(summaries[row["solver"]][row["metric"]])["mean"]
             np.testing.assert_allclose(row["mean"], expected, rtol=1e-11, atol=1e-11)
 
 
 def test_stopped_and_gone_on_many_times(whole: tuple[Sweep, Path], tmp_path: Path) -> None:
     sweep, folder = whole
-    random, store = np.random.default_rng(0), open_store(tmp_path, sweep, *GRID)
+    random, store = np.random.default_rng(0), open_store(tmp_path, sweep)
     while len(store.done()) < sweep.blocks:
         steps = Worker(sweep, store).run()
         for _ in range(random.integers(1, 4)):
@@ -114,7 +127,7 @@ def test_stopped_and_gone_on_many_times(whole: tuple[Sweep, Path], tmp_path: Pat
 
 def test_workers_share_the_work_and_finish_that_of_others(whole: tuple[Sweep, Path], tmp_path: Path) -> None:
     sweep, folder = whole
-    store = open_store(tmp_path, sweep, *GRID)
+    store = open_store(tmp_path, sweep)
     first, second = (Worker(sweep, store, index, 2) for index in range(2))
     steps = first.run()
     for _ in range(3):  # and then it dies
@@ -132,19 +145,19 @@ def test_blocks_in_other_hands_are_left_alone(tmp_path: Path, monkeypatch: pytes
     sweep = planned()
     taken = {1}
     monkeypatch.setattr(Store, "claim", lambda _, block: block not in taken)
-    worker = run(tmp_path, sweep)
+    done = run(tmp_path, sweep)
     assert list(Store(tmp_path).done()) == [0, 2]
-    assert worker.tally.blocks == 2
+    assert done.tally.blocks == 2
 
 
 def test_damaged_blocks_are_done_again(whole: tuple[Sweep, Path], tmp_path: Path) -> None:
     sweep, folder = whole
-    run(tmp_path, sweep, *GRID)
-    store = open_store(tmp_path, sweep, *GRID)
+    run(tmp_path, sweep)
+    store = open_store(tmp_path, sweep)
     path = store.done()[7]
     path.write_bytes(path.read_bytes()[:-9])
     assert store.drop_damaged() == [7]
-    assert run(tmp_path, sweep, *GRID).tally.blocks == 1
+    assert run(tmp_path, sweep).tally.blocks == 1
     assert contents(tmp_path) == contents(folder)
 
 
@@ -157,19 +170,19 @@ BROKEN = (  # a scale that overflows at weights of some portfolios
 def test_totals_that_are_not_finite_fail_their_block_alone(tmp_path: Path) -> None:
     overrides = ("~scenario.curves.purelog", *BROKEN, "run.block=4")
     sweep = planned(*overrides)
-    worker = run(tmp_path, sweep, *overrides)
+    done = run(tmp_path, sweep)
     store = Store(tmp_path)
     failed = store.failed()
     assert 0 < len(failed) < sweep.blocks
     assert sorted([*failed, *store.done()]) == list(range(sweep.blocks))
-    assert worker.tally.failed == list(failed)
+    assert done.tally.failed == list(failed)
     facts = json.loads(next(iter(failed.values())).read_text())
     assert facts["seed"] == 0
     for portfolio in facts["not_finite"]["threshold"]:
         assert facts["first_portfolio"] <= portfolio < facts["first_portfolio"] + facts["portfolios"]
     # They are not tried again unless asked for, and no worker waits for them.
-    assert run(tmp_path, sweep, *overrides).tally.failed == []
-    again = Worker(sweep, open_store(tmp_path, sweep, *overrides))
+    assert run(tmp_path, sweep).tally.failed == []
+    again = Worker(sweep, open_store(tmp_path, sweep))
     for _ in again.run(retry=True):
         pass
     assert again.tally.failed == list(failed)
@@ -179,13 +192,13 @@ def test_a_solver_that_raises_fails_its_block_alone(tmp_path: Path, monkeypatch:
     sweep, solve = planned(), Simulation.blocks
 
     def raise_on_one(self: Simulation, units: Any) -> Any:
-        if any(index == 1 for _, index in units):
+        if any(unit.block == 1 for unit in units):
             raise jax.errors.JaxRuntimeError("INTERNAL: something broke\nin many lines")
         return solve(self, units)
 
     monkeypatch.setattr(Simulation, "blocks", raise_on_one)
-    worker = run(tmp_path, sweep)
-    assert worker.tally.failed == [1]
+    done = run(tmp_path, sweep)
+    assert done.tally.failed == [1]
     assert json.loads(Store(tmp_path).failed()[1].read_text())["error"] == "INTERNAL: something broke"
     monkeypatch.undo()
     store = open_store(tmp_path, sweep)
@@ -208,7 +221,7 @@ def test_out_of_memory_halves_the_batch_and_is_remembered(
         return solve(self, units)
 
     monkeypatch.setattr(Simulation, "_blocks", short_of_memory)
-    run(tmp_path, sweep, *GRID)
+    run(tmp_path, sweep)
     assert tried[:3] == [1, 2, 4]
     assert set(tried[3:]) == {4}
     found, expected = (
@@ -220,7 +233,7 @@ def test_out_of_memory_halves_the_batch_and_is_remembered(
         np.testing.assert_allclose(row["mean"], expected[key]["mean"], rtol=1e-12, atol=1e-12)
         assert row["count"] == expected[key]["count"]
     tried.clear()
-    store = open_store(tmp_path, sweep, *GRID)
+    store = open_store(tmp_path, sweep)
     store.done()[0].unlink()
     for _ in Worker(sweep, store).run():
         pass
@@ -235,8 +248,8 @@ def test_no_memory_for_a_single_portfolio_is_a_failure(
 
     monkeypatch.setattr(Simulation, "_blocks", never)
     monkeypatch.setattr(Simulation, "_compile_all", lambda self: None)
-    worker = run(tmp_path, planned())
-    assert worker.tally.failed == [0, 1, 2]
+    done = run(tmp_path, planned())
+    assert done.tally.failed == [0, 1, 2]
 
 
 def test_an_estimate_stores_nothing(tmp_path: Path) -> None:
@@ -265,7 +278,7 @@ def test_zipped_axes_are_one_dimension(tmp_path: Path) -> None:
         "++sweep.grid.scenario.skew=[0,1]",
         "sweep.zip=[[budget,scenario.skew]]",
     )
-    run(tmp_path, planned(*overrides), *overrides)
+    run(tmp_path, planned(*overrides))
     array = engine.load_array(tmp_path)
     assert array["mean"].dims == ("budget", "solver", "metric")
     np.testing.assert_array_equal(array["scenario.skew"], [0, 1])
@@ -273,7 +286,7 @@ def test_zipped_axes_are_one_dimension(tmp_path: Path) -> None:
 
 def test_a_study_in_the_making_loads_as_far_as_it_is(tmp_path: Path) -> None:
     sweep = planned(*GRID)
-    store = open_store(tmp_path, sweep, *GRID)
+    store = open_store(tmp_path, sweep)
     with pytest.raises(ValueError, match="no block is finished yet"):
         engine.load(tmp_path)
     steps = Worker(sweep, store).run()
@@ -281,23 +294,23 @@ def test_a_study_in_the_making_loads_as_far_as_it_is(tmp_path: Path) -> None:
     steps.close()
     table = engine.load(tmp_path).to_pandas()
     assert set(table.point) == {0}
-    assert np.isnan(engine.load_array(tmp_path)["mean"].sel(budget=100)).all()
+    assert np.isnan(engine.load_array(tmp_path)["mean"].sel(budget=200)).all()
 
 
 def test_a_scenario_may_be_an_axis() -> None:
     sweep = planned("++sweep.grid.scenario=[textbook,staged]", "++sweep.grid.run.seed=[0,1]")
-    assert [study.source.projects for study in sweep.studies] == [5, 5, 8, 8]
-    assert [study.seed for study in sweep.studies] == [0, 1, 0, 1]
+    assert [study.source.projects for study in sweep.tasks] == [5, 5, 8, 8]
+    assert [study.seed for study in sweep.tasks] == [0, 1, 0, 1]
     # What is derived from the scenario follows it.
-    assert sweep.studies[2].budget != sweep.studies[0].budget
+    assert sweep.tasks[2].budget != sweep.tasks[0].budget
 
 
 def test_a_solver_s_option_may_be_an_axis() -> None:
     sweep = planned("solver=[relaxation]", "++sweep.grid.solver.relaxation.tolerance={log: [1e-6, 1e-3, 2]}")
-    assert [study.solvers["relaxation"]["tolerance"] for study in sweep.studies] == [1e-6, 1e-3]
-    assert len(sweep.kinds()) == 1  # a number is traced
+    assert [study.solvers["relaxation"]["tolerance"] for study in sweep.tasks] == [1e-6, 1e-3]
+    assert len(sweep.kinds) == 1  # a number is traced
     sweep = planned("solver=[greedy]", "++sweep.grid.solver.greedy.marginal=[gain,slope]")
-    assert len(sweep.kinds()) == 2  # a choice is a program of its own
+    assert len(sweep.kinds) == 2  # a choice is a program of its own
 
 
 BAD = {
@@ -321,7 +334,7 @@ def test_what_cannot_be_is_refused_by_its_key(override: str) -> None:
 
 
 def test_the_kind_of_a_study_is_all_that_is_static() -> None:
-    (study,) = planned().studies
+    (study,) = planned().tasks
     same = dataclasses.replace(study, seed=9, portfolios=3, budget=7.0)
     other = dataclasses.replace(study, block=study.block + 1)
     assert same.kind == study.kind != other.kind

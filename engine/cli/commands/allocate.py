@@ -34,7 +34,8 @@ def allocate(config: AllocateConfig) -> None:
     """`engine allocate`."""
     from engine.allocation.allocate import allocate as solve
     from engine.allocation.targets import budget_for
-    from engine.cli.tables import allocation_table, show
+    from engine.cli.sheet import show
+    from engine.cli.tables import allocation_table
     from engine.files.portfolios import load_portfolio, portfolio_path
 
     if config.format not in ("table", "json"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +21,33 @@ class BenchmarkConfig:
 
 
 def benchmark(config: BenchmarkConfig) -> None:
-    """`engine benchmark`."""
-    from engine.cli.comparing import benchmark_command
+    """`engine benchmark`: a study over problems and sizes."""
+    from engine.cli.compose import again, given_overrides, is_of_the_study
+    from engine.cli.computing import compute
+    from engine.study.plan import benchmark_manifest, check_run, checked_solvers
 
-    benchmark_command(config)
+    run = check_run(config.run)
+    solvers = checked_solvers(config.solver)
+    sizes = [_checked_size(size) for size in config.sizes]
+    if not config.problems or not sizes:
+        raise ValueError(f"{'sizes' if config.problems else 'problems'} is empty, expected at least one")
+    for key, values in (("problems", config.problems), ("sizes", sizes)):
+        if len(set(values)) < len(values):
+            raise ValueError(f"{key} is {list(values)}, expected values that differ")
+    overrides = tuple(filter(is_of_the_study, given_overrides()))
+    manifest = benchmark_manifest(config.problems, sizes, solvers, run, overrides)
+    if code := compute(manifest, run.output, again("benchmark", run.output)):
+        sys.exit(code)
+
+
+def _checked_size(size: Any) -> tuple[int, int]:
+    """A pair of whole numbers."""
+    from engine.allocation.allocate import MOST_BUDGET
+
+    pair = list(size) if isinstance(size, (list, tuple)) else []
+    if len(pair) != 2 or not all(isinstance(n, int) and 1 <= n <= MOST_BUDGET for n in pair):
+        raise ValueError(f"sizes has {size!r}, expected pairs of projects and budget: sizes=[[20,300]]")
+    return pair[0], pair[1]
 
 
 COMMAND = Command(

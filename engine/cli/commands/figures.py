@@ -30,6 +30,10 @@ class FiguresConfig:
 FORMATS = ("png", "svg", "pdf")
 
 
+# What of a study's grid is drawn.
+VIEW = ("x", "y", "by", "metric")
+
+
 def figures(config: FiguresConfig) -> None:
     """`engine figures`."""
     from engine.files.folders import open_folder
@@ -42,6 +46,8 @@ def figures(config: FiguresConfig) -> None:
     if (config.study is None) == (config.portfolio is None):
         count = "both" if config.study else "neither"
         raise ValueError(f"{count} of study and portfolio given, expected one of them")
+    if config.study is not None:
+        _refuse(config, ("budget",), "of a study")
     illustrations = _of_portfolio(config) if config.study is None else _of_folder(Path(config.study), config)
     folder = None
     for illustration in illustrations:
@@ -59,6 +65,7 @@ def _of_portfolio(config: FiguresConfig) -> Iterator[Any]:
     from engine.study.plan import checked_solvers
 
     illustration = load_with_figures("engine.figures.gallery")
+    _refuse(config, VIEW, "of a portfolio")
     if config.budget is None:
         raise ValueError("budget is missing, expected budget=...")
     solvers = list(checked_solvers(config.solver))
@@ -67,20 +74,23 @@ def _of_portfolio(config: FiguresConfig) -> Iterator[Any]:
 
 
 def _of_folder(folder: Path, config: FiguresConfig) -> Iterator[Any]:
-    from engine.cli.compose import study_of
-    from engine.study.results import load_found
-    from engine.study.store import Store
+    from engine.study.study import open_study
 
     illustration = load_with_figures("engine.figures.gallery")
     if (folder / "manifest.json").exists():
-        store = Store(folder)
         view = illustration.View(config.x, config.y, config.by, config.metric)
-        return illustration.illustrate_study(store, load_found(folder), study_of(store), view)
-    if (folder / "run.json").exists():
-        return illustration.illustrate_run(folder)
+        return illustration.illustrate_study(open_study(folder), view)
     if (folder / "fits.csv").exists():
+        _refuse(config, VIEW, "of a fit")
         return illustration.illustrate_fit(folder)
     raise ValueError(f"study {folder}: expected the folder of a sweep, a run or a fit")
+
+
+def _refuse(config: FiguresConfig, keys: tuple[str, ...], what: str) -> None:
+    """Options that would change nothing."""
+    for key in keys:
+        if (value := getattr(config, key)) is not None:
+            raise ValueError(f"{key} is {value!r}, expected none for figures {what}")
 
 
 COMMAND = Command(

@@ -27,7 +27,8 @@ class FitConfig:
 
 def fit(config: FitConfig) -> None:
     """`engine fit`."""
-    from engine.cli.tables import fit_table, show
+    from engine.cli.sheet import show
+    from engine.cli.tables import fit_table
     from engine.files.draws import write_draws
     from engine.files.folders import open_folder, write_parquet, write_text
     from engine.files.measurements import load_measurements

@@ -26,7 +26,8 @@ class FrontierConfig:
 def frontier(config: FrontierConfig) -> None:
     """`engine frontier`."""
     from engine.allocation.frontier import budget_frontier
-    from engine.cli.tables import frontier_table, show
+    from engine.cli.sheet import show
+    from engine.cli.tables import frontier_table
     from engine.files.portfolios import load_portfolio, portfolio_path
 
     if config.format not in ("table", "json", "csv"):

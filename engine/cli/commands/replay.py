@@ -1,9 +1,8 @@
-"""`engine replay`: one block of a sweep again, with every portfolio."""
+"""`engine replay`: one block of a study again, with every portfolio."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from engine.cli.command import Command
@@ -24,34 +23,31 @@ def replay(config: ReplayConfig) -> None:
     import jax
     import numpy as np
 
-    from engine.cli.compose import stored_sweep
     from engine.cli.words import say, settings_text
-    from engine.files.folders import open_folder
+    from engine.files.folders import open_folder, write_parquet
     from engine.simulation.blocks import Simulation
     from engine.solvers.solution import Status
-    from engine.study.records import Records
-    from engine.study.store import Store
+    from engine.study.records import tabulate_records
+    from engine.study.study import open_study
 
-    store = Store(Path(config.study))
-    blocks = store.manifest["blocks"]
-    if not 0 <= config.block < blocks:
-        raise ValueError(f"block is {config.block}, expected one of 0 to {blocks - 1}")
-    folder = open_folder(config.output or store.folder / "replay" / f"{config.block:08d}")
+    study = open_study(config.study)
+    manifest = study.manifest
+    if not 0 <= config.block < manifest.blocks:
+        raise ValueError(f"block is {config.block}, expected one of 0 to {manifest.blocks - 1}")
+    folder = open_folder(config.output or study.folder / "replay" / f"{config.block:08d}")
     with jax.enable_x64(True):
-        sweep = stored_sweep(store)
-        study, index = sweep.unit(config.block)
-        simulation = Simulation(study, records=True)
-        (block,) = simulation.blocks([(study, index)])
-        with Records(folder) as records:
-            records.append(block, index * study.block)
-    say(f"block {config.block}: {settings_text(sweep.settings[config.block // sweep.blocks_per_point])}")
-    say(f"portfolios {index * study.block} to {index * study.block + block.count - 1} of seed {study.seed}")
+        point, index = study.point(manifest.point_of(config.block)), manifest.unit(config.block)[1]
+        (block,) = Simulation(point, records=True).blocks([(point, index)])
+    first, settings = index * point.block, manifest.settings_of(config.block)
+    write_parquet(folder / "records.parquet", tabulate_records(settings, block, first))
+    say(f"block {config.block}: {settings_text(settings)}")
+    say(f"portfolios {first} to {first + block.count - 1} of seed {point.seed}")
     for solver, columns in block.records.items():
-        unsolved = np.flatnonzero(columns["status"]) + index * study.block
+        unsolved = np.flatnonzero(columns["status"]) + first
         solved = f"{block.count - unsolved.size} of {block.count} solved"
-        print(f"{solver}: {solved}{_worst_of(columns, index * study.block)}")
+        print(f"{solver}: {solved}{_worst_of(columns, first)}")
         for portfolio in unsolved[:10]:
-            status = Status(int(columns["status"][portfolio - index * study.block]))
+            status = Status(int(columns["status"][portfolio - first]))
             print(f"  portfolio {portfolio}: {status.message}")
     say(f"records in {folder}")
 
@@ -70,7 +66,7 @@ def _worst_of(columns: dict[str, Any], first: int) -> str:
 
 
 COMMAND = Command(
-    "one block of a sweep again, with every portfolio",
+    "one block of a study again, with every portfolio",
     "engine replay study=FOLDER block=7",
     ReplayConfig,
     replay,

@@ -22,34 +22,33 @@ class ReportConfig:
 
 def report(config: ReportConfig) -> None:
     """`engine report`: the table of what was found, and a page of it all."""
-    from engine.cli.compose import study_of
-    from engine.cli.tables import show, study_table
+    from engine.cli.sheet import show
+    from engine.cli.tables import result_table
     from engine.files.folders import write_text
-    from engine.study.results import load, write_summary
-    from engine.study.store import Store
+    from engine.study.results import write_summary
+    from engine.study.study import open_study
 
-    folder = Path(config.study)
-    page = Path(config.output or folder / "report.html")
-    if (folder / "run.json").exists():
-        webpage = load_with_figures("engine.report.page")
-        write_text(page, webpage.run_page(folder, config.question))
-        say(f"report in {page}")
-        return
-    store = Store(folder)
-    progress = store.progress()
-    table = load(store.folder) if progress.left or progress.failed else write_summary(store)
-    show(study_table(table, store.manifest))
-    if progress.left or progress.failed:
+    if not config.html and (ignored := config.question or config.output):
+        key = "question" if config.question else "output"
+        raise ValueError(f"{key} is {ignored!r} without a page to write, expected html=true")
+    study = open_study(config.study)
+    progress = study.store.progress()
+    finished = not (progress.left or progress.failed)
+    if finished:
+        write_summary(study.store)
+    show(result_table(study))
+    if not finished:
         done = f"{progress.done:,} of {blocks_text(progress.blocks)} done"
         say(f"{done}, {progress.failed:,} failed: so far only")
     if config.html:
+        page = Path(config.output or study.folder / "report.html")
         webpage = load_with_figures("engine.report.page")
-        write_text(page, webpage.study_page(store, study_of(store), config.question))
+        write_text(page, webpage.study_page(study, config.question))
         say(f"report in {page}")
 
 
 COMMAND = Command(
-    "what a sweep or run has found, as a page too",
+    "what a study has found, as a page too",
     "engine report study=FOLDER",
     ReportConfig,
     report,

@@ -1,4 +1,4 @@
-"""`engine status`: how far a sweep is, also while it runs."""
+"""`engine status`: how far a study is, also while it runs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ def status(config: StudyConfig) -> None:
 
     store = Store(Path(config.study))
     progress = store.progress()
-    rate = progress.rate * store.manifest["block"]
-    print(f"{store.folder}: {store.manifest['points']} points of {store.manifest['blocks_per_point']} blocks")
+    rate = progress.rate * store.manifest.block
+    manifest = store.manifest
+    each = manifest.blocks_per_point * len(manifest.groups)
+    print(f"{store.folder}: {manifest.points} point{'s' * (manifest.points > 1)} of {blocks_text(each)}")
     print(f"done      {progress.done:,} of {blocks_text(progress.blocks)}")
     print(f"to do     {progress.left:,}, {progress.running:,} of them in hand")
     print(f"failed    {progress.failed:,}")
@@ -41,7 +43,7 @@ def status(config: StudyConfig) -> None:
 
 
 def _error_of(path: Path) -> str:
-    from engine.study.store import StoreError
+    from engine.study.manifest import StoreError
 
     try:
         facts = json.loads(path.read_text())
@@ -51,7 +53,7 @@ def _error_of(path: Path) -> str:
 
 
 COMMAND = Command(
-    "how far a sweep is, also while it runs",
+    "how far a study is, also while it runs",
     "engine status study=FOLDER",
     StudyConfig,
     status,

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import sys
+
 from engine.cli.command import Command
-from engine.study.config import SweepConfig
+from engine.study.config import SweepConfig, SweepOptions
 
 
 def sweep(config: SweepConfig) -> None:
     """`engine sweep`."""
-    from engine.cli.sweeping import sweep_command
+    from engine.cli.compose import again, compose_sweep, given_overrides, is_of_the_study
+    from engine.cli.computing import compute
+    from engine.study.plan import check_run, sweep_manifest
 
-    sweep_command(config)
+    check_run(config.run)
+    _join_others(config.sweep)
+    given = list(given_overrides())
+    studied = tuple(filter(is_of_the_study, given))
+    manifest = sweep_manifest(compose_sweep(given, []), lambda more: compose_sweep(given, more), studied)
+    code = compute(manifest, config.run.output, again("sweep", config.run.output), config.sweep)
+    if code:
+        sys.exit(code)
+
+
+def _join_others(options: SweepOptions) -> None:
+    """Join JAX's distributed runtime, if there is one: each process is a worker with its own devices."""
+    if options.coordinator is None:
+        return
+    import jax
+
+    if options.coordinator == "auto":
+        jax.distributed.initialize()
+    else:
+        jax.distributed.initialize(options.coordinator, options.workers, options.worker)
+    options.worker, options.workers = jax.process_index(), jax.process_count()
 
 
 COMMAND = Command(

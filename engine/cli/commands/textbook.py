@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,53 +11,46 @@ from engine.study.config import MonteCarloConfig
 
 
 @dataclass
+class TextbookGrid:
+    """The budgets and skews of a map."""
+
+    budget: list[float] = field(default_factory=list)
+    skew: list[float] = field(default_factory=list)
+
+
+@dataclass
 class TextbookConfig:
     """`engine textbook`."""
 
+    concave: TextbookGrid = field(default_factory=TextbookGrid)
+    staged: TextbookGrid = field(default_factory=TextbookGrid)
     run: MonteCarloConfig = field(default_factory=MonteCarloConfig)
 
 
-GRIDS = {
-    "concave": (
-        "scenario=textbook",
-        "solver=[greedy,exact]",
-        "++sweep.grid.budget=[100,150,200,250,300]",
-        "++sweep.grid.scenario.skew=[0.0,0.5,1.0,1.5,2.0]",
-    ),
-    "staged": (
-        "scenario=staged",
-        "solver=[greedy,density,relaxation,exact]",
-        "++sweep.grid.budget=[40,80,120,160,200]",
-        "++sweep.grid.scenario.skew=[0.0,1.0,2.0]",
-    ),
+# The two maps: the scenario and the solvers of each.
+MAPS = {
+    "concave": ("scenario=textbook", "solver=[greedy,exact]"),
+    "staged": ("scenario=staged", "solver=[greedy,density,relaxation,exact]"),
 }
 
 
 def textbook(config: TextbookConfig) -> None:
     """`engine textbook`."""
-    import jax
-
-    from engine.cli.compose import study_of
-    from engine.cli.sweeping import run_sweep
     from engine.cli.words import say
     from engine.files.folders import open_folder, write_text
     from engine.study.manifest import machine_facts
     from engine.study.plan import check_run
+    from engine.study.study import open_study
 
     run = check_run(config.run)
-    if run.records:
-        raise ValueError("run.records is true, expected false: the studies keep no portfolio, replay does")
     textbook = load_with_figures("engine.report.textbook")
     webpage = load_with_figures("engine.report.page")
     figures = load_with_figures("engine.figures")
-    folder = open_folder(run.output)
-    own = [f"run.{key}={getattr(run, key)}" for key in ("portfolios", "seed", "block", "dtype")]
-    with jax.enable_x64(True):
-        stores = {
-            name: run_sweep([*grid, *own, f"run.output={folder / name}"]) for name, grid in GRIDS.items()
-        }
-    chapters = textbook.textbook(textbook.Sources(stores["concave"], stores["staged"], study_of))
-    pictures = open_folder(folder / "figures")
+    folder = open_folder(run.output, "run.output")
+    for name in MAPS:
+        _sweep(name, getattr(config, name), run, folder / name)
+    chapters = textbook.textbook(*(open_study(folder / name) for name in ("concave", "staged")))
+    pictures = open_folder(folder / "figures", "run.output")
     for chapter in chapters:
         for illustration in chapter.illustrations:
             for ending in ("png", "svg"):
@@ -68,6 +62,26 @@ def textbook(config: TextbookConfig) -> None:
         for paragraph in chapter.text:
             print(f"   {paragraph}")
     say(f"page, figures and studies in {Path(folder)}")
+
+
+def _sweep(name: str, grid: TextbookGrid, run: MonteCarloConfig, folder: Path) -> None:
+    """Compute a map as far as it is not there, or end the command as `engine sweep` would end."""
+    from engine.cli.compose import again, compose_sweep, is_of_the_study
+    from engine.cli.computing import compute
+    from engine.study.plan import sweep_manifest
+
+    given = [
+        *MAPS[name],
+        f"++sweep.grid.budget={list(grid.budget)}",
+        f"++sweep.grid.scenario.skew={list(grid.skew)}",
+        *(f"run.{key}={getattr(run, key)}" for key in ("portfolios", "seed", "block", "dtype", "records")),
+        f"run.output={folder}",
+    ]
+    studied = tuple(filter(is_of_the_study, given))
+    manifest = sweep_manifest(compose_sweep(given, []), lambda more: compose_sweep(given, more), studied)
+    code = compute(manifest, str(folder), again("textbook", run.output), table=False)
+    if code:
+        sys.exit(code)
 
 
 COMMAND = Command(

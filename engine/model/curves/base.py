@@ -19,6 +19,7 @@ Flodin (1975) for Hill with a baseline; Weibull (1951).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, dataclass_transform
 
@@ -28,6 +29,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 Vector = Float[Array, " projects"]
+
+
+# (where it is so, the parameter's name, its values, what was expected): raises if it is so anywhere.
+Refuse = Callable[[np.ndarray, str, Any, str], None]
 
 
 # Where a curve has no ceiling, its attainable performance is taken where the slope has fallen to this
@@ -41,15 +46,17 @@ def parameter(
     any_sign: bool = False,
     neutral: float = 1.0,
     axes: int = 0,
+    ordered: bool = False,
     default: Any = dataclasses.MISSING,
 ) -> Any:
-    """A curve's parameter: its domain, a harmless value for projects of other families, extra axes; `None` is
-    the default of those that may be absent."""
+    """A curve's parameter: its domain, a harmless value for projects of other families, extra axes, whether
+    it rises along them; `None` is the default of those that may be absent."""
     metadata = {
         "positive": positive,
         "any_sign": any_sign,
         "neutral": neutral,
         "axes": axes,
+        "ordered": ordered,
         "optional": default is None,
     }
     return dataclasses.field(default=default, metadata=metadata)
@@ -88,12 +95,14 @@ class Curve:
     """The interface of every family; see the module's first lines.
 
     **Class attributes:** `family`, the name in files and configs; `concave` and `rising`, whether every
-    member of the family is concave, or never falls, on effort ≥ 0, whatever its parameters.
+    member of the family is concave, or never falls, on effort ≥ 0, whatever its parameters; `drawable`,
+    whether it has few enough parameters for each to have a prior.
     """
 
     family: ClassVar[str]
     concave: ClassVar[bool] = False
     rising: ClassVar[bool] = True
+    drawable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -117,6 +126,21 @@ class Curve:
                 shapes.append(np.shape(value)[: max(axes, 0)])
         return np.broadcast_shapes(*shapes)
 
+    def check(self, refuse: Refuse) -> None:
+        """Refuse what no curve of the family can have: parameters out of their domains. A family with further
+        conditions adds them."""
+        for name, field in self.parameters().items():
+            domain, value = field.metadata, getattr(self, name)
+            if value is None:
+                continue
+            bad, expected = ~np.isfinite(value), "a finite number"
+            if not domain["any_sign"]:
+                bad |= (value <= 0) if domain["positive"] else (value < 0)
+                expected = f"a number {'above' if domain['positive'] else 'of at least'} 0"
+            refuse(bad, name, value, expected)
+        if (baseline := getattr(self, "baseline", None)) is not None:
+            refuse(~np.isfinite(baseline), "baseline", baseline, "a finite number")
+
     def lift(self, effort: Vector) -> Vector:
         """Performance above the baseline."""
         raise NotImplementedError
@@ -127,6 +151,11 @@ class Curve:
 
     def gain(self, effort: Vector, step: Vector | float = 1.0) -> Vector:
         """f(x + step) − f(x) for step ≥ 0, without cancellation."""
+        raise NotImplementedError
+
+    def inverse_slope(self, price: Vector) -> Vector:
+        """The largest x with slope(x) ≥ price; 0 if there is none, infinite if it never falls below. Only of
+        families whose slope has one peak: `Smooth`, and mixtures of those."""
         raise NotImplementedError
 
     def maximisers(self, price: Vector) -> Float[Array, "candidates projects"]:
@@ -155,10 +184,6 @@ class Curve:
 
 class Smooth(Curve):
     """A concave or S-shaped curve: its slope has one peak, and one inverse right of it."""
-
-    def inverse_slope(self, price: Vector) -> Vector:
-        """The largest x with slope(x) ≥ price; 0 if there is none, infinite if it never falls below."""
-        raise NotImplementedError
 
     def maximisers(self, price: Vector) -> Float[Array, "candidates projects"]:
         return self.inverse_slope(price)[None]

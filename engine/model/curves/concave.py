@@ -6,8 +6,9 @@ import math
 from typing import ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 
-from engine.model.curves.base import SPENT_SLOPE, Smooth, Vector, curve_family, parameter
+from engine.model.curves.base import SPENT_SLOPE, Refuse, Smooth, Vector, curve_family, parameter
 
 
 @curve_family
@@ -82,6 +83,12 @@ class Power(Smooth):
 
     def lift(self, effort: Vector) -> Vector:
         return self.scale * jnp.expm1(self.exponent * jnp.log1p(effort / self.shift))
+
+    def check(self, refuse: Refuse) -> None:
+        super().check(refuse)
+        exponent, scale = np.asarray(self.exponent), np.asarray(self.scale)
+        refuse((exponent == 0) | (exponent >= 1), "exponent", exponent, "below 1 and not 0")
+        refuse(scale * exponent < 0, "scale", scale, "the sign of the exponent, or 0")
 
     def _first_slope(self) -> Vector:
         return self.scale * self.exponent / self.shift

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from engine.model.curves.base import Curve, Smooth, Vector, curve_family
+from engine.model.curves.base import Curve, Refuse, Vector, curve_family
 
 
 @curve_family
@@ -37,6 +37,10 @@ class Mixture(Curve):
     def rising(self) -> bool:  # type: ignore[override]
         return all(f.rising for f in self.families)
 
+    def check(self, refuse: Refuse) -> None:
+        for family in self.families:
+            family.check(refuse)
+
     def _select(self, values: list[Array]) -> Array:
         return jax.lax.select_n(self.choice, *values) if len(values) > 1 else values[0]
 
@@ -53,8 +57,7 @@ class Mixture(Curve):
         return self._select([f.gain(effort, step) for f in self.families])
 
     def inverse_slope(self, price: Vector) -> Vector:
-        """See `Smooth.inverse_slope`; only where every family of the mixture has one."""
-        return self._select([f.inverse_slope(price) for f in self.families if isinstance(f, Smooth)])
+        return self._select([f.inverse_slope(price) for f in self.families])
 
     def maximisers(self, price: Vector) -> Float[Array, "candidates projects"]:
         lists = [f.maximisers(price) for f in self.families]

@@ -6,9 +6,10 @@ import math
 from typing import ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from engine.model.curves.base import SPENT_SLOPE, Curve, Vector, curve_family, parameter
+from engine.model.curves.base import SPENT_SLOPE, Curve, Refuse, Vector, curve_family, parameter
 
 
 @curve_family
@@ -21,8 +22,8 @@ class Lifecycle(Curve):
     """
 
     family: ClassVar[str] = "lifecycle"
-    start: Float[Array, "projects stages"] = parameter(positive=False, neutral=0.0, axes=1)
-    base: Float[Array, "projects stages"] = parameter(any_sign=True, neutral=0.0, axes=1)
+    start: Float[Array, "projects stages"] = parameter(positive=False, neutral=0.0, axes=1, ordered=True)
+    base: Float[Array, "projects stages"] = parameter(any_sign=True, neutral=0.0, axes=1, ordered=True)
     scale: Float[Array, "projects stages"] = parameter(positive=False, axes=1)
     rate: Float[Array, "projects stages"] = parameter(axes=1)
     baseline: Vector | None = parameter(any_sign=True, default=None)
@@ -87,10 +88,19 @@ class Tabulated(Curve):
 
     family: ClassVar[str] = "tabulated"
     rising: ClassVar[bool] = False
+    drawable: ClassVar[bool] = False
     values: Float[Array, "projects levels"] = parameter(any_sign=True, neutral=0.0, axes=1)
     points: Float[Array, "projects levels"] | None = parameter(
         any_sign=True, default=None, neutral=0.0, axes=1
     )
+
+    def check(self, refuse: Refuse) -> None:
+        super().check(refuse)
+        if self.points is not None:
+            points = np.asarray(self.points)
+            steps = np.concatenate([np.diff(points, axis=-1), np.ones_like(points[..., :1])], axis=-1)
+            refuse(points < 0, "points", points, "efforts of at least 0")
+            refuse(steps <= 0, "points", points, "efforts that increase strictly")
 
     def _position(self, effort: Vector) -> tuple[Int[Array, " projects"], Vector, Vector]:
         """(segment, share of it that lies behind, its width)."""

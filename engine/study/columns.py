@@ -1,0 +1,78 @@
+"""The columns in which tables show what was found: of which metric, which number, and how it is written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from engine.simulation.point import REFERENCE
+
+
+class Column(NamedTuple):
+    """A column: a statistic of a metric, its heading, and the figures it is written with.
+
+    `places` are those of a share in per cent; without them, a number has so many significant `digits`.
+    """
+
+    metric: str
+    statistic: str
+    heading: str
+    digits: int = 5
+    places: int | None = None
+
+    def text(self, solver: str, found: Mapping[str, Mapping[str, Any]]) -> str:
+        """The cell of a solver, of whose metrics these are the statistics."""
+        if self.metric == "difference" and solver == REFERENCE:
+            return "–"
+        number = found[self.metric][self.statistic]
+        return number_text(number, self.digits) if self.places is None else percent_text(number, self.places)
+
+
+# What it returns and how sure that is; how it compares with the optimum; how the budget is spent.
+RETURN = (
+    Column("value", "mean", "value"),
+    Column("value", "standard_error", "± s.e.", 2),
+    Column("gap", "mean", "gap mean", places=2),
+    Column("gap", "q95", "gap 95 %", places=2),
+    Column("gap", "largest", "gap max", places=2),
+)
+OPTIMUM = (
+    Column("difference", "mean", "− exact", 3),
+    Column("difference", "standard_error", "± s.e.", 2),
+    Column("optimal", "mean", "optimal", places=1),
+    Column("proved", "mean", "proved", places=1),
+)
+SPEND = (
+    Column("frontier", "mean", "frontier", places=1),
+    Column("funded", "mean", "funded", 3),
+    Column("largest_share", "mean", "largest", places=1),
+    Column("effective_number", "mean", "eff. no.", 3),
+    Column("price", "mean", "price", 3),
+)
+
+LOSS = (
+    Column("loss", "mean", "loss mean", places=2),
+    Column("loss", "q99", "loss 99 %", places=2),
+    Column("loss", "largest", "loss max", places=2),
+)
+
+# Of many points: what is asked of each of them first.
+BRIEF = (*RETURN[:3], RETURN[4], OPTIMUM[3], *SPEND[:2])
+
+
+def number_text(number: Any, digits: int = 5) -> str:
+    """A number with so many significant digits; a dash where there is none."""
+    if math.isnan(number):
+        return "–"
+    return "0" if abs(number) < 1e-12 else f"{number:.{digits}g}"
+
+
+def percent_text(share: float, places: int = 2) -> str:
+    """A share in per cent; a dash where there is none."""
+    return "–" if math.isnan(share) else f"{100 * share:.{places}f} %"
+
+
+def rate_text(rate: float) -> str:
+    """So many a second, in three digits; a dash where that is not known."""
+    return "–" if math.isnan(rate) else f"{float(f'{rate:.3g}'):,.0f}"
