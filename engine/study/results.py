@@ -185,7 +185,7 @@ def write_summary(store: Store) -> pa.Table:
     write_whole(store.folder / "summary.csv", text.getvalue().to_pybytes())
     write_parquet(store.folder / "summary.parquet", table)
     if store.manifest.records:
-        merge_records(store)
+        merge_records(Store(store.folder))  # as it is by now, should another worker have grown it
     return table
 
 
