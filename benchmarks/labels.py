@@ -29,7 +29,8 @@ import engine
 from benchmarks.curves import cut, load_curves, select
 from benchmarks.machine import save
 from engine.files.measurements import Measurements
-from engine.fitting.fit import Fitted, fit_curves
+from engine.fitting.fit import fit
+from engine.fitting.fitted import Fitted
 from engine.model.curves.staged import Tabulated
 
 CHEAP, MOST, UNIT = (512, 1024, 2048), 4096, 32
@@ -196,14 +197,14 @@ def disturbed(data: Measurements, random: np.random.Generator) -> Measurements:
 
 def study(whole: Measurements, cheap: int, random: np.random.Generator) -> dict[str, Any]:
     """Fit what is cheap, allocate, score."""
-    fitted = fit_curves(cut(whole, cheap), bootstrap=DRAWS, seed=0)
+    fitted = fit(cut(whole, cheap), bootstrap=DRAWS, seed=0)
     efforts = np.maximum(np.arange(MOST // UNIT + 1.0) * UNIT, 1.0)
     truth = interpolate(whole, efforts)
-    fit, mean = foretold(fitted, efforts)
+    one, mean = foretold(fitted, efforts)
     before, last = truth[:, cheap // UNIT // 2], truth[:, cheap // UNIT]
     slope = np.maximum((last - before) / (cheap / 2), 0.0)
     tables = {
-        "fit": fit,
+        "fit": one,
         "mean": mean,
         "slope": last[:, None] + slope[:, None] * (efforts - cheap),
         "another": interpolate(disturbed(whole, random), efforts),

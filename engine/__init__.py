@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from engine.allocation.frontier import Frontier, budget_frontier
     from engine.allocation.sensitivity import optimal_effort, optimal_value
     from engine.allocation.targets import budget_for
-    from engine.files.portfolios import load_portfolio
+    from engine.files.measurements import Measurements, load_measurements
+    from engine.files.portfolios import load_portfolio, portfolio_from, portfolio_table, save_portfolio
+    from engine.fitting.fit import fit
+    from engine.fitting.fitted import Fitted
     from engine.model.curves import FAMILIES
     from engine.model.curves.base import Curve
     from engine.model.curves.concave import Exponential, Log, Power, PureLog
@@ -43,7 +46,13 @@ _HOMES = {
         "optimal_value",
     ),
     "engine.allocation.targets": ("budget_for",),
-    "engine.files.portfolios": ("load_portfolio",),
+    "engine.files.measurements": (
+        "Measurements",
+        "load_measurements",
+    ),
+    "engine.files.portfolios": ("load_portfolio", "portfolio_from", "portfolio_table", "save_portfolio"),
+    "engine.fitting.fit": ("fit",),
+    "engine.fitting.fitted": ("Fitted",),
     "engine.model.curves": ("FAMILIES",),
     "engine.model.curves.base": ("Curve",),
     "engine.model.curves.concave": (
@@ -83,11 +92,13 @@ __all__ = [
     "BudgetFound",
     "Curve",
     "Exponential",
+    "Fitted",
     "Frontier",
     "Hill",
     "Lifecycle",
     "Log",
     "Logistic",
+    "Measurements",
     "Method",
     "Mixture",
     "Portfolio",
@@ -101,12 +112,17 @@ __all__ = [
     "allocate",
     "budget_for",
     "budget_frontier",
+    "fit",
     "load",
     "load_array",
+    "load_measurements",
     "load_portfolio",
     "open_study",
     "optimal_effort",
     "optimal_value",
+    "portfolio_from",
+    "portfolio_table",
+    "save_portfolio",
 ]
 
 

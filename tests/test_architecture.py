@@ -47,7 +47,8 @@ ONLY_IN = {
     "polars": ("files/",),
 }
 MATHEMATICS = {"jax", "numpy", "jaxtyping"}
-STANDARD = {"__future__", "collections", "dataclasses", "fractions", "functools", "inspect", "math", "typing"}
+STANDARD = {"__future__", "collections", "dataclasses", "enum", "fractions", "functools"}
+STANDARD |= {"inspect", "math", "typing"}
 # What speaks to the user or ends the process.
 WORLD = re.compile(r"(?<![\w.])print\(|\bsys\.exit\b|\bsys\.argv\b|\bos\.environ\b")
 MOST_LINES, MOST_FUNCTION_LINES = 400, 45

@@ -12,8 +12,8 @@ import numpy as np
 from jax.tree_util import register_dataclass
 from jaxtyping import Bool, Float, Int
 
-from engine.allocation.facts import as_frame, plain, project_names, project_rows
-from engine.model.portfolio import Portfolio
+from engine.allocation.facts import as_frame, plain, project_rows
+from engine.model.portfolio import Portfolio, project_names
 from engine.solvers.registry import SOLVERS
 from engine.solvers.solution import Solution, Status
 

@@ -12,12 +12,7 @@ from jaxtyping import Array, Bool, Float
 
 from engine.allocation.running import on_host
 from engine.model.curves.base import Vector
-from engine.model.portfolio import Portfolio
-
-
-def project_names(portfolio: Portfolio) -> tuple[str, ...]:
-    """The projects' names, or their numbers."""
-    return portfolio.names or tuple(f"project {i}" for i in range(portfolio.shape[-1]))
+from engine.model.portfolio import Portfolio, project_names
 
 
 def project_rows(portfolio: Portfolio, effort: Float[np.ndarray, " projects"]) -> list[dict[str, Any]]:

@@ -32,11 +32,11 @@ from jax.tree_util import register_dataclass
 
 from engine.allocation.allocate import MOST_BUDGET, check_batch, check_whole_units, choose_lattice
 from engine.allocation.answer import Allocation
-from engine.allocation.facts import as_frame, known, milestones, project_names
+from engine.allocation.facts import as_frame, known, milestones
 from engine.allocation.optima import Budgets, Optima, along_path, along_programme, along_water, budget_steps
 from engine.allocation.running import batched, round_size
 from engine.model.curves.base import Curve
-from engine.model.portfolio import Portfolio
+from engine.model.portfolio import Portfolio, project_names
 from engine.model.validation import check, normalise
 from engine.solvers.lattice import MOST_STATES, Lattice
 from engine.solvers.registry import SOLVERS
@@ -90,7 +90,10 @@ class Frontier(Optima):
         one portfolio, one that does not cover the lower bounds.
         """
         place = self._place(budget)
-        now = lambda numbers: np.asarray(numbers)[..., place][()]  # noqa: E731
+
+        def now(numbers: Any) -> Any:
+            return np.asarray(numbers)[..., place][()]
+
         value, proved, right = now(self.value), now(self.proved), now(self.price_right)
         arrays: dict[str, Any] = {
             "effort": np.asarray(self.effort)[..., place, :],

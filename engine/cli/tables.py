@@ -14,7 +14,7 @@ from engine.study.columns import BRIEF, LOSS, OPTIMUM, RETURN, SPEND, number_tex
 if TYPE_CHECKING:  # a command imports what it needs and no more
     from engine.allocation.answer import Allocation
     from engine.allocation.frontier import Frontier
-    from engine.fitting.fit import Fitted
+    from engine.fitting.fitted import Fitted
     from engine.study.study import Study
 
 MOST_EFFORT_COLUMNS = 8

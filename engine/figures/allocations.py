@@ -15,7 +15,6 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from engine.allocation.answer import Allocation
-from engine.allocation.facts import project_names
 from engine.allocation.frontier import Frontier
 from engine.figures.palette import PALETTE, VERMILLION
 from engine.figures.style import (
@@ -29,7 +28,7 @@ from engine.figures.style import (
     short,
     tint,
 )
-from engine.model.portfolio import Portfolio
+from engine.model.portfolio import Portfolio, project_names
 from engine.model.validation import normalise
 from engine.solvers.solution import Solution
 

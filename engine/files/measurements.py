@@ -7,25 +7,17 @@ CSV with commas, semicolons or tabs, with decimal points or commas, in UTF-8, UT
 
 from __future__ import annotations
 
-import codecs
-import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 from jaxtyping import Float
 
+from engine.files.tables import as_table, column_numbers, first_row, positive_numbers, read_table
+
 REQUIRED = ("project", "effort", "performance")
-
-
-BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 
 @dataclass(frozen=True)
@@ -58,44 +50,21 @@ def load_measurements(path: str | Path) -> Measurements:
 
     **Raises:** `ValueError` in one line naming the file, the row, what is wrong and what was expected.
     """
-    path = Path(path)
+    table = read_table(Path(path))
     try:
-        parquet = path.suffix.lower() in (".parquet", ".pq")
-        table = pq.ParquetFile(path).read(use_threads=False) if parquet else _read_csv(path.read_bytes())
         return gather(table)
-    except OSError as error:
-        reason = error.strerror or str(error).splitlines()[0]
-        raise ValueError(f"{path}: cannot be read ({reason}), expected a CSV or Parquet file") from None
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path}: {str(error).splitlines()[0]}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _read_csv(data: bytes) -> pa.Table:
-    """The columns that matter, as text or numbers."""
-    encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        if b"\0" in data:
-            raise ValueError("is not text, expected a CSV file") from None
-        text = data.decode("latin-1")
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    if not header:
-        raise ValueError("is empty, expected the columns project, effort and performance")
-    delimiter = max(";\t,", key=header.count)
-    if not header.count(delimiter):
-        delimiter = ","
-    body = text.lstrip().encode()
-    # Text first: whether a column holds decimal commas is seen by looking at it.
-    parse = pyarrow.csv.ParseOptions(delimiter=delimiter)
-    columns = [name.strip().strip('"') for name in header.split(delimiter)]
-    convert = pyarrow.csv.ConvertOptions(
-        column_types={name: pa.string() for name in columns}, strings_can_be_null=False
-    )
-    read = pyarrow.csv.ReadOptions(column_names=columns, skip_rows=1)
-    return pyarrow.csv.read_csv(pa.BufferReader(body), read, parse, convert)
+def as_measurements(data: Measurements | str | Path | Any) -> Measurements:
+    """Measurements as they are, from a file, or from a data frame or Arrow table with the columns of a file.
+
+    **Raises:** `ValueError` in one line naming the file, the row, what is wrong and what was expected.
+    """
+    if isinstance(data, Measurements):
+        return data
+    return load_measurements(data) if isinstance(data, (str, Path)) else gather(as_table(data))
 
 
 def gather(table: pa.Table) -> Measurements:
@@ -112,13 +81,13 @@ def gather(table: pa.Table) -> Measurements:
     names = [str(name).strip() for name in project.dictionary.to_pylist()]
     code = project.indices.to_numpy(zero_copy_only=False)
     if "" in names:
-        raise ValueError(f"{_row(code == names.index(''))} has no project, expected its name")
-    effort, performance = (_numbers(table, name) for name in ("effort", "performance"))
+        raise ValueError(f"{first_row(code == names.index(''))} has no project, expected its name")
+    effort, performance = (column_numbers(table, name) for name in ("effort", "performance"))
     if np.any(effort < 0):
         bad = effort < 0
-        raise ValueError(f"{_row(bad)} has effort {effort[bad][0]:g}, expected a number of at least 0")
-    weight = _positive(table, "weight") if "weight" in table.column_names else np.ones(effort.size)
-    error = _positive(table, "standard_error") if "standard_error" in table.column_names else None
+        raise ValueError(f"{first_row(bad)} has effort {effort[bad][0]:g}, expected a number of at least 0")
+    weight = positive_numbers(table, "weight") if "weight" in table.column_names else np.ones(effort.size)
+    error = positive_numbers(table, "standard_error") if "standard_error" in table.column_names else None
     return _means(tuple(names), code, effort, performance, weight, error)
 
 
@@ -148,48 +117,3 @@ def _means(
         padded[code, place] = values
         arrays.append(padded)
     return Measurements(names, *arrays)
-
-
-def _numbers(table: pa.Table, name: str) -> np.ndarray:
-    column = table[name].combine_chunks()
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        values = _parse(np.asarray(column.to_pylist(), dtype=object), name)
-    else:
-        values = column.cast(pa.float64()).fill_null(math.nan).to_numpy(zero_copy_only=False)
-    bad = ~np.isfinite(values)
-    if np.any(bad):
-        raise ValueError(f"{_row(bad)} has {name} {values[bad][0]:g}, expected a finite number")
-    return values
-
-
-def _parse(words: np.ndarray, name: str) -> np.ndarray:
-    """Numbers with decimal points, or else with decimal commas throughout."""
-    try:
-        return np.array([float(word) for word in words])
-    except ValueError:
-        pass
-    if any("," in word for word in words) and not any("." in word for word in words):
-        words = np.array([word.replace(",", ".") for word in words], dtype=object)
-        try:
-            return np.array([float(word) for word in words])
-        except ValueError:
-            pass
-    for row, word in enumerate(words):
-        try:
-            float(word.replace(",", "."))
-        except ValueError:
-            raise ValueError(f"row {row + 1} has {name} {word!r}, expected a number") from None
-    raise ValueError(f"column {name} mixes decimal points and commas, expected one of them")
-
-
-def _positive(table: pa.Table, name: str) -> np.ndarray:
-    values = _numbers(table, name)
-    if np.any(values <= 0):
-        bad = values <= 0
-        raise ValueError(f"{_row(bad)} has {name} {values[bad][0]:g}, expected a number above 0")
-    return values
-
-
-def _row(bad: np.ndarray) -> str:
-    """The first of these rows as users count them, the header left out."""
-    return f"row {int(np.argmax(bad)) + 1}"

@@ -27,11 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from engine.files.draws import write_draws
+from engine.files.tables import number, read_table
 
 Row = dict[str, Any]
 
@@ -105,10 +103,10 @@ def load_robyn(folder: Path, model: str | None = None) -> dict[str, Response]:
     **Raises:** `ValueError` in one line naming the file, what is wrong and what was expected.
     """
     path = folder / "pareto_hyperparameters.csv"
-    rows = _of_model(path, read_table(path), model)
+    rows = _of_model(path, _read_rows(path), model)
     numbers = rows[0]
     path_of_sums = folder / "pareto_aggregated.csv"
-    sums = _of_model(path_of_sums, read_table(path_of_sums), str(numbers["solID"]))
+    sums = _of_model(path_of_sums, _read_rows(path_of_sums), str(numbers["solID"]))
     coefficients = {row.get("rn"): row.get("coef") for row in sums}
     channels = [key.removesuffix("_alphas") for key in numbers if key.endswith("_alphas")]
     if not channels:
@@ -118,7 +116,7 @@ def load_robyn(folder: Path, model: str | None = None) -> dict[str, Response]:
         if channel not in coefficients:
             raise ValueError(f"{path_of_sums}: has no row with rn {channel}, expected its coef")
         hill = {
-            "scale": _number(coefficients[channel], f"{path_of_sums}: coef of {channel}"),
+            "scale": number(coefficients[channel], f"{path_of_sums}: coef of {channel}", finite=True),
             "half": _positive(numbers, f"{channel}_inflexion", path) / _robyn_gain(channel, numbers, path),
             "exponent": _positive(numbers, f"{channel}_alphas", path),
         }
@@ -145,7 +143,7 @@ def _of_model(path: Path, rows: list[Row], model: str | None) -> list[Row]:
 def _robyn_gain(channel: str, numbers: Row, path: Path) -> float:
     """How many times a steady budget counts after carry-over."""
     if f"{channel}_thetas" in numbers:
-        theta = _number(numbers[f"{channel}_thetas"], f"{path}: {channel}_thetas")
+        theta = number(numbers[f"{channel}_thetas"], f"{path}: {channel}_thetas", finite=True)
         if not 0 <= theta < 1:
             raise ValueError(f"{path}: {channel}_thetas is {theta:g}, expected a share below 1")
         return 1.0 / (1.0 - theta)
@@ -168,7 +166,7 @@ def load_pymc_marketing(
     **Raises:** `ValueError` in one line naming the file, what is wrong and what was expected.
     """
     scales = scales or PymcScales()
-    found = _pymc_numbers(path, read_table(path))
+    found = _pymc_numbers(path, _read_rows(path))
     saturation = saturation or _which_saturation(path, found)
     if saturation not in SATURATIONS:
         raise ValueError(f"unknown saturation {saturation!r}, expected one of {', '.join(SATURATIONS)}")
@@ -212,8 +210,8 @@ def _pymc_numbers(path: Path, rows: list[Row]) -> dict[str, dict[str, np.ndarray
             values = {k: v for k, v in row.items() if k.startswith(("saturation_", "adstock_"))}
             channel = str(row.get("channel") or "")
         for name, value in values.items():
-            number = _number(value, f"{path}: {name} of {channel}")
-            found.setdefault(channel, {}).setdefault(name, []).append(number)
+            read = number(value, f"{path}: {name} of {channel}", finite=True)
+            found.setdefault(channel, {}).setdefault(name, []).append(read)
     if "" in found:
         raise ValueError(
             f"{path}: has no column channel, expected a posterior with one row a draw and channel"
@@ -256,7 +254,7 @@ def load_meridian(path: Path, metric: str = "mean") -> dict[str, Response]:
 
     **Raises:** `ValueError` in one line naming the file, what is wrong and what was expected.
     """
-    rows = read_table(path)
+    rows = _read_rows(path)
     for name in ("channel", "metric", "spend", "incremental_outcome"):
         if name not in rows[0]:
             raise ValueError(f"{path}: has no column {name}, expected Meridian's response curves")
@@ -266,55 +264,35 @@ def load_meridian(path: Path, metric: str = "mean") -> dict[str, Response]:
     points: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
         where = f"{path}: {row['channel']}"
-        spend = _number(row["spend"], f"{where}: spend")
-        outcome = _number(row["incremental_outcome"], f"{where}: incremental_outcome")
+        spend = number(row["spend"], f"{where}: spend", finite=True)
+        outcome = number(row["incremental_outcome"], f"{where}: incremental_outcome", finite=True)
         points.setdefault(str(row["channel"]), []).append((spend, outcome))
     return {name: Response("tabulated", points=sorted(own)) for name, own in points.items()}
 
 
 def load_scales(path: Path) -> dict[str, float]:
     """The spend that every channel was divided by: a table of channel and channel_scale."""
-    rows = read_table(path)
+    rows = _read_rows(path)
     if "channel" not in rows[0] or "channel_scale" not in rows[0]:
         raise ValueError(f"{path}: has no columns channel and channel_scale, expected both")
     return {str(row["channel"]): _positive(row, "channel_scale", path) for row in rows}
 
 
-def read_table(path: Path) -> list[Row]:
-    """The rows of a CSV or Parquet file.
-
-    **Raises:** `ValueError` in one line naming the file, for one that cannot be read or has no rows.
-    """
-    try:
-        parquet = path.suffix.lower() in (".parquet", ".pq")
-        table = pq.ParquetFile(path).read(use_threads=False) if parquet else pyarrow.csv.read_csv(path)
-    except OSError as error:
-        reason = error.strerror or str(error).splitlines()[0]
-        raise ValueError(f"{path}: cannot be read ({reason}), expected a CSV or Parquet file") from None
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path}: {str(error).splitlines()[0]}, expected a CSV or Parquet file") from None
-    if not table.num_rows:
+def _read_rows(path: Path) -> list[Row]:
+    """The rows of a CSV or Parquet file, of which there is one at least."""
+    rows = read_table(path).to_pylist()
+    if not rows:
         raise ValueError(f"{path}: has no rows, expected one at least")
-    return table.to_pylist()
-
-
-def _number(value: Any, what: str) -> float:
-    try:
-        number = float(value)  # text, in a column where another row is no number
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{what} is {value!r}, expected a finite number")
-    return number
+    return rows
 
 
 def _positive(row: Row, key: str, path: Path) -> float:
     if key not in row:
         raise ValueError(f"{path}: has no column {key}, expected a number above 0")
-    number = _number(row[key], f"{path}: {key}")
-    if number <= 0:
-        raise ValueError(f"{path}: {key} is {number:g}, expected a number above 0")
-    return number
+    value = number(row[key], f"{path}: {key}", finite=True)
+    if value <= 0:
+        raise ValueError(f"{path}: {key} is {value:g}, expected a number above 0")
+    return value
 
 
 def portfolio_rows(responses: dict[str, Response]) -> Iterable[list[Any]]:

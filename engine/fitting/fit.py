@@ -21,15 +21,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from engine.allocation.running import cores, in_threads
-from engine.files.measurements import Measurements
+from engine.files.measurements import Measurements, as_measurements
+from engine.fitting.fitted import FamilyFit, Fitted
 from engine.fitting.shapes import LEAST_BEND, SHAPES, Fit, box, fit_from, lift
 
 # Fits side by side in one call, and what the number of points is a multiple of.
@@ -55,44 +56,6 @@ def _compiled(family: str) -> Callable[..., Fit]:
 def starts_of(family: str) -> np.ndarray:
     """The starts of a family, without bounds."""
     return box(SHAPES[family], np.asarray(SHAPES[family].starts, float))
-
-
-@dataclass(frozen=True)
-class FamilyFit:
-    """One family fitted to every project, in the units of the data.
-
-    - `parameters`: the family's numbers, scale and baseline among them, each [projects].
-    - `error`: root mean square error on the largest efforts, by a fit to the smaller ones; NaN where too few
-      points are left for one.
-    - `residual`: root mean square error of the fit to all points; `r2`, its share of the variance explained.
-    - `aicc`: Akaike's criterion, corrected for few points; infinite where it does not exist.
-    """
-
-    family: str
-    parameters: dict[str, Float[np.ndarray, " projects"]]
-    error: Float[np.ndarray, " projects"]
-    residual: Float[np.ndarray, " projects"]
-    r2: Float[np.ndarray, " projects"]
-    aicc: Float[np.ndarray, " projects"]
-    theta: Float[np.ndarray, "projects numbers"]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What `fit_curves` found: every family, the index of the one chosen for each project, and draws.
-
-    `draws` holds, by family, the numbers of bootstrap refits, [draws, projects] each; numbers of projects for
-    which the family was not chosen are its fit's own.
-    """
-
-    measurements: Measurements
-    families: dict[str, FamilyFit]
-    chosen: np.ndarray
-    draws: dict[str, dict[str, Float[np.ndarray, "draws projects"]]]
-
-    def family_of(self, project: int) -> str:
-        """The family chosen for a project."""
-        return list(self.families)[int(self.chosen[project])]
 
 
 class Scaled(NamedTuple):
@@ -125,8 +88,8 @@ def scale(data: Measurements) -> Scaled:
     )
 
 
-def fit_curves(
-    data: Measurements,
+def fit(
+    data: Measurements | str | Path | Any,
     families: Sequence[str] = tuple(SHAPES),
     *,
     holdout: float = HOLDOUT,
@@ -135,15 +98,17 @@ def fit_curves(
     bootstrap: int = 0,
     seed: int = 0,
 ) -> Fitted:
-    """Fit every family to every project, choose among them, and draw refits of what is chosen.
+    """Fit curves to measurements: every family to every project, choose among them, and draw refits.
 
-    **Arguments:** `families`, of `SHAPES`; `holdout`, the share of efforts, the largest, that families are
+    **Arguments:** `data`, `Measurements`, the path of a file of them, or a data frame with its columns;
+    `families`, of `SHAPES`; `holdout`, the share of efforts, the largest, that families are
     scored on; `loss`, huber or squares; `choice`, common to all projects or made for each; `bootstrap`, how
     many draws.
 
     **Raises:** `ValueError` naming what cannot be.
     """
     check_fit(families, holdout, loss, choice, bootstrap)
+    data = as_measurements(data)
     with jax.enable_x64(True):
         scaled = scale(data)
         training, testing = split(scaled, holdout)
@@ -158,7 +123,7 @@ def fit_curves(
 
 
 def check_fit(families: Sequence[str], holdout: float, loss: str, choice: str, bootstrap: int) -> None:
-    """The options of `fit_curves`."""
+    """The options of `fit`."""
     for family in families:
         if family not in SHAPES:
             raise ValueError(f"unknown family {family!r}, expected one of {', '.join(SHAPES)}")
@@ -342,33 +307,3 @@ def resample(
     drawn = np.take_along_axis(np.broadcast_to(noise, pick.shape), pick, axis=2)
     scatter = drawn / np.sqrt(np.where(there, scaled.weight, 1.0))
     return np.where(there, curve + scatter, 0.0).reshape(-1, scaled.effort.shape[1])
-
-
-def curves_of(fitted: Fitted) -> dict[str, dict[str, np.ndarray]]:
-    """The numbers of every family that was chosen for some project, [projects] each."""
-    used = [family for i, family in enumerate(fitted.families) if np.any(fitted.chosen == i)]
-    return {family: fitted.families[family].parameters for family in used}
-
-
-def warnings_of(fitted: Fitted, drop: float = 0.02) -> list[list[str]]:
-    """What a user should know of each project's fit: too few points, a curve that falls, one that is flat.
-
-    **Arguments:** `drop`, the share of a curve's range by which it may fall between neighbours unremarked.
-    """
-    data, found = fitted.measurements, []
-    for project in range(len(data.names)):
-        count = int(data.counts[project])
-        values = data.performance[project, :count]
-        numbers = len(SHAPES[fitted.family_of(project)].parameters) + 2
-        span = float(values.max() - values.min())
-        notes = []
-        if count < numbers + 2:
-            notes.append(f"{count} efforts are few for {numbers} numbers")
-        if span == 0.0:
-            notes.append("performance does not change")
-        elif count > 1 and float(np.min(np.diff(values))) < -drop * span:
-            notes.append(
-                f"performance falls by {-np.min(np.diff(values)) / span:.0%} of its range on the way"
-            )
-        found.append(notes)
-    return found

@@ -16,26 +16,8 @@ from jaxtyping import Float
 from engine.files.draws import read_draws
 from engine.files.measurements import load_measurements
 from engine.files.portfolios import load_portfolio
-from engine.fitting.fit import Fitted
+from engine.fitting.fitted import Fitted
 from engine.model.curves import FAMILIES
-
-
-def portfolio_csv(fitted: Fitted, extrapolate: float | None) -> str:
-    """The chosen curve of every project, as `engine allocate` reads it."""
-    data = fitted.measurements
-    numbers = dict.fromkeys(n for f in fitted.families.values() for n in f.parameters)
-    bound = ["upper"] if extrapolate is not None else []
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["project", "family", *numbers, *bound])
-    most = np.max(np.where(data.weight > 0, data.effort, 0.0), axis=1)
-    for project, name in enumerate(data.names):
-        family = fitted.family_of(project)
-        own = fitted.families[family].parameters
-        cells = [repr(float(own[n][project])) if n in own else "" for n in numbers]
-        upper = [] if extrapolate is None else [repr(float(extrapolate * most[project]))]
-        writer.writerow([name, family, *cells, *upper])
-    return text.getvalue()
 
 
 def fits_csv(fitted: Fitted) -> str:

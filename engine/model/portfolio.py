@@ -224,6 +224,11 @@ class Portfolio:
         return jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, index, 1, axis=0), self)
 
 
+def project_names(portfolio: Portfolio) -> tuple[str, ...]:
+    """The projects' names, or their numbers."""
+    return portfolio.names or tuple(f"project {i}" for i in range(portfolio.shape[-1]))
+
+
 def concave_utility(curvature: Vector | None, performance: Vector) -> Vector:
     """(1 − e^(−r p))/r; p at r = 0."""
     if curvature is None:

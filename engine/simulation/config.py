@@ -62,4 +62,4 @@ class ScenarioConfig:
     curvature: PriorConfig = field(default_factory=absent)
     threshold: PriorConfig = field(default_factory=absent)
     reach: PriorConfig = field(default_factory=absent)
-    cuts: list[float] = field(default_factory=lambda: [0.5, 0.75, 0.9])
+    cuts: list[float] | None = None  # those of `engine.Portfolio`

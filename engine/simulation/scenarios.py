@@ -227,7 +227,9 @@ def _build_parts(config: ScenarioConfig) -> dict[str, Prior]:
     return parts
 
 
-def _build_cuts(cuts: list[float]) -> tuple[float, ...]:
+def _build_cuts(cuts: list[float] | None) -> tuple[float, ...]:
+    if cuts is None:
+        return STAGE_CUTS
     ordered = all(low < high for low, high in zip([0.0, *cuts], [*cuts, 1.0 + 1e-9], strict=True))
     if not cuts or not ordered:
         raise ValueError(f"scenario.cuts is {list(cuts)}, expected rising shares between 0 and 1")

@@ -316,7 +316,6 @@ PORTFOLIOS: dict[str, tuple[Callable[[], Any], str]] = {
     "threshold not a number": (lambda: Portfolio(curves(), threshold=[1.0, np.nan]), "threshold"),
     "other numbers of projects": (lambda: Portfolio(curves(), weight=[1.0, 2.0, 3.0]), "number of projects"),
     "no project": (lambda: Exponential(np.ones(0), np.ones(0)), "at least one project"),
-    "a batch": (lambda: curves(scale=np.ones((3, 2))), "batch"),
 }
 
 

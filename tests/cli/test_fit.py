@@ -75,3 +75,10 @@ def test_draws_that_are_none_are_named(engine: Run, tmp_path: Path) -> None:
         assert done.returncode == 2
         assert expected in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("data")
+def test_an_output_that_cannot_be_written_is_named_by_its_own_key(engine: Run) -> None:
+    done = engine("fit", "data=measured.csv", "output=/proc/fits")
+    assert done.returncode == 2
+    assert done.stderr.startswith("engine: output /proc/fits: cannot be written")

@@ -166,7 +166,7 @@ BAD_SUMMARIES = {
     ",mean\nsaturation_lam[tv],2\n": "has saturation lam, expected the numbers of one of logistic",
     ",mean\nsaturation_lam[tv],2\nsaturation_beta[tv],high\n": "is 'high', expected a finite number",
     ",mean\nsaturation_lam[tv],2\nsaturation_beta[radio],2\n": "tv has no saturation_beta",
-    "": "Empty CSV file",
+    "": "is empty, expected a header and rows",
 }
 
 

@@ -8,7 +8,8 @@ from scipy.optimize import curve_fit
 
 from engine import FAMILIES
 from engine.files.measurements import Measurements
-from engine.fitting.fit import Fitted, choose, curves_of, fit_curves, warnings_of
+from engine.fitting.fit import choose, fit
+from engine.fitting.fitted import Fitted, warnings_of
 from engine.fitting.shapes import SHAPES, lift
 
 PROJECTS, POINTS = 8, 16
@@ -40,7 +41,7 @@ def exact() -> Fitted:
     effort = np.tile(EFFORT, (len(TRUE), 1))
     values = np.array([3.0 + 2.0 * shape(EFFORT) for shape in TRUE.values()])
     data = Measurements(tuple(TRUE), effort, values, np.ones_like(effort))
-    return fit_curves(data, loss="squares", choice="each")
+    return fit(data, loss="squares", choice="each")
 
 
 @pytest.mark.parametrize("family", TRUE)
@@ -66,7 +67,7 @@ def test_numbers_are_in_the_units_of_the_data(exact: Fitted, family: str) -> Non
 
 def test_fits_are_those_of_scipy() -> None:
     data = measure("hill", 0.02)
-    fitted = fit_curves(data, ["hill"], loss="squares")
+    fitted = fit(data, ["hill"], loss="squares")
     for project in range(PROJECTS):
         model = lambda x, a, k, h, b: b + a * x**h / (x**h + k**h)  # noqa: E731
         start = [2.0, 70.0, 2.0, 3.0]
@@ -83,11 +84,11 @@ def test_an_outlier_does_not_bend_a_robust_fit() -> None:
     data.performance[:, 10] += 2.0
     errors = {}
     for loss in ("huber", "squares"):
-        found = fit_curves(data, ["exponential"], loss=loss).families["exponential"].parameters
-        fit = found["baseline"][:, None] + found["scale"][:, None] * -np.expm1(
+        found = fit(data, ["exponential"], loss=loss).families["exponential"].parameters
+        curve = found["baseline"][:, None] + found["scale"][:, None] * -np.expm1(
             -found["rate"][:, None] * EFFORT
         )
-        errors[loss] = np.abs(fit - 3.0 - 2.0 * TRUE["exponential"](EFFORT)).max()
+        errors[loss] = np.abs(curve - 3.0 - 2.0 * TRUE["exponential"](EFFORT)).max()
     assert errors["huber"] < 0.25 * errors["squares"]
 
 
@@ -95,7 +96,7 @@ def test_weights_decide_where_points_disagree() -> None:
     effort = np.array([[1.0, 2.0, 4.0, 8.0, 16.0, 32.0]])
     values = np.array([[0.0, 1.0, 2.0, 3.0, 4.0, 9.0]])
     weight = np.where(effort > 20, 1e-9, 1.0)
-    found = fit_curves(Measurements(("a",), effort, values, weight), ["log"], loss="squares")
+    found = fit(Measurements(("a",), effort, values, weight), ["log"], loss="squares")
     assert found.families["log"].residual[0] < 1.0
     last = found.families["log"].parameters
     assert last["baseline"][0] + last["scale"][0] * np.log1p(last["rate"][0] * 32) < 6.0
@@ -104,21 +105,19 @@ def test_weights_decide_where_points_disagree() -> None:
 def test_bootstrap_draws_spread_as_the_noise_does() -> None:
     spread = {}
     for noise in (0.01, 0.04):
-        fitted = fit_curves(measure("exponential", noise), ["exponential"], bootstrap=40, seed=1)
+        fitted = fit(measure("exponential", noise), ["exponential"], bootstrap=40, seed=1)
         draws = fitted.draws["exponential"]["scale"]
         assert draws.shape == (40, PROJECTS)
         spread[noise] = np.median(draws.std(axis=0))
         near = np.abs(draws.mean(axis=0) - fitted.families["exponential"].parameters["scale"])
         assert np.all(near < draws.std(axis=0))
     assert 2.0 < spread[0.04] / spread[0.01] < 8.0
-    again = fit_curves(measure("exponential", 0.04), ["exponential"], bootstrap=40, seed=1)
+    again = fit(measure("exponential", 0.04), ["exponential"], bootstrap=40, seed=1)
     np.testing.assert_array_equal(again.draws["exponential"]["scale"], fitted.draws["exponential"]["scale"])
 
 
 def test_bootstrap_intervals_cover_the_truth() -> None:
-    fits = [
-        fit_curves(measure("exponential", 0.03, s), ["exponential"], bootstrap=60, seed=s) for s in range(6)
-    ]
+    fits = [fit(measure("exponential", 0.03, s), ["exponential"], bootstrap=60, seed=s) for s in range(6)]
     scale = np.concatenate([f.draws["exponential"]["scale"] for f in fits], axis=1)
     low, high = np.quantile(scale, [0.025, 0.975], axis=0)
     assert 0.8 <= np.mean((low <= 2.0) & (high >= 2.0)) <= 1.0
@@ -127,7 +126,7 @@ def test_bootstrap_intervals_cover_the_truth() -> None:
 def test_rising_shapes_are_not_turned_upside_down() -> None:
     data = measure("log", 0.0)
     falling = Measurements(data.names, data.effort, -data.performance, data.weight)
-    fitted = fit_curves(falling, ["power", "hill"])
+    fitted = fit(falling, ["power", "hill"])
     for family in fitted.families.values():
         sign = SHAPES[family.family].sign
         assert np.all(sign * family.parameters["scale"] >= 0)
@@ -148,17 +147,17 @@ def test_poor_data_give_a_finite_curve_and_a_remark() -> None:
     for row, (xs, ys, _) in enumerate(EDGES.values()):
         effort[row, : len(xs)], values[row, : len(xs)], weight[row, : len(xs)] = xs, ys, 1.0
     data = Measurements(tuple(EDGES), effort, values, weight)
-    fitted = fit_curves(data, ["log", "hill"], choice="each", bootstrap=3)
+    fitted = fit(data, ["log", "hill"], choice="each", bootstrap=3)
     for row, (*_, expected) in enumerate(EDGES.values()):
         assert any(expected in note for note in warnings_of(fitted)[row])
     for family in fitted.families.values():
         for number in family.parameters.values():
             assert np.all(np.isfinite(number))
-    assert set(curves_of(fitted)) <= {"log", "hill"}
+    assert {fitted.family_of(project) for project in range(len(fitted.chosen))} <= {"log", "hill"}
 
 
 def test_the_chosen_family_is_that_of_the_least_error_ahead() -> None:
-    fitted = fit_curves(measure("hill", 0.02, 3), ["log", "hill", "power"], choice="each")
+    fitted = fit(measure("hill", 0.02, 3), ["log", "hill", "power"], choice="each")
     errors = np.stack([f.error for f in fitted.families.values()])
     np.testing.assert_array_equal(fitted.chosen, np.argmin(errors, axis=0))
     common = choose(list(fitted.families.values()), "common")
@@ -187,4 +186,4 @@ BAD = {
 def test_options_that_cannot_be_are_named(what: str) -> None:
     options, expected = BAD[what]
     with pytest.raises(ValueError, match=expected):
-        fit_curves(measure("log", 0.0), **options)  # type: ignore[arg-type]
+        fit(measure("log", 0.0), **options)  # type: ignore[arg-type]

@@ -14,9 +14,9 @@ from engine.files.shipped import MISSING
 class TargetConfig:
     """What the budget is asked for, where it is not given: one of these; see `engine.budget_for`."""
 
-    value: float | None = None
-    return_per_unit: float | None = None
-    price: float | None = None
+    value: float | None = MISSING
+    return_per_unit: float | None = MISSING
+    price: float | None = MISSING
 
 
 @dataclass
@@ -24,10 +24,10 @@ class AllocateConfig:
     """`engine allocate`."""
 
     portfolio: str = MISSING
-    budget: float | None = None
+    budget: float | None = MISSING
     target: TargetConfig = field(default_factory=TargetConfig)
     solver: dict[str, Any] = field(default_factory=dict)
-    format: str = "table"
+    format: str = MISSING
 
 
 def allocate(config: AllocateConfig) -> None:
@@ -44,15 +44,15 @@ def allocate(config: AllocateConfig) -> None:
     target = _check_target(config)
     portfolio = load_portfolio(portfolio_path(config.portfolio))
     if config.budget is not None:
-        allocation = solve(portfolio, config.budget, solver, **options)
-        table, facts = allocation_table(allocation), allocation.to_dict()
+        answer: Any = solve(portfolio, config.budget, solver, **options)
+        allocation, goal = answer, ""
     else:
-        found = budget_for(portfolio, **target, solver=solver)
-        table, facts = allocation_table(found.allocation, found.goal), found.to_dict()
+        answer = budget_for(portfolio, **target, solver=solver)
+        allocation, goal = answer.allocation, answer.goal
     if config.format == "table":
-        show(table)
+        show(allocation_table(allocation, goal))
     else:
-        print(json.dumps(facts))
+        print(json.dumps(answer.to_dict()))
 
 
 def _check_target(config: AllocateConfig) -> dict[str, float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from engine.cli.command import Command
 from engine.cli.words import say
+from engine.files.shipped import MISSING
 from engine.simulation.config import ScenarioConfig
 
 MOST_PORT = 65_535
@@ -17,13 +18,13 @@ class DemoConfig:
     """`engine demo`."""
 
     scenario: ScenarioConfig = field(default_factory=ScenarioConfig)
-    portfolio: str | None = None
-    budget: float | None = None
-    most_budget: float | None = None
-    seed: int = 0
-    port: int = 5006
-    open: bool = True
-    log: bool = False
+    portfolio: str | None = MISSING
+    budget: float | None = MISSING
+    most_budget: float | None = MISSING
+    seed: int = MISSING
+    port: int = MISSING
+    open: bool = MISSING
+    log: bool = MISSING
 
 
 def demo(config: DemoConfig) -> None:

@@ -9,22 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.command import Command, load_with_figures
+from engine.files.shipped import MISSING
 
 
 @dataclass
 class FiguresConfig:
     """`engine figures`."""
 
-    study: str | None = None
-    portfolio: str | None = None
-    budget: float | None = None
+    study: str | None = MISSING
+    portfolio: str | None = MISSING
+    budget: float | None = MISSING
     solver: dict[str, Any] = field(default_factory=dict)
-    x: str | None = None
-    y: str | None = None
-    by: str | None = None
-    metric: str | None = None
+    x: str | None = MISSING
+    y: str | None = MISSING
+    by: str | None = MISSING
+    metric: str | None = MISSING
     formats: list[str] = field(default_factory=list)
-    output: str | None = None
+    output: str | None = MISSING
 
 
 FORMATS = ("png", "svg", "pdf")

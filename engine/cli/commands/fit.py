@@ -16,12 +16,12 @@ class FitConfig:
 
     data: str = MISSING
     families: list[str] = field(default_factory=list)
-    holdout: float = 0.2
-    loss: str = "huber"
-    choice: str = "common"
-    bootstrap: int = 200
-    seed: int = 0
-    extrapolate: float | None = 4.0
+    holdout: float = MISSING
+    loss: str = MISSING
+    choice: str = MISSING
+    bootstrap: int = MISSING
+    seed: int = MISSING
+    extrapolate: float | None = MISSING
     output: str = MISSING
 
 
@@ -32,11 +32,12 @@ def fit(config: FitConfig) -> None:
     from engine.files.draws import write_draws
     from engine.files.folders import open_folder, write_parquet, write_text
     from engine.files.measurements import load_measurements
-    from engine.fitting.fit import fit_curves, warnings_of
-    from engine.fitting.folder import fits_csv, portfolio_csv
+    from engine.files.portfolios import save_portfolio
+    from engine.fitting.fit import fit as fit_curves
+    from engine.fitting.fitted import check_extrapolate, warnings_of
+    from engine.fitting.folder import fits_csv
 
-    if config.extrapolate is not None and not config.extrapolate >= 1:
-        raise ValueError(f"extrapolate is {config.extrapolate}, expected a number of at least 1, or null")
+    check_extrapolate(config.extrapolate)
     data = load_measurements(config.data)
     folder = open_folder(config.output)
     begin = time.perf_counter()
@@ -49,7 +50,7 @@ def fit(config: FitConfig) -> None:
         bootstrap=config.bootstrap,
         seed=config.seed,
     )
-    write_text(folder / "portfolio.csv", portfolio_csv(fitted, config.extrapolate))
+    save_portfolio(fitted.portfolio(config.extrapolate), folder / "portfolio.csv")
     write_text(folder / "fits.csv", fits_csv(fitted))
     write_parquet(folder / "measurements.parquet", data.table())
     if config.bootstrap:

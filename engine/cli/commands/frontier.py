@@ -19,8 +19,8 @@ class FrontierConfig:
     portfolio: str = MISSING
     budget: float = MISSING
     solver: dict[str, Any] = field(default_factory=dict)
-    format: str = "table"
-    rows: int = 20
+    format: str = MISSING
+    rows: int = MISSING
 
 
 def frontier(config: FrontierConfig) -> None:

@@ -19,13 +19,13 @@ class ResponsesConfig:
 
     data: str = MISSING
     source: str = MISSING
-    model: str | None = None
-    saturation: str | None = None
-    scales: str | None = None
-    target_scale: float = 1.0
-    normalize: bool = True
-    l_max: int | None = None
-    metric: str = "mean"
+    model: str | None = MISSING
+    saturation: str | None = MISSING
+    scales: str | None = MISSING
+    target_scale: float = MISSING
+    normalize: bool = MISSING
+    l_max: int | None = MISSING
+    metric: str = MISSING
     output: str = MISSING
 
 

@@ -1,0 +1,115 @@
+"""What a fit found: every family, the one chosen for each project, and the portfolio that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from engine.files.measurements import Measurements
+from engine.files.rows import build
+from engine.fitting.shapes import SHAPES
+from engine.model.portfolio import Portfolio
+
+# Beyond this many times the largest effort measured, fitted curves are not trusted.
+EXTRAPOLATE = 4.0
+
+# How many projects are printed.
+MOST_PRINTED = 8
+
+
+@dataclass(frozen=True)
+class FamilyFit:
+    """One family fitted to every project, in the units of the data.
+
+    - `parameters`: the family's numbers, scale and baseline among them, each [projects].
+    - `error`: root mean square error on the largest efforts, by a fit to the smaller ones; NaN where too few
+      points are left for one.
+    - `residual`: root mean square error of the fit to all points; `r2`, its share of the variance explained.
+    - `aicc`: Akaike's criterion, corrected for few points; infinite where it does not exist.
+    """
+
+    family: str
+    parameters: dict[str, Float[np.ndarray, " projects"]]
+    error: Float[np.ndarray, " projects"]
+    residual: Float[np.ndarray, " projects"]
+    r2: Float[np.ndarray, " projects"]
+    aicc: Float[np.ndarray, " projects"]
+    theta: Float[np.ndarray, "projects numbers"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fitted:
+    """What `fit` found: every family, the index of the one chosen for each project, and draws.
+
+    `draws` holds, by family, the numbers of bootstrap refits, [draws, projects] each; numbers of projects for
+    which the family was not chosen are its fit's own.
+    """
+
+    measurements: Measurements
+    families: dict[str, FamilyFit]
+    chosen: np.ndarray
+    draws: dict[str, dict[str, Float[np.ndarray, "draws projects"]]]
+
+    def family_of(self, project: int) -> str:
+        """The family chosen for a project."""
+        return list(self.families)[int(self.chosen[project])]
+
+    def portfolio(self, extrapolate: float | None = EXTRAPOLATE) -> Portfolio:
+        """The chosen curve of every project, with its name.
+
+        **Arguments:** `extrapolate`, to how many times its largest effort measured a project may be funded;
+        None for no upper bound.
+
+        **Raises:** `ValueError` for one below 1.
+        """
+        check_extrapolate(extrapolate)
+        data, rows = self.measurements, {}
+        most = np.max(np.where(data.weight > 0, data.effort, 0.0), axis=1)
+        for project, name in enumerate(data.names):
+            family = self.family_of(project)
+            numbers = {n: float(v[project]) for n, v in self.families[family].parameters.items()}
+            upper = {} if extrapolate is None else {"upper": float(extrapolate * most[project])}
+            rows[name] = {"family": family, **numbers, **upper}
+        return build(rows, [])
+
+    def __repr__(self) -> str:
+        names = self.measurements.names
+        lines = [f"{len(names)} curves fitted, of the families {', '.join(self.families)}"]
+        for project, name in enumerate(names[:MOST_PRINTED]):
+            fit = self.families[self.family_of(project)]
+            quality = f"residual {fit.residual[project]:.3g}, R² {fit.r2[project]:.4f}"
+            lines.append(f"{name}: {fit.family}, {quality}")
+        more = [f"and {len(names) - MOST_PRINTED} more"] if len(names) > MOST_PRINTED else []
+        return "\n".join([*lines, *more])
+
+
+def check_extrapolate(extrapolate: float | None) -> None:
+    """How far beyond the measurements a curve may be funded: a `ValueError` for less than all of them."""
+    if extrapolate is not None and not extrapolate >= 1:
+        raise ValueError(f"extrapolate is {extrapolate}, expected a number of at least 1, or null")
+
+
+def warnings_of(fitted: Fitted, drop: float = 0.02) -> list[list[str]]:
+    """What a user should know of each project's fit: too few points, a curve that falls, one that is flat.
+
+    **Arguments:** `drop`, the share of a curve's range by which it may fall between neighbours unremarked.
+    """
+    data, found = fitted.measurements, []
+    for project in range(len(data.names)):
+        count = int(data.counts[project])
+        values = data.performance[project, :count]
+        numbers = len(SHAPES[fitted.family_of(project)].parameters) + 2
+        span = float(values.max() - values.min())
+        notes = []
+        if count < numbers + 2:
+            notes.append(f"{count} efforts are few for {numbers} numbers")
+        if span == 0.0:
+            notes.append("performance does not change")
+        elif count > 1 and float(np.min(np.diff(values))) < -drop * span:
+            notes.append(
+                f"performance falls by {-np.min(np.diff(values)) / span:.0%} of its range on the way"
+            )
+        found.append(notes)
+    return found
