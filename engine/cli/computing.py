@@ -17,7 +17,7 @@ from engine.simulation.blocks import lanes
 from engine.study.config import SweepOptions
 from engine.study.manifest import Manifest, machine_facts
 from engine.study.plan import plan_sweep
-from engine.study.results import slowest, write_summary
+from engine.study.results import slowest
 from engine.study.store import Store
 from engine.study.study import Study
 from engine.study.sweep import Sweep
@@ -100,8 +100,9 @@ def _close(store: Store, tally: Tally, signum: int | None, seconds: float, again
         say(f"{blocks_text(left)} in other workers' hands; the last to finish writes the summary")
         return 0
     if done:
-        write_summary(store)
-        _tell(Study(store.folder), table)
+        study = Study(store.folder)
+        study.write_summary()
+        _tell(study, table)
     return FAILED_BLOCKS if failed else 0
 
 

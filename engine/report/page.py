@@ -22,7 +22,7 @@ from engine.figures.style import rendered
 from engine.simulation.point import REFERENCE
 from engine.simulation.summaries import means
 from engine.study.grid import write_grid
-from engine.study.results import Found
+from engine.study.results import Found, summaries
 from engine.study.store import Progress
 from engine.study.study import Study
 
@@ -206,7 +206,7 @@ def _worst(study: Study) -> Iterable[dict[str, Any]]:
     """The blocks with the worst single portfolios, and how to see them."""
     losses = []
     for block, path in study.store.done().items():
-        for row in study.store.read(path).to_pylist():
+        for row in summaries(study.store.read(path)):
             if row["metric"] in ("loss", "gap") and row["count"] and row["solver"] != REFERENCE:
                 losses.append((row["metric"], row["largest"], row["solver"], block))
     metric = "loss" if any(one[0] == "loss" for one in losses) else "gap"

@@ -45,7 +45,7 @@ class StoreError(ValueError):
 
 def canonical(facts: Any) -> str:
     """The JSON of plain data that is the same for the same data."""
-    return json.dumps(facts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"))
 
 
 def digest(facts: Any) -> str:
@@ -93,7 +93,7 @@ class Manifest:
         """As JSON."""
         plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         plain |= {"grid": write_grid(self.grid), "groups": self.groups}
-        return json.dumps({"format": FORMAT, **plain}, indent=1, allow_nan=False) + "\n"
+        return json.dumps({"format": FORMAT, **plain}, indent=1) + "\n"
 
     @classmethod
     def read(cls, text: str) -> Manifest:

@@ -47,29 +47,42 @@ class Found(NamedTuple):
 
 def tabulate(settings: Row, block: Block) -> pa.Table:
     """The rows of a block; its index is that within the point."""
-    place = {"block": block.index, **{k: plain(v) for k, v in settings.items()}}
-    rows = []
-    for solver, summaries in block.summaries.items():
-        for metric, summary in summaries.items():
-            bins = np.flatnonzero(summary.counts)
-            rows.append(
-                {
-                    **place,
-                    "solver": solver,
-                    "metric": metric,
-                    "count": int(summary.count),
-                    "mean": float(summary.mean),
-                    "squares": float(summary.squares),
-                    "least": float(summary.least),
-                    "largest": float(summary.largest),
-                    "bins": bins.tolist(),
-                    "counts": np.asarray(summary.counts)[bins].astype(int).tolist(),
-                    "unsolved": block.failed[solver],
-                }
-            )
+    rows = [(solver, metric, one) for solver, of in block.summaries.items() for metric, one in of.items()]
+    counts = [np.asarray(summary.counts) for _, _, summary in rows]
+    bins = [np.flatnonzero(count) for count in counts]
     known = None if block.optimum is None else np.asarray(block.optimum, float)
-    column = [known if (row["solver"], row["metric"]) == OPTIMA else None for row in rows]
-    return pa.Table.from_pylist(rows).append_column("optima", pa.array(column, pa.list_(pa.float64())))
+    place = {"block": block.index, **{key: plain(value) for key, value in settings.items()}}
+    return pa.table(
+        {
+            **{key: pa.array([value] * len(rows)) for key, value in place.items()},
+            "solver": [solver for solver, _, _ in rows],
+            "metric": [metric for _, metric, _ in rows],
+            "count": [int(summary.count) for _, _, summary in rows],
+            **{
+                name: [float(getattr(summary, name)) for _, _, summary in rows]
+                for name in ("mean", "squares", "least", "largest")
+            },
+            "bins": _lists(bins),
+            "counts": _lists([count[some].astype(int) for count, some in zip(counts, bins, strict=True)]),
+            "unsolved": [block.failed[solver] for solver, _, _ in rows],
+            "optima": pa.array(
+                [known if (solver, metric) == OPTIMA else None for solver, metric, _ in rows],
+                pa.list_(pa.float64()),
+            ),
+        }
+    )
+
+
+def _lists(arrays: list[np.ndarray]) -> pa.ListArray:
+    """A list a row."""
+    ends = np.cumsum([0, *map(len, arrays)], dtype=np.int32)
+    return pa.ListArray.from_arrays(ends, np.concatenate(arrays))
+
+
+def summaries(table: pa.Table) -> list[Row]:
+    """The rows of a block without the optima."""
+    rows: list[Row] = table.drop_columns(["optima"]).to_pylist()
+    return rows
 
 
 def optima(table: pa.Table) -> np.ndarray:
@@ -101,7 +114,7 @@ def merged(store: Store) -> Iterator[Found]:
         by_point.setdefault(manifest.point_of(block), []).append(path)
     for point in sorted(by_point):
         settings = {key: plain(value) for key, value in manifest.settings[point].items()}
-        blocks = (store.read(path).to_pylist() for path in by_point[point])
+        blocks = (summaries(store.read(path)) for path in by_point[point])
         found = list(_merge(point, settings, blocks))
         for solver in manifest.solvers:
             yield from (f for f in found if f.solver == solver)
@@ -120,16 +133,13 @@ def _merge(point: int, settings: Row, blocks: Iterable[list[Row]]) -> Iterator[F
         yield Found(point, settings, solver, metric, summary, unsolved[solver])
 
 
-def gather(store: Store) -> Iterator[Row]:
-    """A row a point, solver and metric, from the blocks that are there.
-
-    **Raises:** `StoreError` for a damaged block.
-    """
-    for found in merged(store):
-        place = {"point": found.point, **found.settings, "solver": found.solver, "metric": found.metric}
-        count = int(found.summary.count)
-        least = float(found.summary.least) if count else math.nan
-        yield {**place, "count": count, **means(found.summary), "least": least, "unsolved": found.unsolved}
+def gather(found: Iterable[Found]) -> Iterator[Row]:
+    """A row a point, solver and metric."""
+    for one in found:
+        place = {"point": one.point, **one.settings, "solver": one.solver, "metric": one.metric}
+        count = int(one.summary.count)
+        least = float(one.summary.least) if count else math.nan
+        yield {**place, "count": count, **means(one.summary), "least": least, "unsolved": one.unsolved}
 
 
 def load(folder: str | Path) -> pa.Table:
@@ -139,7 +149,7 @@ def load(folder: str | Path) -> pa.Table:
 
     **Raises:** `StoreError`, a `ValueError`, if the folder holds no study or a damaged one.
     """
-    rows = list(gather(Store(Path(folder))))
+    rows = list(gather(merged(Store(Path(folder)))))
     if not rows:
         raise StoreError(f"{folder}: no block is finished yet")
     return pa.Table.from_pylist(rows)
@@ -176,17 +186,16 @@ def load_array(folder: str | Path) -> Any:
     return xarray.Dataset({n: (dimensions, a) for n, a in arrays.items()}, coordinates)
 
 
-def write_summary(store: Store) -> pa.Table:
-    """summary.csv and summary.parquet of a study, and all its records where it has them; what depends on the
-    machine's speed is not in them."""
-    table = load(store.folder)
+def write_summary(store: Store, found: Iterable[Found]) -> None:
+    """summary.csv and summary.parquet of what a study found, and all its records where it has them; what
+    depends on the machine's speed is not in them."""
+    table = pa.Table.from_pylist(list(gather(found)))
     text = pa.BufferOutputStream()
     pyarrow.csv.write_csv(table, text)
     write_whole(store.folder / "summary.csv", text.getvalue().to_pybytes())
     write_parquet(store.folder / "summary.parquet", table)
     if store.manifest.records:
         merge_records(store)
-    return table
 
 
 def rates(store: Store) -> dict[tuple[int, str], float]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from engine.simulation.point import Point
 from engine.study.manifest import Manifest
 from engine.study.plan import Planner
-from engine.study.results import Found, load, merged, rates, solver_rates
+from engine.study.results import Found, load, merged, rates, solver_rates, write_summary
 from engine.study.store import Store
 
 
@@ -61,6 +61,10 @@ class Study:
     def load(self) -> pa.Table:
         """Its results so far: see `engine.load`."""
         return load(self.folder)
+
+    def write_summary(self) -> None:
+        """Write summary.csv and summary.parquet, of `found`; and records.parquet, where it has records."""
+        write_summary(self.store, self.found)
 
     def rates(self) -> dict[str, float]:
         """Portfolios per second of each solver, compilation apart."""

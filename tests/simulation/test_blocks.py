@@ -150,11 +150,18 @@ def test_running_compiles_nothing_more() -> None:
 DIGEST = """
 import hashlib, sys, jax, numpy as np
 jax.config.update("jax_enable_x64", True)
-from engine.simulation.blocks import Simulation
+from engine.simulation.blocks import Code, Simulation
 from tests.simulation.test_blocks import study
+
+class Draws(Simulation):
+    # What draws is compiled first; nothing is solved here.
+    def _compile_all(self):
+        drawn = {device: next(self._lower(device)).compile() for device in dict.fromkeys(self.lanes)}
+        self._code = {device: Code(draw, {}, None, None, 0) for device, draw in drawn.items()}
+
 assert jax.device_count() == int(sys.argv[1])
-overrides = "run.portfolios=100", f"run.block={sys.argv[2]}", "solver=[waterfilling]"  # quick to compile
-simulation = Simulation(study(*overrides, scenario="independent_division"))
+overrides = "run.portfolios=100", f"run.block={sys.argv[2]}", "solver=[waterfilling]"
+simulation = Draws(study(*overrides, scenario="independent_division"))
 parts = []
 what = simulation.point
 for index in range(what.blocks):

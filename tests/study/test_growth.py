@@ -11,7 +11,7 @@ import pytest
 from engine.simulation.blocks import Simulation
 from engine.study.manifest import StoreError
 from engine.study.plan import plan_sweep
-from engine.study.results import merged, write_summary
+from engine.study.results import merged
 from engine.study.store import Store
 from engine.study.study import open_study
 from engine.study.worker import Worker
@@ -24,7 +24,7 @@ REFERRED = ("++sweep.grid.budget=[20,30]", "solver=[greedy,exact]")
 
 def summaries(folder: Path) -> dict[str, bytes]:
     """What a study says: its two files of summaries."""
-    write_summary(Store(folder))
+    open_study(folder).write_summary()
     return {name: (folder / name).read_bytes() for name in ("summary.csv", "summary.parquet")}
 
 

@@ -23,11 +23,13 @@ from engine.simulation.point import Point
 from engine.simulation.summaries import Summary, means
 from engine.study.manifest import Manifest
 from engine.study.plan import plan_sweep, sweep_manifest
-from engine.study.results import gather, write_summary
+from engine.study.results import gather, merged
 from engine.study.store import Store
+from engine.study.study import open_study
 from engine.study.sweep import Sweep
 from engine.study.worker import Worker
-from tests.simulation.blocks import every_block, merged
+from tests.simulation.blocks import every_block
+from tests.simulation.blocks import merged as merge_blocks
 
 GRID = ("++sweep.grid.budget=[20,30,200]", "++sweep.grid.scenario.skew={linear: [0, 1, 2]}")
 SMALL = ("scenario=textbook", "run.portfolios=40", "run.block=16", "run.output=unused")
@@ -64,14 +66,14 @@ def run(folder: Path, sweep: Sweep, **options: Any) -> Worker:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every block's file, and the summary."""
-    write_summary(Store(folder))
+    open_study(folder).write_summary()
     files = [*(folder / "blocks").rglob("*.parquet"), folder / "summary.csv", folder / "summary.parquet"]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def alone(point: Point) -> dict[str, dict[str, Summary]]:
     """What the blocks of a point come to, merged in order."""
-    return merged(every_block(Simulation(point)))
+    return merge_blocks(every_block(Simulation(point)))
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +94,7 @@ def test_points_of_a_kind_share_their_code(whole: tuple[Sweep, Path]) -> None:
 
 def test_a_point_is_what_its_study_alone_is(whole: tuple[Sweep, Path]) -> None:
     sweep, folder = whole
-    rows = list(gather(Store(folder)))
+    rows = list(gather(merged(Store(folder))))
     for point in (0, 3, 5):
         summaries = alone(sweep.tasks[point])
         for row in rows:
@@ -108,7 +110,7 @@ def test_the_larger_lattice_of_a_kind_changes_no_answer(whole: tuple[Sweep, Path
     own = dataclasses.replace(sweep.tasks[0], lattice=choose_lattice(["threshold"], 20.0, 5))
     assert own.lattice.states == 20 < sweep.tasks[0].lattice.states == sweep.tasks[2].lattice.states
     summaries = alone(own)
-    for row in gather(Store(folder)):
+    for row in gather(merged(Store(folder))):
         if row["point"] == 0:
             expected = means(summaries[row["solver"]][row["metric"]])["mean"]
             np.testing.assert_allclose(row["mean"], expected, rtol=1e-11, atol=1e-11)
@@ -225,7 +227,8 @@ def test_out_of_memory_halves_the_batch_and_is_remembered(
     assert tried[:3] == [1, 2, 4]
     assert set(tried[3:]) == {4}
     found, expected = (
-        {(r["point"], r["solver"], r["metric"]): r for r in gather(Store(f))} for f in (tmp_path, folder)
+        {(r["point"], r["solver"], r["metric"]): r for r in gather(merged(Store(f)))}
+        for f in (tmp_path, folder)
     )
     assert found.keys() == expected.keys()
     for key, row in found.items():

@@ -25,7 +25,6 @@ def report(config: ReportConfig) -> None:
     from engine.cli.sheet import show
     from engine.cli.tables import result_table
     from engine.files.folders import write_text
-    from engine.study.results import write_summary
     from engine.study.study import open_study
 
     if not config.html and (ignored := config.question or config.output):
@@ -35,7 +34,7 @@ def report(config: ReportConfig) -> None:
     progress = study.store.progress()
     finished = not (progress.left or progress.failed)
     if finished:
-        write_summary(study.store)
+        study.write_summary()
     show(result_table(study))
     if not finished:
         done = f"{progress.done:,} of {blocks_text(progress.blocks)} done"
