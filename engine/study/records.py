@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.simulation.blocks import Block
+from engine.study.manifest import Manifest
 from engine.study.store import Store
 
 
@@ -37,20 +39,36 @@ def _table(settings: dict[str, Any], solver: str, columns: dict[str, np.ndarray]
 
 
 def merge_records(store: Store) -> Path:
-    """records.parquet of a study, from those of its blocks, one after another; it is there as a whole or not.
+    """records.parquet of a study, point by point; it is there as a whole or not at all.
 
     **Raises:** `StoreError` for damaged records.
     """
     path, partial = store.folder / "records.parquet", store.folder / ".records.parquet.part"
+    recorded = store.recorded()
+    # Whole numbers at one point may be real ones at another.
+    schemas = [pq.read_schema(found) for found in recorded.values()]
+    schema = pa.unify_schemas(schemas, promote_options="permissive")
     with contextlib.ExitStack() as stack:
         stack.callback(partial.unlink, missing_ok=True)
-        writer: pq.ParquetWriter | None = None
-        for found in store.recorded().values():
-            table = store.read(found)
-            if writer is None:
-                writer = stack.enter_context(pq.ParquetWriter(partial, table.schema, compression="zstd"))
-            writer.write_table(table)
-        if writer is not None:
-            writer.close()
-            partial.replace(path)
+        writer = stack.enter_context(pq.ParquetWriter(partial, schema, compression="zstd"))
+        for numbers in _together(store.manifest, recorded):
+            tables = [store.read(recorded[number]).cast(schema) for number in numbers]
+            writer.write_table(_ordered(pa.concat_tables(tables), list(store.manifest.solvers)))
+        writer.close()
+        partial.replace(path)
     return path
+
+
+def _together(manifest: Manifest, recorded: dict[int, Path]) -> Iterator[list[int]]:
+    """The blocks of the same portfolios, by whichever solvers."""
+    by_place: dict[tuple[int, int], list[int]] = {}
+    for number in recorded:
+        by_place.setdefault((manifest.point_of(number), manifest.unit(number)[1]), []).append(number)
+    for place in sorted(by_place):
+        yield by_place[place]
+
+
+def _ordered(table: pa.Table, solvers: list[str]) -> pa.Table:
+    """The rows in the order of the solvers."""
+    rank = [solvers.index(solver) for solver in table["solver"].to_pylist()]
+    return table.take(np.argsort(rank, kind="stable"))

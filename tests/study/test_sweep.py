@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
@@ -273,6 +274,26 @@ def test_results_load_as_a_table_and_as_an_array(whole: tuple[Sweep, Path]) -> N
     assert dict(array.sizes) == {"budget": 3, "scenario.skew": 2, "solver": 2, "metric": len(METRICS)}
     found = array["mean"].sel(budget=30, solver="bound", metric="value").sel({"scenario.skew": 1})
     assert float(found) == one[one.solver == "bound"]["mean"].item()
+
+
+def test_records_of_every_point_are_in_one_file(tmp_path: Path) -> None:
+    overrides = (
+        *("++sweep.grid.scenario=[textbook,staged]", "++sweep.grid.budget=[20,30.5]"),
+        *("solver=[waterfilling]", "run.records=true"),
+    )
+    run(tmp_path, planned(*overrides))
+    study = open_study(tmp_path)
+    study.write_summary()
+    records = pd.read_parquet(tmp_path / "records.parquet")
+    assert len(records) == 2 * 2 * 40
+    assert list(records.groupby("scenario", sort=False).effort.first().map(len)) == [5, 8]
+    for found in study.found:
+        if found.metric == "value":
+            mine = (records.scenario == found.settings["scenario"]) & (
+                records.budget == found.settings["budget"]
+            )
+            assert list(records[mine].portfolio) == list(range(40))
+            np.testing.assert_allclose(records[mine].value.mean(), found.summary.mean, rtol=1e-12)
 
 
 def test_zipped_axes_are_one_dimension(tmp_path: Path) -> None:
