@@ -26,8 +26,6 @@ from engine.solvers.registry import FEW_NUMBERS, SOLVERS, Options, Solver, check
 from engine.solvers.solution import Solution
 
 MOST_BUDGET = 1e15
-
-
 MOST_WORK = 1e12
 
 

@@ -16,8 +16,6 @@ from engine.solvers.responses import Response, Scalar, real_response
 from engine.solvers.rounding import least_positive
 
 KINDS: tuple[Kind, ...] = ("value", "return_per_unit", "price")
-
-
 Kind = Literal["value", "return_per_unit", "price"]
 
 

@@ -21,15 +21,9 @@ from engine.model.portfolio import Portfolio
 # How many numbers the portfolios that go to a device at once may hold there. It takes millions of them to
 # fill an accelerator, and every round waits for its way there and back.
 ROUND_ENTRIES, ACCELERATOR_ROUND_ENTRIES = 30_000_000, 1 << 28
-
-
 # Fewer portfolios than these are not worth a thread of their own.
 LEAST_ROUND = 64
-
-
 T = TypeVar("T")
-
-
 Item = TypeVar("Item")
 
 

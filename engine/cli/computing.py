@@ -24,8 +24,6 @@ from engine.study.sweep import Sweep
 from engine.study.worker import Estimate, Tally, Worker
 
 FAILED_BLOCKS = 3  # the exit code
-
-
 SLOWEST = 3
 
 

@@ -18,16 +18,12 @@ if TYPE_CHECKING:  # a command imports what it needs and no more
     from engine.study.study import Study
 
 MOST_EFFORT_COLUMNS = 8
-
-
 MOST_FITS = 50
-
 
 FIT_CAPTION = (
     "error ahead: root mean square error on the largest efforts, foretold from the\n"
     "smaller ones. residual: of the fit to all efforts."
 )
-
 
 RUN_CAPTION = (
     "gap: certified, (bound − value)/|bound|. − exact: paired difference to the exact\n"
@@ -35,12 +31,10 @@ RUN_CAPTION = (
     "largest, eff. no.: how concentrated the spend is."
 )
 
-
 SWEEP_CAPTION = (
     "gap: certified, (bound − value)/|bound|. proved: share proved optimal.\n"
     "frontier: share with a project at the frontier. funded: projects with effort."
 )
-
 
 BENCHMARK_CAPTION = (
     "gap: certified, (bound − value)/|bound|. optimal: share that returns what the\n"

@@ -33,11 +33,7 @@ from engine.model.validation import normalise
 from engine.solvers.solution import Solution
 
 EFFORTS = 400
-
-
 MOST_NAMED_PROJECTS = 9
-
-
 STAGE_GREYS = ("#ffffff", "#f0f0f0", "#e2e2e2", "#d4d4d4", "#c6c6c6")
 
 

@@ -34,10 +34,7 @@ from engine.study.study import Study
 
 # Metrics that are chances, shown from none to all, and others that are shown in per cent.
 CHANCES = ("frontier", "optimal", "proved")
-
-
 PERCENT = (*CHANCES, "gap", "loss", "largest_share", "unspent")
-
 
 # What the axes of a grid are called in figures; other keys are called by their names.
 LABELS = {

@@ -16,8 +16,6 @@ from engine.figures.style import DASHES, MARKERS, STYLE, only_axes
 from engine.simulation.summaries import BINS, LEAST, MOST, Summary
 
 MOST_NUMBERED_CELLS = 150
-
-
 MOST_TICKS = 12
 
 

@@ -21,13 +21,8 @@ from matplotlib.figure import Figure
 from engine.figures.palette import PALETTE
 
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)))
-
-
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-
-
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "+++", "ooo", "**", "||")
-
 
 STYLE: Any = {
     "font.size": 9,
@@ -45,11 +40,8 @@ STYLE: Any = {
     "hatch.linewidth": 0.4,
 }
 
-
 # Inches: a column of text.
 WIDTH, HEIGHT = 6.4, 3.6
-
-
 COLUMNS, PANEL_HEIGHT = 3, 1.75
 
 

@@ -32,14 +32,8 @@ from engine.files.draws import write_draws
 from engine.files.tables import number, read_table
 
 Row = dict[str, Any]
-
-
 Numbers = dict[str, float]
-
-
 SOURCES = ("robyn", "pymc_marketing", "meridian")
-
-
 LONGEST_CARRY_OVER = 10_000
 
 
@@ -64,7 +58,6 @@ class PymcScales:
 
 # PyMC-Marketing's saturations by its own names: their numbers, our family, and our numbers from theirs.
 Formula = Callable[..., dict[str, Any]]
-
 
 SATURATIONS: dict[str, tuple[tuple[str, ...], str, Formula]] = {
     "logistic": (

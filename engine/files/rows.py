@@ -21,8 +21,6 @@ from engine.model.portfolio import STAGE_CUTS, Portfolio, project_names
 from engine.model.validation import check, normalise
 
 DEFAULTS = Portfolio.neutral_values()
-
-
 Row = dict[str, Any]
 
 

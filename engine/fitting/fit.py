@@ -35,15 +35,9 @@ from engine.fitting.shapes import LEAST_BEND, SHAPES, Fit, box, fit_from, lift
 
 # Fits side by side in one call, and what the number of points is a multiple of.
 ROWS, POINTS = 256, 8
-
-
 HOLDOUT = 0.2
-
-
 # The chosen family's draws are of what remains after its own numbers are fitted.
 HUBER = 1.5
-
-
 ROBUST_PASSES = 4
 
 

@@ -61,12 +61,8 @@ class FittedCurve(NamedTuple):
 
 
 GRID = 300
-
-
 # How far beyond the measurements a fitted curve is drawn.
 BEYOND = 2.0
-
-
 BAND = (0.05, 0.95)
 
 

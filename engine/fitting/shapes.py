@@ -15,15 +15,9 @@ from engine.model.curves import FAMILIES
 from engine.model.curves.base import Curve
 
 Values = Float[Array, " points"]
-
-
 LM_STEPS = 80
-
-
 # A curve that saturates does so within this many times the range of performance measured.
 MOST_RANGES = 3.0
-
-
 # Of the range of the performance: residuals below are rounding.
 LEAST_BEND = 1e-6
 

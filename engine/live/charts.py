@@ -19,11 +19,7 @@ from engine.figures.palette import BLUE, GREEN, VERMILLION
 from engine.live.model import Picture, nice_above
 
 GREY = "#8a8a8a"
-
-
 FRONTIER_FILL, STAGE_FILL = 0.28, 0.07
-
-
 LONGEST_NAME = 20
 
 

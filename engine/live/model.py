@@ -36,28 +36,14 @@ from engine.solvers.lattice import Lattice, build_lattice
 from engine.solvers.solution import Solution, Status
 
 SAMPLES = 97
-
-
 MOST_PROJECTS = 40
-
-
 MOST_UPLOAD = 200_000
-
-
 MOST_SEED = 2**32 - 1
-
-
 # The exact solver's steps at most: a tenth of a second or so on one core.
 MOST_WORK = 1e9
-
-
 # What a budget that nobody gave is this share of: the effort that takes every project to its frontier.
 FUNDED = 0.4
-
-
 ROUND_NUMBERS = np.array([1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0])
-
-
 DRAGGED = ("weight", "startup", "curvature")
 
 

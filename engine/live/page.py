@@ -64,11 +64,7 @@ from engine.simulation.catalogue import scenario_names, shipped_scenario
 from engine.simulation.config import ScenarioConfig
 
 SLIDER_STEPS = 200
-
-
 UPLOADED = "(a file)"
-
-
 # What stands between $$ in a project's name is not a formula.
 Text = partial(Div, disable_math=True)
 

@@ -26,11 +26,7 @@ from tornado.routing import HostMatches, Rule, RuleRouter
 from engine.live.page import Page, Service
 
 ADDRESS = "127.0.0.1"
-
-
 HOSTS = r"(127\.0\.0\.1|localhost)$"
-
-
 # Larger messages than this end the connection; what is larger than a portfolio may be is told before.
 MOST_MESSAGE = 64_000_000
 

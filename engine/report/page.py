@@ -27,13 +27,8 @@ from engine.study.store import Progress
 from engine.study.study import Study
 
 WORST, SLOWEST = 5, 5
-
-
 COLUMNS = ("value", "gap", "loss", "optimal", "proved", "frontier", "funded", "price")
-
-
 PER_CENT = ("gap", "loss", "optimal", "proved", "frontier")
-
 
 CAPTION = (
     "Means over portfolios. gap: certified, (bound − value)/|bound|. loss: share of the proved optimum "

@@ -23,11 +23,8 @@ from engine.study.results import Found
 from engine.study.study import Study
 
 SMALL, LARGE = 100, 300
-
-
 # Losses below are those of summing in another order.
 ROUNDING = 1e-12
-
 
 QUESTION = (
     "Where should the next unit of effort go? For which budgets and weights is it optimal to push some "

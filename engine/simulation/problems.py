@@ -29,11 +29,7 @@ from engine.model.portfolio import Portfolio
 from engine.simulation.priors import named
 
 CLASS_ITEMS = 10
-
-
 STAGES = 4
-
-
 Draw = Callable[["Problem", Array, jnp.dtype], Curve]
 
 

@@ -22,22 +22,12 @@ from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool
 
 State = TypeVar("State")
-
-
 Given = TypeVar("Given")
-
-
 # How many numbers a chunk of portfolios may hold: a CPU's cache, an accelerator's memory.
 CPU_ENTRIES, ACCELERATOR_ENTRIES = 1 << 19, 1 << 28
-
-
 LEAST_CHUNK = 8
-
-
 # Unfinished portfolios are few: a chunk that they do not fill is work for nothing.
 UNFINISHED_SHARE = 4
-
-
 # Members of a loop that are stepped together. On a CPU small enough that their states stay in its cache, and
 # that few of them wait for one another, and large enough for its vector units. An accelerator has a hundred
 # thousand threads to fill, and a member's step is a few dozen numbers wide.

@@ -48,22 +48,12 @@ from engine.solvers.solution import Solution, conclude, rounding_slack
 from engine.solvers.waterfilling import waterfilling
 
 OPEN_NODES = 64
-
-
 ROOT_STEPS = 24
-
-
 CHILD_STEPS = 12
-
-
 # Steps of the price search that follow the supporting lines alone.
 CUT_STEPS = 8
-
-
 # A child's price is sought first at this relative distance from its parent's, then ever further.
 FIRST_STRIDE = 0.03
-
-
 # A split leaves at least this share of a jump on either side.
 NEAREST_SPLIT = 0.05
 

@@ -37,11 +37,7 @@ from engine.solvers.rounding import budget_slack, first_best, payoff_error, sum_
 
 # Windows of a project whose levels are enumerated: the best aligned blocks of levels.
 TABLE_WINDOWS = 4
-
-
 Levels = Float[Array, "levels projects"]
-
-
 Scores = Float[Array, "levels projects"]
 
 

@@ -34,23 +34,13 @@ from engine.solvers.solution import Solution, conclude
 
 # The cores tried in turn: the first holds what most portfolios need, the second has every project's windows.
 FIRST = CoreSize(wide=4, width=8, reach=40)
-
-
 SECOND_WIDTH = 32
-
-
 # The price need not be the best one: a core mends what is left.
 FEW_CHORDS = 10
-
-
 # What is kept of a project whose curve names its own candidates.
 FEW_LEVELS = 16
-
-
 # A core is tried only if it is this many times smaller than the full programme.
 WORTH_TRYING = 2.0
-
-
 Stage = Callable[[Portfolio, Scalar, Scalar, Scalar], Answer]
 
 

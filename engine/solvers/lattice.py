@@ -17,25 +17,13 @@ import numpy as np
 from engine.solvers.rounding import whole
 
 LARGEST_DENOMINATOR = 1000
-
-
 SAME_COST = Fraction(1, 10**12)
-
-
 COARSE_STATES = 4096
-
-
 MOST_STATES = 1_000_000
-
-
 MOST_TABLE_ENTRIES = 20_000_000
-
-
 # Up to so many steps of the full programme, some milliseconds, compiling it is what takes time. Sizes are
 # then powers of two, from the least one on.
 BRIEF_WORK, LEAST_SIZE = 1e7, 128
-
-
 # Sizes between a power of two and the next where an array's length is felt: at most a sixteenth more.
 PARTS = 16
 

@@ -32,14 +32,8 @@ from engine.solvers.threshold import threshold
 from engine.solvers.waterfilling import waterfilling
 
 Solver = Callable[..., Solution]
-
-
 Options = Mapping[str, Any]
-
-
 Effort = Literal["whole", "real"]
-
-
 # What a solver holds of each project besides what grows with the lattice.
 FEW_NUMBERS = 64
 

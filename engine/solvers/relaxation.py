@@ -51,39 +51,21 @@ from engine.solvers.solution import Solution, conclude
 
 # Newton steps for the multiplier at each step of the ascent; what they leave over, the next one finds.
 MULTIPLIER_STEPS = 5
-
-
 # Relative to the highest water level that matters, where a bisection of a bracket from 0 begins.
 FAINT = 1e-12
-
-
 # A project whose slope is below this share of its price is far above its optimum: its reach may grow to
 # LONGEST_REACH times that of the osculating log, which underrates how far a saturated curve has to fall.
 FAR = 0.3
-
-
 LONGEST_REACH = 16.0
-
-
 # The most that a step may take from an effort whose slope is infinite at the lower bound: down to a tenth.
 NEAREST_ZERO = 0.1
-
-
 # It has stalled after so many steps without a rise of this relative size or a smaller gap.
 STALLED_STEPS = 4
-
-
 WORTHWHILE = 1e-9
-
-
 # Steps from each start, after which the best one alone goes on.
 SCOUT_STEPS = 4
-
-
 # Relative to the dual's price: where a project that is idle there might be funded.
 LOWER_PRICES = (0.8, 0.6, 0.4, 0.2)
-
-
 # Efforts that close below a whole unit count as that unit.
 ROUND_UP = 1e-3
 

@@ -16,14 +16,8 @@ from engine.solvers.lattice import Lattice
 from engine.solvers.rounding import budget_slack, first_best, least_positive, number_error, payoff_error
 
 Scalar = Float[Array, ""]
-
-
 TANGENT_STEPS = 48
-
-
 LOOK_UP_STEPS = 64
-
-
 LEVELS_PER_CANDIDATE = 64
 
 

@@ -37,27 +37,13 @@ from engine.solvers.rounding import budget_slack, first_best
 from engine.solvers.solution import Solution, conclude
 
 NEWTON_STEPS = 12
-
-
 SECANT_STEPS = 64
-
-
 # Newton stops within this much of the budget, the secant within so many units of it.
 NEAR_BUDGET = 0.25
-
-
 FEW_UNITS = 3.0
-
-
 Matrix = Float[Array, "projects portfolios"]
-
-
 Row = Float[Array, "1 portfolios"]
-
-
 Search = tuple[Row, Row, Row, Row, Array, Array]
-
-
 State = tuple[Matrix, Row, Row, Row, Array]
 
 

@@ -21,11 +21,7 @@ from typing import Any
 import numpy as np
 
 MOST_POINTS = 1_000_000
-
-
 SPANS = ("linear", "log", "range")
-
-
 Values = tuple[Any, ...]
 
 

@@ -23,19 +23,11 @@ from engine.simulation.point import REFERENCE
 from engine.study.grid import Grid, read_grid, write_grid
 
 FORMAT = 2
-
-
 KEY_DIGITS = 16
-
-
 # The key that chooses a file of settings rather than sets one.
 CHOICE = "scenario"
-
-
 # The key that names a file to draw from.
 DRAWS = "scenario.draws"
-
-
 Settings = dict[str, Any]
 
 

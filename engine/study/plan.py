@@ -24,15 +24,9 @@ from engine.study.manifest import CHOICE, DRAWS, Manifest, Settings, machine_fac
 from engine.study.sweep import Sweep
 
 DTYPES = ("float32", "float64")
-
-
 MOST_PORTFOLIOS = 2**32 - 1
-
-
 # What numbers the blocks is common to a study, as is what is no part of it.
 COMMON = ("run.portfolios", "run.block", "run.output", "run.records", "sweep")
-
-
 # Settings of a run that say what is studied.
 STUDIED = ("portfolios", "seed", "block", "dtype", "records")
 

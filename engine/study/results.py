@@ -28,8 +28,6 @@ from engine.study.records import merge_records
 from engine.study.store import Store
 
 Row = dict[str, Any]
-
-
 # The solver and metric of the row that holds the optima.
 OPTIMA = (REFERENCE, "value")
 

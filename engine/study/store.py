@@ -48,15 +48,9 @@ from engine.study.growth import grow
 from engine.study.manifest import Manifest, StoreError
 
 HASH_DIGITS = 16
-
-
 # A folder of a million files is slow to list.
 FILES_A_FOLDER = 1000
-
-
 BLOCK = re.compile(r"(?P<name>[0-9a-f]{16}-\d{8,}-\d+)-(?P<sum>[0-9a-f]{16})\.parquet")
-
-
 # For the rate of a study: blocks that were finished within this time of the last one.
 RECENT_SECONDS = 600.0
 

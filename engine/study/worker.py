@@ -28,8 +28,6 @@ from engine.study.store import Store
 from engine.study.sweep import Sweep
 
 CALIBRATION_SECONDS = 20.0
-
-
 # Blocks that are written while the next ones are computed.
 MOST_WRITES = 8
 

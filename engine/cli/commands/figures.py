@@ -29,8 +29,6 @@ class FiguresConfig:
 
 
 FORMATS = ("png", "svg", "pdf")
-
-
 # What of a study's grid is drawn.
 VIEW = ("x", "y", "by", "metric")
 

@@ -29,12 +29,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 Vector = Float[Array, " projects"]
-
-
 # (where it is so, the parameter's name, its values, what was expected): raises if it is so anywhere.
 Refuse = Callable[[np.ndarray, str, Any, str], None]
-
-
 # Where a curve has no ceiling, its attainable performance is taken where the slope has fallen to this
 # share of its first value.
 SPENT_SLOPE = 0.01

@@ -10,11 +10,7 @@ import jax.numpy as jnp
 from engine.model.curves.base import Smooth, Vector, curve_family, parameter
 
 HALLEY_STEPS = 9
-
-
 LARGE_STEP = 40.0
-
-
 LARGEST_LOGARITHM = 60.0
 
 
