@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from engine.model.curves.s_shaped import Hill, Logistic, Weibull
     from engine.model.curves.staged import Lifecycle, Tabulated
     from engine.model.portfolio import Portfolio
+    from engine.simulation.simulate import NamedScenario, Simulated, scenario, simulate
     from engine.solvers.registry import SOLVERS, Method
     from engine.solvers.solution import Solution, Status
     from engine.study.results import load, load_array
@@ -72,6 +73,12 @@ _HOMES = {
         "Tabulated",
     ),
     "engine.model.portfolio": ("Portfolio",),
+    "engine.simulation.simulate": (
+        "NamedScenario",
+        "Simulated",
+        "scenario",
+        "simulate",
+    ),
     "engine.solvers.registry": ("SOLVERS", "Method"),
     "engine.solvers.solution": ("Solution", "Status"),
     "engine.study.results": (
@@ -101,9 +108,11 @@ __all__ = [
     "Measurements",
     "Method",
     "Mixture",
+    "NamedScenario",
     "Portfolio",
     "Power",
     "PureLog",
+    "Simulated",
     "Solution",
     "Status",
     "Study",
@@ -123,6 +132,8 @@ __all__ = [
     "portfolio_from",
     "portfolio_table",
     "save_portfolio",
+    "scenario",
+    "simulate",
 ]
 
 

@@ -61,7 +61,7 @@ def milestones(
 
 def _steps(portfolio: Portfolio, efforts: Float[Array, "budgets projects"]) -> tuple[Array, Array, Array]:
     stage, last = jax.vmap(portfolio.stage)(efforts)
-    return stage, last, efforts > portfolio.lowers()
+    return stage, last, efforts > portfolio.lowers()[None]
 
 
 def plain(numbers: Any, whole: bool = False) -> Any:

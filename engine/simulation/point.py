@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from engine.allocation.allocate import choose_lattice
 from engine.model.portfolio import Portfolio
-from engine.solvers.lattice import Lattice
+from engine.solvers.lattice import NO_LATTICE, PARTS, Lattice
 from engine.solvers.registry import SOLVERS
 
 # The solver that others are compared with: the one that proves the optimum whatever the portfolio.
@@ -26,8 +27,25 @@ class Source(Protocol):
     def projects(self) -> int:
         """The number of projects."""
 
+    def costs(self) -> np.ndarray | None:
+        """All unit costs that can occur, or None."""
+
+    def upper(self) -> float:
+        """The largest upper bound on effort that can occur."""
+
     def draw(self, key: Array, dtype: jnp.dtype | type = ...) -> Portfolio:
         """A random portfolio."""
+
+
+def chosen_lattice(
+    source: Source, budget: float, solvers: Collection[str], block: int, parts: int = PARTS
+) -> Lattice:
+    """The lattice of the solvers of a point, its sizes rounded up so that near budgets share compiled code.
+
+    It looks at this point alone, so that a further one leaves its numbers as they are.
+    """
+    lattice = choose_lattice(solvers, budget, source.projects, source.costs(), source.upper())
+    return lattice if lattice == NO_LATTICE else lattice.shared(source.projects, block, parts)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ and Pisinger (1995), "A minimal algorithm for the multiple-choice knapsack probl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -57,6 +58,13 @@ class Problem:
     def draw(self, key: Array, dtype: jnp.dtype | type = float) -> Portfolio:
         """A random portfolio."""
         return Portfolio(PROBLEMS[self.name](self, key, jnp.dtype(dtype)))
+
+    def costs(self) -> None:
+        """Every unit costs 1."""
+
+    def upper(self) -> float:
+        """Efforts have no upper bound."""
+        return math.inf
 
     @property
     def share(self) -> float:

@@ -12,11 +12,11 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from engine.allocation.allocate import MOST_BUDGET, choose_lattice
-from engine.simulation.point import Point
+from engine.allocation.allocate import MOST_BUDGET
+from engine.simulation.point import Point, chosen_lattice
 from engine.simulation.problems import Problem
 from engine.simulation.scenarios import Scenario, build_scenario
-from engine.solvers.lattice import NO_LATTICE, PARTS
+from engine.solvers.lattice import PARTS
 from engine.solvers.registry import check_options
 from engine.study.config import MonteCarloConfig, RunConfig
 from engine.study.grid import Axis, Grid, build_grid
@@ -179,13 +179,9 @@ class Planner:
         self, source: Scenario | Problem, budget: float, solver: dict[str, Any], run: MonteCarloConfig
     ) -> Point:
         solvers = checked_solvers(solver)
-        bounds = (source.costs(), source.upper()) if isinstance(source, Scenario) else ()
-        lattice = choose_lattice(solvers, budget, source.projects, *bounds)
-        if lattice != NO_LATTICE:
-            # A rule that looks at this point alone, so that a further one leaves its numbers as they are.
-            # Where budgets vary, octaves share their compiled code.
-            octaves = self._manifest.command == "sweep" and "budget" in self._manifest.keys
-            lattice = lattice.shared(source.projects, run.block, 1 if octaves else PARTS)
+        # Where budgets vary, octaves share their compiled code.
+        octaves = self._manifest.command == "sweep" and "budget" in self._manifest.keys
+        lattice = chosen_lattice(source, budget, solvers, run.block, 1 if octaves else PARTS)
         dtype = np.dtype(run.dtype)
         return Point(source, budget, solvers, lattice, run.seed, run.portfolios, run.block, dtype)
 

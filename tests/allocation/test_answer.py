@@ -168,6 +168,13 @@ def test_a_frontier_is_looked_up_at_a_budget(portfolio: Portfolio) -> None:
     np.testing.assert_array_equal(facts["value"], frontier.value)
 
 
+def test_a_frontier_knows_where_projects_start_and_reach_stages() -> None:
+    # Shares log(1 + x)/log(100) of what is attainable: cut at 0.5, 0.75 and 0.9 by 9, 31 and 63 units.
+    frontier = engine.budget_frontier(Portfolio(Log([1.0], [1.0]), lower=[2.0], names=("a",)), 70)
+    expected = {3: ["a starts"], 9: ["a reaches stage 2"], 31: ["a reaches stage 3"]}
+    assert frontier.milestones() == {**expected, 63: ["a reaches the frontier"]}
+
+
 def test_a_frontier_of_real_effort_is_looked_up_on_its_grid() -> None:
     curves = Log([3.0, 1.0], 1.0)
     frontier = engine.budget_frontier(curves, np.array([0.5, 1.5, 4.0]), "waterfilling")
