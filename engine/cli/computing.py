@@ -131,10 +131,10 @@ def _warn_of_other_versions(store: Store) -> None:
 def _plan_text(sweep: Sweep, folder: Path) -> str:
     manifest = sweep.manifest
     axes = " × ".join(f"{len(axis)} {' and '.join(axis.keys)}" for axis in manifest.grid.axes)
-    points = f"{manifest.points:,} points ({axes})" if axes else "one point"
+    points = f"{manifest.points:,} points ({axes})" if axes else f"{manifest.title}: one point"
     kinds = f"{len(sweep.kinds)} compilation{'s' * (len(sweep.kinds) > 1)}"
     return (
-        f"{manifest.title}: {points}, {blocks_text(manifest.blocks)} of {manifest.block:,} portfolios, "
+        f"{points}, {blocks_text(manifest.blocks)} of {manifest.block:,} portfolios, "
         f"{sweep.portfolios:,} in all, {kinds}; "
         f"solvers {', '.join(manifest.solvers)}; {manifest.run['dtype']}, {len(lanes())} blocks at a time on "
         f"{jax.default_backend()}; results in {folder}"
