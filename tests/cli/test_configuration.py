@@ -83,10 +83,10 @@ def test_the_options_of_a_solver_are_those_of_its_function(name: str) -> None:
 
 
 def test_the_defaults_of_a_fit_are_those_of_its_function() -> None:
-    from engine.fitting.fit import fit_curves
+    from engine.fitting.fit import fit
 
     values = yaml.safe_load((config_folder() / "fit.yaml").read_text())
-    parameters = inspect.signature(fit_curves).parameters
+    parameters = inspect.signature(fit).parameters
     for name in ("holdout", "loss", "choice", "seed"):
         assert values[name] == parameters[name].default
     assert tuple(values["families"]) == parameters["families"].default
