@@ -202,7 +202,8 @@ class Live:
                 f"most_budget is {self.most_budget:g}, which takes the exact solver too long to answer a "
                 f"drag over {projects} projects, expected less: measure effort in larger units"
             )
-        return choose_lattice(["exact", "greedy"], self.most_budget, projects, cost, upper)
+        lattice = choose_lattice(["exact", "greedy"], self.most_budget, projects, cost, upper)
+        return lattice.shared(projects, 1)
 
     def _find_limits(self) -> dict[str, np.ndarray]:
         """The upper ends of the sliders; a curvature's is where a project's utility has long flattened."""
