@@ -47,6 +47,14 @@ def compilations() -> list[str]:
     return compiled
 
 
+@pytest.fixture(scope="module")
+def quick_compilation() -> Iterator[None]:
+    """Compile quickly rather than well, where what a module tests is not how solvers compute."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """GPU tests need a GPU."""
     if jax.default_backend() == "gpu":

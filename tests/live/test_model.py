@@ -25,6 +25,8 @@ from engine.simulation.catalogue import scenario_names, shipped_scenario
 from engine.simulation.config import PriorConfig
 from tests.simulation.test_scenarios import SHIPPED
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def live(name: str = "s_shaped", budget: float | None = None, seed: int = 0) -> Live:
     config = shipped_scenario(name)

@@ -15,6 +15,8 @@ import pytest
 
 from tests.cli.conftest import ENGINE, Done, run_here
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 CHROMIUM = shutil.which("chromium")
 QUESTION = "Is <b>greedy</b> & co. enough?"
 
