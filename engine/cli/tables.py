@@ -127,7 +127,20 @@ def sweep_table(study: Study) -> Sheet:
         for (_, solver), of in by.items()
     ]
     headings = [*(c.heading for c in BRIEF), "portfolios"]
-    return Sheet(Group([*keys, "solver"], settings), [Group(headings, cells)], caption=SWEEP_CAPTION)
+    return Sheet(
+        Group([*last_words(keys), "solver"], settings), [Group(headings, cells)], caption=SWEEP_CAPTION
+    )
+
+
+def last_words(keys: tuple[str, ...]) -> list[str]:
+    """As much of the end of each key as tells it from the others."""
+    found = []
+    for key in keys:
+        words = key.split(".")
+        ends = [".".join(words[-count:]) for count in range(1, len(words) + 1)]
+        alone = (end for end in ends if sum(f".{other}".endswith(f".{end}") for other in keys) == 1)
+        found.append(next(alone, key))
+    return found
 
 
 def allocation_table(allocation: Allocation, goal: str = "") -> Sheet:

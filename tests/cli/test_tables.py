@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from engine.cli.tables import last_words
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -62,3 +63,8 @@ def test_long_names_and_remarks(engine: Run, tmp_path: Path) -> None:
         done = engine(command, "portfolio=p.csv", "budget=4", COLUMNS="80")
         assert done.returncode == 0, done.stderr
         assert max(map(cell_len, done.stdout.splitlines())) <= 80
+
+
+def test_a_key_is_told_by_its_last_words() -> None:
+    keys = ("budget", "scenario.skew", "scenario.weight.sigma", "scenario.cost.sigma", "solver.exact.skews")
+    assert last_words(keys) == ["budget", "skew", "weight.sigma", "cost.sigma", "skews"]
