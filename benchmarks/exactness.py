@@ -18,6 +18,7 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from benchmarks.hard_cases import UNITS, hard_cases
 from benchmarks.machine import save
 from engine.allocation.allocate import choose_lattice
 from engine.cli.compose import register_schemas
@@ -28,7 +29,6 @@ from engine.simulation.problems import Problem
 from engine.simulation.scenarios import build_scenario, portfolio_key
 from engine.solvers.exact import by_programme, stages
 from engine.solvers.registry import SOLVERS
-from tests.solvers.test_exact import UNITS, hard_cases
 
 RANDOM, BATCH = 6_400, 1_280
 PROBLEMS = (
