@@ -19,7 +19,8 @@ from each of their neighbours: one project dropped, or one more taken up.
 Rounding: down to whole units, then the rest of the budget by largest marginal gains. Where curves are not
 concave the dual's best responses, filled up jump by jump, stand against that.
 
-Cost: one slope, one bend and one gain a project and step; about 7 steps.
+Cost: one slope, one bend and one gain a project and step. At the median 1 step on logs, 5 on
+exponentials, 9 on powers.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def test_the_table_shows_some_rows_and_every_milestone(engine: Run) -> None:
     assert {0, 100, 200, 300} <= set(budgets)
     assert budgets == sorted(set(budgets))
     at = dict(zip(budgets, lines, strict=True))
-    # All five projects are funded, and dispatching alone gets to the frontier, as the README has it.
+    # All five projects are funded, and dispatching alone gets to the frontier, as the tutorial has it.
     assert "dispatching starts" in at[1]
     assert done.stdout.count("starts") == 5
     assert done.stdout.count("reaches the frontier") == 1

@@ -70,7 +70,7 @@ def test_curves_have_a_mark_where_each_solver_puts_the_effort(portfolio: engine.
 def test_the_last_band_is_the_frontier(portfolio: engine.Portfolio) -> None:
     panel = curves_figure(portfolio, {"exact": engine.allocate(portfolio, 300)})[1]
     darkest = panel.patches[-1]
-    assert darkest.get_x() == pytest.approx(80, abs=1)  # README: at the frontier from about 80 units on
+    assert darkest.get_x() == pytest.approx(80, abs=1)  # as the tutorial has it
 
 
 def test_allocation_adds_up_to_what_is_spent(portfolio: engine.Portfolio) -> None:
