@@ -45,10 +45,10 @@ def allocate(
     portfolio whose lower bounds cost more than the budget, or whose return is not a finite number, is such
     an error; in a batch its `status` tells.
     """
-    solution = solve(portfolio, budget, solver, **options)
+    given, solution = _answer(portfolio, budget, solver, options)
     batch = solution.effort.shape[:-1]
     budgets = np.broadcast_to(np.asarray(budget, dtype=float), batch)[()]
-    allocation = Allocation(normalise(portfolio), budgets, solution, solver, options)
+    allocation = Allocation(given, budgets, solution, solver, options)
     return allocation if batch else allocation.require_solved()
 
 
@@ -56,12 +56,20 @@ def solve(
     portfolio: Portfolio | Curve, budget: float | np.ndarray, solver: str = "exact", **options: Any
 ) -> Solution:
     """The arrays of `allocate`. One portfolio that cannot be solved does not raise either: see `status`."""
+    return _answer(portfolio, budget, solver, options)[1]
+
+
+def _answer(
+    asked: Portfolio | Curve, budget: float | np.ndarray, solver: str, options: dict[str, Any]
+) -> tuple[Portfolio, Solution]:
+    """The portfolio as arrays of its own dtype, and its solution."""
     options, method = check_options(solver, options), find_method(solver)
-    exactly = method.exactly(getattr(portfolio, "cost", None))
-    portfolio = normalise(portfolio, np.dtype(np.float64) if exactly else None)
+    given = portfolio = normalise(asked)
+    if method.exactly(given.cost) and given.dtype != np.float64:
+        portfolio = normalise(asked, np.dtype(np.float64))
     check(portfolio)
     check_batch(portfolio)
-    budgets = _check_budget(budget, portfolio.shape[:-1], portfolio)
+    budgets = _check_budgets(budget, portfolio.shape[:-1], portfolio)
     if not method.real(options):
         check_whole_units(portfolio)
     upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
@@ -71,7 +79,7 @@ def solve(
     lattice = lattice.shared(projects, budgets.size) if method.counts else lattice
     size = round_size(portfolio, FEW_NUMBERS + method.entries(portfolio, lattice))
     code, shared = prepared(solver, lattice, options)
-    return batched(code, portfolio, budgets, size, shared)
+    return given, batched(code, portfolio, budgets, size, shared)
 
 
 def choose_lattice(
@@ -116,15 +124,22 @@ def check_whole_units(portfolio: Portfolio) -> None:
             raise ValueError(f"a project has no whole number of units within its bounds {low:g} and {high:g}")
 
 
-def _check_budget(budget: float | np.ndarray, batch: tuple[int, ...], portfolio: Portfolio) -> np.ndarray:
+def check_budget(budget: float) -> float:
+    """A budget as it is, or a `ValueError` that says what it is instead."""
+    if not 0 <= budget <= MOST_BUDGET:
+        raise ValueError(f"budget is {budget:g}, expected a number from 0 to {MOST_BUDGET:g}")
+    return budget
+
+
+def _check_budgets(budget: float | np.ndarray, batch: tuple[int, ...], portfolio: Portfolio) -> np.ndarray:
     try:
         budgets = np.asarray(budget, dtype=float)
         budgets = np.broadcast_to(budgets, batch)
     except (TypeError, ValueError):
         raise ValueError(f"budget is {budget!r}, expected a number, or one for each portfolio") from None
-    bad = ~((budgets >= 0) & (budgets <= MOST_BUDGET))
-    if np.any(bad):
-        raise ValueError(f"budget is {budgets[bad].flat[0]:g}, expected a number from 0 to {MOST_BUDGET:g}")
+    bad = budgets[~((budgets >= 0) & (budgets <= MOST_BUDGET))]
+    if bad.size:
+        check_budget(bad[0])
     return budgets.astype(portfolio.dtype)
 
 

@@ -30,7 +30,7 @@ import jax
 import numpy as np
 from jax.tree_util import register_dataclass
 
-from engine.allocation.allocate import MOST_BUDGET, check_batch, check_whole_units, choose_lattice
+from engine.allocation.allocate import check_batch, check_budget, check_whole_units, choose_lattice
 from engine.allocation.answer import Allocation
 from engine.allocation.facts import as_frame, known, milestones
 from engine.allocation.optima import Budgets, Optima, along_path, along_programme, along_water, budget_steps
@@ -225,9 +225,7 @@ def check_number(budget: Any) -> float:
         number = float(budget)
     except (TypeError, ValueError):
         raise ValueError(f"budget is {budget!r}, expected one number, the largest budget") from None
-    if not 0 <= number <= MOST_BUDGET:
-        raise ValueError(f"budget is {number:g}, expected a number from 0 to {MOST_BUDGET:g}")
-    return number
+    return check_budget(number)
 
 
 def _check_grid(budget: Any) -> np.ndarray:

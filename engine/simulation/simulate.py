@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from engine.allocation.allocate import MOST_BUDGET
+from engine.allocation.allocate import check_budget
 from engine.allocation.facts import as_frame
 from engine.model.portfolio import Portfolio
 from engine.simulation.blocks import Block, Simulation
@@ -159,9 +159,7 @@ def simulate(
     **Raises:** `ValueError` naming what cannot be.
     """
     made = scenario(population) if isinstance(population, str) else population
-    budget = made.budget if budget is None else float(budget)
-    if not 0 <= budget <= MOST_BUDGET:
-        raise ValueError(f"budget is {budget:g}, expected a number from 0 to {MOST_BUDGET:g}")
+    budget = check_budget(made.budget if budget is None else float(budget))
     _check_whole("portfolios", portfolios, 1)
     _check_whole("seed", seed, 0)
     given = solvers if isinstance(solvers, Mapping) else {name: {} for name in solvers}

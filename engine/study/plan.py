@@ -12,7 +12,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from engine.allocation.allocate import MOST_BUDGET
+from engine.allocation.allocate import check_budget
 from engine.simulation.point import Point, chosen_lattice
 from engine.simulation.problems import Problem
 from engine.simulation.scenarios import Scenario, build_scenario
@@ -165,9 +165,8 @@ class Planner:
             problem = Problem(settings["problem"], settings["projects"], settings["budget"])
             return self._of(problem, float(problem.budget), self._manifest.solvers, run)
         config = self._configured(settings)
-        if not 0 <= config.budget <= MOST_BUDGET:
-            raise ValueError(f"budget is {config.budget:g}, expected a number from 0 to {MOST_BUDGET:g}")
-        return self._of(build_scenario(config.scenario), config.budget, config.solver, config.run)
+        budget = check_budget(config.budget)
+        return self._of(build_scenario(config.scenario), budget, config.solver, config.run)
 
     def _of(
         self, source: Scenario | Problem, budget: float, solver: dict[str, Any], run: MonteCarloConfig
