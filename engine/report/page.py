@@ -21,6 +21,7 @@ from engine.figures.gallery import Illustration, illustrate_study, setting
 from engine.figures.style import rendered
 from engine.simulation.point import REFERENCE
 from engine.simulation.summaries import means
+from engine.study.columns import number_text, percent_text
 from engine.study.grid import write_grid
 from engine.study.results import Found, summaries
 from engine.study.store import Progress
@@ -190,11 +191,7 @@ def _average(values: Iterable[float]) -> float:
 
 
 def _cell(metric: str, value: float) -> str:
-    if math.isnan(value):
-        return "–"
-    if metric in PER_CENT:
-        return f"{100 * value:.2f} %"
-    return "0" if abs(value) < 1e-12 else f"{value:.5g}"
+    return percent_text(value) if metric in PER_CENT else number_text(value)
 
 
 def _worst(study: Study) -> Iterable[dict[str, Any]]:
