@@ -19,6 +19,19 @@ from hydra.core.global_hydra import GlobalHydra
 from engine.cli.main import main
 
 
+def read_terminal(leader: int) -> bytes:
+    """All that is written to a pseudo-terminal, until nobody has its other end any more."""
+    shown = b""
+    while True:
+        try:
+            part = os.read(leader, 4096)
+        except OSError:
+            return shown
+        if not part:
+            return shown
+        shown += part
+
+
 @dataclass(frozen=True)
 class Done:
     """What a command came to, as `subprocess.run` tells it."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from tests.cli.conftest import ENGINE, Run
+from tests.cli.conftest import ENGINE, Run, read_terminal
 
 ALIKE = {
     "usage": ("--help",),
@@ -53,15 +53,7 @@ def test_a_table_fits_the_terminal(environment: dict[str, str], tmp_path: Path) 
         command, cwd=tmp_path, env={**variables, "TERM": "xterm"}, stdin=follower, stdout=follower
     ) as running:
         os.close(follower)
-        shown = b""
-        while True:
-            try:
-                part = os.read(leader, 4096)
-            except OSError:
-                break
-            shown += part
-            if not part:
-                break
+        shown = read_terminal(leader)
     os.close(leader)
     assert running.returncode == 0
     lines = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).splitlines()

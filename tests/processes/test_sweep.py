@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from engine.study.store import BLOCK
-from tests.cli.conftest import ENGINE, Run, Start
+from tests.cli.conftest import ENGINE, Run, Start, read_terminal
 from tests.cli.test_sweep import BLOCKS, LONG, LONG_BLOCKS, SWEEP, blocks, summary
 
 
@@ -159,15 +159,7 @@ def test_a_terminal_shows_a_bar_and_a_file_lines(tmp_path: Path, environment: di
     command = [ENGINE, *LONG, "run.portfolios=1000"]
     process = subprocess.Popen(command, cwd=tmp_path, env={**environment, "TERM": "xterm"}, stderr=follower)
     os.close(follower)
-    shown = b""
-    while True:
-        try:
-            part = os.read(leader, 4096)
-        except OSError:
-            break
-        if not part:
-            break
-        shown += part
+    shown = read_terminal(leader)
     assert process.wait() == 0
     assert b"portfolios/s" in shown
     assert "━".encode() in shown
