@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra import initialize_config_dir
@@ -18,8 +20,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from engine.cli.command import Command
 from engine.cli.errors import guarded, one_line
-from engine.cli.words import fail
+from engine.cli.words import fail, say
 from engine.files.shipped import config_folder
+
+if TYPE_CHECKING:  # a command line may be wrong before anything is studied
+    from engine.study.manifest import Manifest
 
 
 def register_schemas() -> None:
@@ -47,7 +52,7 @@ def start(name: str, command: Command) -> None:
     except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
         fail(one_line(error))
     except KeyboardInterrupt:
-        print("engine: interrupted", file=sys.stderr)
+        say("interrupted")
         sys.exit(130)
 
 
@@ -82,12 +87,12 @@ def _run_by_hydra(name: str, command: Command) -> None:
     decorate(lambda config: guarded(command.run, config))()
 
 
-def compose_sweep(overrides: list[str], more: list[str]) -> DictConfig:
+def compose_sweep(overrides: list[str]) -> DictConfig:
     """The configuration of `engine sweep` with these overrides."""
     if GlobalHydra.instance().is_initialized():
-        return hydra.compose("sweep", [*overrides, *more])
+        return hydra.compose("sweep", overrides)
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return hydra.compose("sweep", [*overrides, *more])
+        return hydra.compose("sweep", overrides)
 
 
 def search_path() -> list[str]:
@@ -102,6 +107,21 @@ def given_overrides() -> tuple[str, ...]:
     return (*HydraConfig.get().overrides.task, *search_path())
 
 
+def studied_overrides(given: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Those of the overrides, of the command line unless given, that say what is studied."""
+    return tuple(filter(_is_of_the_study, given_overrides() if given is None else given))
+
+
+def sweep_of(given: Sequence[str]) -> Manifest:
+    """The study that `engine sweep` makes with these overrides."""
+    from engine.study.plan import sweep_manifest
+
+    def compose(more: list[str]) -> DictConfig:
+        return compose_sweep([*given, *more])
+
+    return sweep_manifest(compose([]), compose, studied_overrides(given))
+
+
 def again(command: str, output: str) -> str:
     """The command line that goes on with a study."""
     overrides = given_overrides()
@@ -110,7 +130,7 @@ def again(command: str, output: str) -> str:
     return " ".join([f"engine {command}", *map(shlex.quote, overrides)])
 
 
-def is_of_the_study(override: str) -> bool:
+def _is_of_the_study(override: str) -> bool:
     """Whether an override says what is studied, not where its results go or who takes part."""
     key = override.lstrip("+~").split("=")[0]
     about_work = key.startswith("sweep.") and not key.startswith(("sweep.grid", "sweep.zip"))

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import threading
 from types import TracebackType
 from typing import Any
+
+from engine.cli.words import say
 
 # SIGUSR1 is what Slurm is commonly asked to send ahead of the end of a job.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -49,7 +50,7 @@ class Interruption:
                 os.write(2, f"engine: {name} again, stopped at once\n".encode())
                 os._exit(128 + received[0])
             self.signum = received[0]
-            print(f"engine: {name}: stopping after the blocks at hand", file=sys.stderr, flush=True)
+            say(f"{name}: stopping after the blocks at hand")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+from pathlib import Path
 from typing import Any
-
-# What is said, and of what.
 
 
 def say(text: str) -> None:
@@ -40,12 +39,20 @@ def time_text(seconds: float) -> str:
     )
 
 
+def suggest(folder: Path, *, drawn: bool) -> None:
+    """The commands that go on with the curves in a folder, and with their draws if it has them."""
+    print(f"  engine allocate portfolio={folder / 'portfolio.csv'} budget=...", file=sys.stderr)
+    if drawn:
+        draws = folder / "draws.parquet"
+        print(f"  engine run scenario=fitted scenario.draws={draws} scenario.budget=...", file=sys.stderr)
+
+
 def fail(message: str) -> None:
     """Say in one line what is wrong with the input, and exit with code 2."""
-    print(f"engine: {message}", file=sys.stderr)
+    say(message)
     sys.exit(2)
 
 
 def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """A warning in one line of ours, whatever line of code it came from."""
-    print(f"engine: warning: {message}", file=sys.stderr)
+    say(f"warning: {message}")

@@ -22,7 +22,7 @@ class BenchmarkConfig:
 
 def benchmark(config: BenchmarkConfig) -> None:
     """`engine benchmark`: a study over problems and sizes."""
-    from engine.cli.compose import again, given_overrides, is_of_the_study
+    from engine.cli.compose import again, studied_overrides
     from engine.cli.computing import compute
     from engine.study.plan import benchmark_manifest, check_run, checked_solvers
 
@@ -34,8 +34,7 @@ def benchmark(config: BenchmarkConfig) -> None:
     for key, values in (("problems", config.problems), ("sizes", sizes)):
         if len(set(values)) < len(values):
             raise ValueError(f"{key} is {list(values)}, expected values that differ")
-    overrides = tuple(filter(is_of_the_study, given_overrides()))
-    manifest = benchmark_manifest(config.problems, sizes, solvers, run, overrides)
+    manifest = benchmark_manifest(config.problems, sizes, solvers, run, studied_overrides())
     if code := compute(manifest, run.output, again("benchmark", run.output)):
         sys.exit(code)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.cli.command import Command, load_with_figures
+from engine.cli.words import say
 from engine.files.shipped import MISSING
 
 
@@ -56,7 +56,7 @@ def figures(config: FiguresConfig) -> None:
         for ending in config.formats:
             save(illustration.axes, folder / f"{illustration.name}.{ending}")
         print(folder / f"{illustration.name}.{config.formats[0]}")
-        print(f"engine: {illustration.name}: {illustration.caption}", file=sys.stderr)
+        say(f"{illustration.name}: {illustration.caption}")
 
 
 def _of_portfolio(config: FiguresConfig) -> Iterator[Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass, field
 
 from engine.cli.command import Command
+from engine.cli.words import say, suggest
 from engine.files.shipped import MISSING
 
 
@@ -60,13 +60,10 @@ def fit(config: FitConfig) -> None:
     show(fit_table(fitted, notes))
     for name, found in zip(data.names, notes, strict=True):
         for note in found:
-            print(f"engine: warning: {name}: {note}", file=sys.stderr)
+            say(f"warning: {name}: {note}")
     seconds = time.perf_counter() - begin
-    print(f"engine: {len(data.names)} curves in {seconds:.1f} s; results in {folder}", file=sys.stderr)
-    print(f"  engine allocate portfolio={folder / 'portfolio.csv'} budget=...", file=sys.stderr)
-    if config.bootstrap:
-        draws = folder / "draws.parquet"
-        print(f"  engine run scenario=fitted scenario.draws={draws} scenario.budget=...", file=sys.stderr)
+    say(f"{len(data.names)} curves in {seconds:.1f} s; results in {folder}")
+    suggest(folder, drawn=config.bootstrap > 0)
 
 
 COMMAND = Command(

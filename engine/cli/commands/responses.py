@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.cli.command import Command
+from engine.cli.words import say, suggest
 from engine.files.shipped import MISSING
 
 
@@ -41,12 +41,11 @@ def responses(config: ResponsesConfig) -> None:
     csv.writer(text, lineterminator="\n").writerows(portfolio_rows(responses))
     write_text(folder / "portfolio.csv", text.getvalue())
     portfolio = load_portfolio(folder / "portfolio.csv")
-    print(f"engine: {portfolio.shape[-1]} channels; results in {folder}", file=sys.stderr)
-    print(f"  engine allocate portfolio={folder / 'portfolio.csv'} budget=...", file=sys.stderr)
-    if all(response.draws for response in responses.values()):
+    say(f"{portfolio.shape[-1]} channels; results in {folder}")
+    drawn = all(response.draws for response in responses.values())
+    if drawn:
         write_posterior(folder / "draws.parquet", responses)
-        draws = folder / "draws.parquet"
-        print(f"  engine run scenario=fitted scenario.draws={draws} scenario.budget=...", file=sys.stderr)
+    suggest(folder, drawn=drawn)
 
 
 def _load(config: ResponsesConfig) -> dict[str, Any]:

@@ -10,16 +10,15 @@ from engine.study.config import SweepConfig, SweepOptions
 
 def sweep(config: SweepConfig) -> None:
     """`engine sweep`."""
-    from engine.cli.compose import again, compose_sweep, given_overrides, is_of_the_study
+    from engine.cli.compose import again, given_overrides, sweep_of
     from engine.cli.computing import compute
-    from engine.study.plan import check_run, sweep_manifest
+    from engine.study.plan import check_run
 
     check_run(config.run)
     _join_others(config.sweep)
-    given = list(given_overrides())
-    studied = tuple(filter(is_of_the_study, given))
-    manifest = sweep_manifest(compose_sweep(given, []), lambda more: compose_sweep(given, more), studied)
-    code = compute(manifest, config.run.output, again("sweep", config.run.output), config.sweep)
+    code = compute(
+        sweep_of(given_overrides()), config.run.output, again("sweep", config.run.output), config.sweep
+    )
     if code:
         sys.exit(code)
 

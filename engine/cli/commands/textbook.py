@@ -66,9 +66,8 @@ def textbook(config: TextbookConfig) -> None:
 
 def _sweep(name: str, grid: TextbookGrid, run: MonteCarloConfig, folder: Path) -> None:
     """Compute a map as far as it is not there, or end the command as `engine sweep` would end."""
-    from engine.cli.compose import again, compose_sweep, is_of_the_study
+    from engine.cli.compose import again, sweep_of
     from engine.cli.computing import compute
-    from engine.study.plan import sweep_manifest
 
     given = [
         *MAPS[name],
@@ -77,9 +76,7 @@ def _sweep(name: str, grid: TextbookGrid, run: MonteCarloConfig, folder: Path) -
         *(f"run.{key}={getattr(run, key)}" for key in ("portfolios", "seed", "block", "dtype", "records")),
         f"run.output={folder}",
     ]
-    studied = tuple(filter(is_of_the_study, given))
-    manifest = sweep_manifest(compose_sweep(given, []), lambda more: compose_sweep(given, more), studied)
-    code = compute(manifest, str(folder), again("textbook", run.output), table=False)
+    code = compute(sweep_of(given), str(folder), again("textbook", run.output), table=False)
     if code:
         sys.exit(code)
 
