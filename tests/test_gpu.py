@@ -7,6 +7,7 @@ to 1e-9 and float32 to 1e-5, sums of up to a few hundred numbers; bits are compa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,12 +21,18 @@ from engine.simulation import blocks
 from engine.simulation.blocks import Block, Simulation
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Point
-from engine.solvers import batching
+from engine.solvers import batching, max_plus, threshold
+from engine.solvers.kernel import run_kernel
+from engine.solvers.lattice import build_lattice
 from engine.study.plan import plan
 from tests.simulation.blocks import every_block
 from tests.simulation.test_scenarios import draw, shipped
 
-pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("ignore:costs differ")]
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.filterwarnings("ignore:costs differ"),
+    pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated:DeprecationWarning"),
+]
 
 SCENARIOS = ["staged", "s_shaped", "big_tech", "independent_division"]
 TOLERANCE = {"float32": 1e-5, "float64": 1e-9}
@@ -81,6 +88,27 @@ def test_chunks_on_a_gpu_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     allocate.compiled.cache_clear()
     np.testing.assert_array_equal(parts.effort, whole.effort)
     np.testing.assert_allclose(parts.value, whole.value, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE))
+def test_the_kernels_find_what_the_same_functions_do_without(dtype: str) -> None:
+    """Numbers of portfolios and projects that fill neither a program nor a power of two."""
+    with jax.enable_x64(dtype == "float64"):
+        random = np.random.default_rng(0)
+        tables = np.cumsum(random.random((5, max_plus.padded_levels(90), 77)), axis=1).astype(dtype)
+        tables[:, 90:], states = -np.inf, random.integers(0, 120, 77).astype(np.int32)
+        found = jax.jit(max_plus.optima, static_argnums=2)(tables, states, 119)
+        expected = max_plus.optima(jnp.asarray(tables), jnp.asarray(states), 119, interpret=True)
+        jax.tree.map(np.testing.assert_array_equal, found, expected)
+        drawn = draw(shipped("growth").scenario, 77, dtype=np.dtype(dtype))
+        across = jax.tree.map(lambda a: jnp.asarray(a.T), drawn)
+        search = partial(threshold._search, lattice=build_lattice(40, 5))
+        budget = jnp.full((1, 77), 40, dtype)
+        found = jax.jit(partial(run_kernel, search))(across, budget)
+        np.testing.assert_array_equal(np.sum(found, axis=0), 40.0)
+        other = jax.jit(partial(search, projects=5))(across, budget)
+        values = [np.asarray(drawn.value(np.asarray(effort).T)) for effort in (found, other)]
+        np.testing.assert_allclose(*values, rtol=TOLERANCE[dtype])
 
 
 # Monte Carlo.
@@ -157,7 +185,7 @@ def test_all_devices_find_what_one_does(monkeypatch: pytest.MonkeyPatch) -> None
     """With one GPU, that it is the one which runs take."""
     what = study("run.portfolios=1000", "run.block=100")
     whole = Simulation(what, records=True)
-    assert whole.lanes == jax.local_devices()
+    assert set(whole.lanes) == set(jax.local_devices())
     assert {device.platform for device in whole.lanes} == {jax.default_backend()}
     assert whole.draw((what, 0)).weight.devices() == {whole.lanes[0]}
     assert_same_bits(run(whole), run(compiled_for(what, jax.local_devices()[:1], monkeypatch)))

@@ -6,7 +6,8 @@ portfolio what it is, and say how its vmapped form is evaluated:
 - `in_chunks`: a few portfolios at a time;
 - `projects_first`: a few at a time, written by its author for many, as arrays [projects, portfolios];
 - `for_unfinished`: only for those portfolios that need it, gathered into full chunks;
-- `loop_unfinished`: a `while_loop` that steps only those members that are not done yet.
+- `loop_unfinished`: a `while_loop` that steps only those members that are not done yet;
+- `on_gpu`: on a GPU, as one kernel that its author wrote for many.
 
 All stay inside jit.
 """
@@ -14,6 +15,7 @@ All stay inside jit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import jax
@@ -24,10 +26,11 @@ from jaxtyping import Array, Bool
 State = TypeVar("State")
 Given = TypeVar("Given")
 # How many numbers a chunk of portfolios may hold: a CPU's cache, an accelerator's memory.
-CPU_ENTRIES, ACCELERATOR_ENTRIES = 1 << 19, 1 << 28
+CPU_ENTRIES, ACCELERATOR_ENTRIES = 1 << 19, 1 << 30
 LEAST_CHUNK = 8
-# Unfinished portfolios are few: a chunk that they do not fill is work for nothing.
-UNFINISHED_SHARE = 4
+# Unfinished portfolios are few: a chunk that they do not fill is work for nothing. On a CPU it is a share of
+# other chunks; on an accelerator as many as keep it busy, or few, where no more are left.
+CPU_UNFINISHED_SHARE, ACCELERATOR_UNFINISHED, ACCELERATOR_FEW = 4, 1 << 14, 1 << 9
 # Members of a loop that are stepped together. On a CPU small enough that their states stay in its cache, and
 # that few of them wait for one another, and large enough for its vector units. An accelerator has a hundred
 # thousand threads to fill, and a member's step is a few dozen numbers wide.
@@ -94,12 +97,42 @@ def projects_first(function: Callable[..., Any], entries: int) -> Callable[..., 
     return wrapped
 
 
+def on_gpu(function: Callable[..., Any], kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of one portfolio, whose vmapped form on an NVIDIA GPU is `kernel`, of many: the same
+    arguments
+    and results with a leading axis."""
+    if jax.default_backend() != "gpu":
+        return function
+    wrapped, many = custom_vmap(function), custom_vmap(kernel)
+
+    @wrapped.def_vmap
+    def rule(axis_size: int, in_batched: Any, *arguments: Any) -> tuple[Any, Any]:
+        arguments = _broadcast(axis_size, in_batched, arguments)
+        # A GPU's process has a CPU device too.
+        out = jax.lax.platform_dependent(*arguments, cuda=many, default=jax.vmap(function))
+        return out, jax.tree.map(lambda _: True, out)
+
+    @many.def_vmap
+    def fold(axis_size: int, in_batched: Any, *arguments: Any) -> tuple[Any, Any]:
+        arguments = _broadcast(axis_size, in_batched, arguments)
+        out = many(*jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), arguments))
+        return jax.tree.map(lambda a: a.reshape(axis_size, -1, *a.shape[1:]), out), jax.tree.map(
+            lambda _: True, out
+        )
+
+    return wrapped
+
+
 def for_unfinished(function: Callable[..., Any], entries: int) -> Callable[..., Any]:
     """`(finished, answer, *arguments) -> answer`: the answer itself if finished, else `function(*arguments)`.
 
     Vmapped, the unfinished portfolios are brought together and solved chunk by chunk until none is left.
     """
-    size = chunk_size(UNFINISHED_SHARE * entries)
+    if jax.default_backend() == "cpu":
+        sizes = [chunk_size(CPU_UNFINISHED_SHARE * entries)]
+    else:
+        most = min(chunk_size(entries), ACCELERATOR_UNFINISHED)
+        sizes = [most, min(most, ACCELERATOR_FEW)]
 
     def one(finished: Bool[Array, ""], answer: Any, *arguments: Any) -> Any:
         return jax.lax.cond(finished, lambda: answer, lambda: function(*arguments))
@@ -114,19 +147,23 @@ def for_unfinished(function: Callable[..., Any], entries: int) -> Callable[..., 
         order = jnp.argsort(finished, stable=True)
         count = jnp.sum(~finished)
         batched = jax.vmap(function)
-        each = min(size, axis_size)
 
-        def solve_chunk(state: tuple[Array, Any]) -> tuple[Array, Any]:
-            start, answer = state
+        def solve_chunk(each: int, start: Array, answer: Any) -> tuple[Array, Any]:
             place = start + jnp.arange(each)
             # Past the last one, the last one again: what is written twice is the same.
             rows = order[jnp.minimum(place, count - 1)]
             solved = batched(*_take(given, rows))
             return start + each, jax.tree.map(lambda all_, new: all_.at[rows].set(new), answer, solved)
 
-        _, out = jax.lax.while_loop(
-            lambda state: state[0] < count, solve_chunk, (jnp.zeros_like(count), answer)
-        )
+        def solve_next(state: tuple[Array, Any]) -> tuple[Array, Any]:
+            each, *fewer = dict.fromkeys(min(size, axis_size) for size in sizes)
+            if not fewer:
+                return solve_chunk(each, *state)
+            few = count - state[0] <= fewer[0]
+            return jax.lax.cond(few, partial(solve_chunk, fewer[0]), partial(solve_chunk, each), *state)
+
+        begin = jnp.zeros_like(count), answer
+        _, out = jax.lax.while_loop(lambda state: state[0] < count, solve_next, begin)
         return out, jax.tree.map(lambda _: True, out)
 
     return wrapped

@@ -27,7 +27,7 @@ from engine.solvers.batching import for_unfinished, in_chunks
 from engine.solvers.core import Answer, CoreSize, count_windows, solve_core
 from engine.solvers.dual import MOST_CHORDS, integer_dual
 from engine.solvers.lattice import Lattice
-from engine.solvers.programme import programme, read_back
+from engine.solvers.programme import optimum_within
 from engine.solvers.responses import Scalar, few_candidates, unit_bounds, unit_response
 from engine.solvers.rounding import budget_slack
 from engine.solvers.solution import Solution, conclude
@@ -115,8 +115,7 @@ def by_programme(
     portfolio: Portfolio, budget: Scalar, price: Scalar, bound: Scalar, lattice: Lattice
 ) -> Answer:
     """The optimum by enumeration of every budget step."""
-    solved = programme(portfolio, lattice)
     within = jnp.floor((budget + budget_slack(budget)) / lattice.step).astype(jnp.int32)
     state = jnp.clip(within, 0, lattice.states)
-    optimum = solved.before[-1, state] if lattice.holds_costs else bound
-    return Answer(read_back(solved, state), price, optimum, jnp.asarray(True))
+    optimum, effort = optimum_within(portfolio, lattice, state)
+    return Answer(effort, price, optimum if lattice.holds_costs else bound, jnp.asarray(True))

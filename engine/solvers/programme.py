@@ -5,7 +5,8 @@
 over budget steps b of the lattice. One pass gives the optimum of every budget up to B; effort is read
 back from the last project to the first. With unit costs the inner maximum runs over shifted copies of
 D_{i−1}; with other integer costs over gathered ones. Costs without a common unit are rounded up to the
-lattice: the effort read back is then feasible, though another may be better.
+lattice: the effort read back is then feasible, though another may be better. A batch at unit costs is one
+kernel on a GPU (`engine.solvers.max_plus`).
 
 Cost: O(N·B²) additions and comparisons, O(N·B) memory.
 
@@ -22,7 +23,10 @@ from jaxtyping import Array, Float, Int
 
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
+from engine.solvers import max_plus
+from engine.solvers.batching import on_gpu
 from engine.solvers.lattice import Lattice
+from engine.solvers.responses import Scalar
 from engine.solvers.rounding import first_best
 
 
@@ -83,3 +87,20 @@ def read_back(solved: Programme, state: Int[Array, ""]) -> Vector:
 
     rows = (solved.before[:-1], solved.steps, solved.table)
     return jax.lax.scan(project, state, rows, reverse=True)[1]
+
+
+def optimum_within(portfolio: Portfolio, lattice: Lattice, state: Int[Array, ""]) -> tuple[Scalar, Vector]:
+    """(the optimum within `state` budget steps, an effort that has it)."""
+
+    def one(portfolio: Portfolio, state: Int[Array, ""]) -> tuple[Scalar, Vector]:
+        solved = programme(portfolio, lattice)
+        return solved.before[-1, state], read_back(solved, state)
+
+    def many(portfolios: Portfolio, states: Int[Array, " portfolios"]) -> tuple[Array, Array]:
+        levels = max_plus.padded_levels(lattice.units + 1)
+        tables = jax.vmap(lambda portfolio: portfolio.table(levels - 1), out_axes=-1)(portfolios)
+        optimum, effort = max_plus.optima(tables, states, lattice.states)
+        return optimum, effort.T
+
+    solve = one if portfolio.cost is not None else on_gpu(one, many)
+    return solve(portfolio, state)

@@ -31,6 +31,7 @@ from engine.solvers.batching import projects_first
 from engine.solvers.dual import bisect_price, integer_dual
 from engine.solvers.exact import exact
 from engine.solvers.greedy import fill
+from engine.solvers.kernel import as_kernel, some
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, unit_bounds
 from engine.solvers.rounding import budget_slack, first_best
@@ -67,14 +68,22 @@ def _settle(portfolio: Portfolio, budget: Row, lattice: Lattice) -> tuple[Matrix
     The densest unit left unbought is where the budget broke, so its gain is the dual's own minimiser
     (Dantzig 1957), and what was bought is the best response to it: L(λ) = V + λ·unspent.
     """
-    least, most = unit_bounds(portfolio, budget, lattice)
-    wanted = jnp.floor(budget + budget_slack(budget) - _total(least))
-    price, elasticity, ends = _water_level(portfolio, wanted, least, most)
-    effort = _count(portfolio, wanted, least, most, price, elasticity, ends)
-    effort = _unit_by_unit(portfolio, wanted, least, most, effort)
+    effort = as_kernel(partial(_search, lattice=lattice), portfolio.shape[0])(portfolio, budget)
     next_gain = jnp.where(effort < jnp.floor(portfolio.uppers()), portfolio.gain(effort), 0.0)
     price = jnp.max(next_gain, axis=0, keepdims=True)
     return effort, price, _total(portfolio.returns(effort)) + price * (budget - _total(effort))
+
+
+def _search(portfolio: Portfolio, budget: Row, projects: int, lattice: Lattice) -> Matrix:
+    """Greedy's effort. Projects that can take nothing have no say in it, nor those past the number given."""
+    least, most = unit_bounds(portfolio, budget, lattice)
+    if projects < least.shape[0]:
+        there = jax.lax.broadcasted_iota(jnp.int32, least.shape, 0) < projects
+        least, most = jnp.where(there, least, 0.0), jnp.where(there, most, 0.0)
+    wanted = jnp.floor(budget + budget_slack(budget) - _total(least))
+    price, elasticity, ends = _water_level(portfolio, wanted, least, most)
+    effort = _count(portfolio, wanted, least, most, price, elasticity, ends)
+    return _unit_by_unit(portfolio, wanted, least, most, effort)
 
 
 def _total(values: Matrix) -> Row:
@@ -90,10 +99,13 @@ def _water_level(
     def logarithm(slope: Array) -> Array:
         return jnp.log(jnp.clip(slope, float(limits.tiny), float(limits.max)))
 
-    low = logarithm(jnp.min(portfolio.slope(most), axis=0, keepdims=True))
-    high = logarithm(2.0 * jnp.max(portfolio.slope(least), axis=0, keepdims=True))
-    share = jnp.clip(least + wanted / least.shape[0], least, most)
-    guess = logarithm(jnp.mean(portfolio.slope(share), axis=0, keepdims=True))
+    takes = most > least
+    takers = jnp.maximum(_total(takes.astype(least.dtype)), 1.0)
+    last, first = jnp.where(takes, portfolio.slope(most), jnp.inf), portfolio.slope(least)
+    low = logarithm(jnp.min(last, axis=0, keepdims=True))
+    high = logarithm(2.0 * jnp.max(jnp.where(takes, first, 0.0), axis=0, keepdims=True))
+    share = jnp.clip(least + wanted / takers, least, most)
+    guess = logarithm(_total(jnp.where(takes, portfolio.slope(share), 0.0)) / takers)
     floor, target = _total(least), jnp.maximum(wanted, NEAR_BUDGET)
 
     def effort_above(level: Row) -> Row:
@@ -113,7 +125,7 @@ def _water_level(
         return level, low, high, relative, done, step + 1
 
     def unfinished(state: Search) -> Array:
-        return jnp.any(~state[4]) & (state[5] < NEWTON_STEPS)
+        return some(~state[4]) & (state[5] < NEWTON_STEPS)
 
     begin = (jnp.clip(guess, low, high), low, high, -jnp.ones_like(low), low != low, jnp.int32(0))
     level, _, _, elasticity, _, _ = jax.lax.while_loop(unfinished, newton, begin)
@@ -155,7 +167,7 @@ def _count(
         return jnp.where(near, effort, count(level)), level, low, high, step + 1
 
     def unfinished(state: State) -> Array:
-        return jnp.any(jnp.abs(missing(state[0])) > FEW_UNITS) & (state[4] < SECANT_STEPS)
+        return some(jnp.abs(missing(state[0])) > FEW_UNITS) & (state[4] < SECANT_STEPS)
 
     level = jnp.where(_total(most) - floor <= wanted, ends[0], level)
     begin = (count(level), level, *ends, jnp.int32(0))
@@ -185,7 +197,7 @@ def _unit_by_unit(portfolio: Portfolio, wanted: Row, least: Matrix, most: Matrix
         effort = jnp.where(moves & (turn == first[None]), effort + unit, effort)
         return effort, jnp.where(moves, left - 1.0, 0.0)
 
-    return jax.lax.while_loop(lambda state: jnp.any(state[1] > 0), step, (effort, jnp.abs(left)))[0]
+    return jax.lax.while_loop(lambda state: some(state[1] > 0), step, (effort, jnp.abs(left)))[0]
 
 
 def _count_by_table(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Vector:
