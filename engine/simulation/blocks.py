@@ -2,13 +2,16 @@
 
 The unit of work is a block: a fixed number of portfolios with consecutive indices. Its result is a pure
 function of (source, budget, solvers, seed, block index). Blocks, of one study or of studies that are alike,
-run side by side: one on each device, or on one CPU one for each core, since a compiled function keeps about
-one busy. Each runs the code of a single device, so its result has the same bits however many run; sharded
-over a mesh, code is compiled otherwise for several devices than for one, and rounds otherwise. Nothing but
-summaries leaves a device unless records are asked for, so memory does not grow with the number of portfolios.
+run side by side: on one CPU one for each core, since a compiled function keeps about one busy, and a few on
+each accelerator, which then computes one while the host sees to the others. Each runs the code of a single
+device, so its result has the same bits however many run; sharded over a mesh, code is compiled otherwise for
+several devices than for one, and rounds otherwise. Nothing but summaries leaves a device unless records are
+asked for, so memory does not grow with the number of portfolios.
 
-Everything is compiled before the first block, and timed apart from it. A block that does not fit a device's
-memory is solved in halves, quarters and so on, and reduced as a whole.
+Everything is compiled before the first block, and timed apart from it. On an accelerator, a block that is
+solved whole and of which no records are asked is solved, measured and reduced by one function, so that only
+summaries reach its memory. A block that does not fit a device's memory is solved in halves, quarters and so
+on, and reduced as a whole.
 """
 
 from __future__ import annotations
@@ -44,6 +47,12 @@ class Unit(NamedTuple):
 
 
 Numbers = dict[str, Any]
+Columns = dict[str, Array]
+# Portfolios of a block where nobody says how many. A block of an accelerator costs the host about a
+# millisecond, in which it solves up to half a million.
+CPU_BLOCK, ACCELERATOR_BLOCK = 1024, 1 << 21
+# Blocks that one accelerator has at hand.
+AT_HAND = 8
 
 
 @dataclass
@@ -64,21 +73,55 @@ class Block:
     optimum: np.ndarray | None = None
 
 
+class Reduced(NamedTuple):
+    """What leaves a device of a block and solver: the summaries of all metrics, with a leading axis; how many
+    portfolios were not solved, how many of those are no finite number, and every portfolio's status."""
+
+    summaries: Summary
+    failed: Array
+    broken: Array
+    status: Array
+
+
+class Given(NamedTuple):
+    """What a point's blocks have in common, on a device: `numbers` by solver, and the optima of none."""
+
+    point: Point
+    source: Source
+    seed: Array
+    budget: Array
+    numbers: dict[str, tuple[Numbers, Numbers]]
+    unknown: Array
+
+
 class Code(NamedTuple):
-    """What is compiled for a device; see `Simulation._lower`."""
+    """What is compiled for a device: to draw, solve, measure and reduce; the last three in one, `whole`, by
+    solver,
+    or apart."""
 
     draw: Callable[..., Portfolio]
+    whole: Mapping[str, Callable[..., tuple[Reduced, Array]]]
     solve: Mapping[str, Callable[..., tuple[Solution, Array]]]
-    measure: Callable[..., dict[str, Array]]
-    reduce: Callable[..., dict[str, Summary]]
+    measure: Callable[..., Columns] | None
+    reduce: Callable[..., Reduced] | None
     bytes: int
 
 
+def default_block(portfolios: int) -> int:
+    """How many of so many portfolios a block has where nobody says: as suits this process's devices."""
+    if jax.default_backend() == "cpu":
+        return CPU_BLOCK
+    return max(CPU_BLOCK, min(ACCELERATOR_BLOCK, 1 << (portfolios - 1).bit_length()))
+
+
 def lanes() -> list[jax.Device]:
-    """Where blocks run side by side: this process's devices, or its one CPU as often as it has cores."""
+    """Where blocks run side by side: this process's one CPU as often as it has cores, its accelerators as
+    often
+    as each has blocks at hand."""
     devices = jax.local_devices()
-    alone = len(devices) == 1 and devices[0].platform == "cpu"
-    return devices * cores() if alone else devices
+    if devices[0].platform != "cpu":
+        return devices * AT_HAND
+    return devices * cores() if len(devices) == 1 else devices
 
 
 class Simulation:
@@ -97,6 +140,7 @@ class Simulation:
         self.lanes = lanes()
         self.compile_seconds = 0.0
         self._float64 = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+        self._held: dict[jax.Device, Given] = {}
         self._compile_all()
 
     @property
@@ -111,79 +155,79 @@ class Simulation:
 
     def _compile_all(self) -> None:
         begin = time.perf_counter()
+        self._held = {}
         devices = list(dict.fromkeys(self.lanes))
         steps = compile_all(step for device in devices for step in self._lower(device))
         each = len(steps) // len(devices)
-        self._code = {d: self._arrange(steps[each * i : each * (i + 1)]) for i, d in enumerate(devices)}
+        self._code = {d: self._arrange(d, steps[each * i : each * (i + 1)]) for i, d in enumerate(devices)}
         self.compile_seconds += time.perf_counter() - begin
 
+    def _whole(self, device: jax.Device) -> bool:
+        """Whether a block is solved and reduced in one: it takes longer to compile."""
+        return device.platform != "cpu" and self.parts == 1 and not self.records
+
     def _lower(self, device: jax.Device) -> Iterator[jax.stages.Lowered]:
-        """What is compiled for a device, in the order of `Code`, traced as it is asked for."""
-        point = self.point
+        """What is compiled for a device, traced as it is asked for: draw, what each solver makes of
+        portfolios,
+        and what comes of that."""
+        point, size = self.point, self._size
         here = SingleDeviceSharding(device)
 
-        def draw(source: Source, seed: Array, indices: Array) -> Portfolio:
+        def draw(source: Source, seed: Array, first: Array) -> Portfolio:
+            indices = first + jnp.arange(size, dtype=first.dtype)
             return jax.vmap(lambda j: source.draw(portfolio_key(seed, j), point.dtype))(indices)
 
-        def solve(
-            name: str, portfolios: Portfolio, budget: Array, numbers: Numbers, traced: Numbers
-        ) -> tuple[Solution, Array]:
-            method, lattice = SOLVERS[name], point.lattice._replace(**numbers)
-            static = method.static(point.solvers[name])
-            if method.exactly(portfolios.cost):
-                portfolios, budget = _cast((portfolios, budget), np.dtype(np.float64))
-
-            def solve_one(portfolio: Portfolio) -> Solution:
-                return method.solve(portfolio, budget, lattice, **static, **traced)
-
-            solution = _cast(jax.vmap(solve_one)(portfolios), point.dtype)
-            return solution, jnp.where(solution.proved, solution.value, jnp.nan)
-
-        def measure_all(
-            portfolios: Portfolio, budget: Array, solution: Solution, optimum: Array
-        ) -> dict[str, Array]:
-            return jax.vmap(measure, in_axes=(0, None, 0, 0))(portfolios, budget, solution, optimum)
-
-        def reduce(metrics: dict[str, Array], status: Array, count: Array) -> dict[str, Summary]:
-            counted = (jnp.arange(point.block, dtype=count.dtype) < count) & (status == Status.SOLVED)
-            return {name: summarise(values, counted) for name, values in metrics.items()}
-
-        def place(tree: Any, size: int = self._size) -> Any:
+        def place(tree: Any, size: int) -> Any:
             def shape_of(a: Any) -> jax.ShapeDtypeStruct:
                 return jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype, sharding=here)
 
             return jax.tree.map(shape_of, tree)
 
-        yield (drawn := jax.jit(draw).lower(*self._inputs(device, point, 0, 0)))
-        portfolios, budget = place(drawn.out_info), self._budget(device, point)
+        given, count = self._given(device, point), jax.device_put(np.int32(0), device)
+        yield (drawn := jax.jit(draw).lower(given.source, given.seed, jax.device_put(np.uint32(0), device)))
+        portfolios, optimum = place(drawn.out_info, size), place(given.unknown, size)
+        inputs = {name: (portfolios, given.budget, *given.numbers[name]) for name in point.solvers}
+        if self._whole(device):
+            for name in point.solvers:
+                step = jax.jit(partial(_solve_measure_reduce, point, name))
+                yield step.lower(*inputs[name], optimum, count)
+            return
         for name in point.solvers:
-            numbers = _numbers(point, name)
-            yield (solved := jax.jit(partial(solve, name)).lower(portfolios, budget, *numbers))
-        solution, optimum = place(solved.out_info)
-        yield (measured := jax.jit(measure_all).lower(portfolios, budget, solution, optimum))
-        whole = place((measured.out_info, solution.status), point.block)
-        yield jax.jit(reduce).lower(*whole, jax.device_put(np.int32(0), device))
+            yield (solved := jax.jit(partial(_solve, point, name)).lower(*inputs[name]))
+        solution = place(solved.out_info[0], size)
+        yield (measured := jax.jit(_measure).lower(portfolios, given.budget, solution, optimum))
+        yield jax.jit(_reduce).lower(place(measured.out_info, point.block), count)
 
-    def _arrange(self, steps: list[jax.stages.Compiled]) -> Code:
+    def _arrange(self, device: jax.Device, steps: list[jax.stages.Compiled]) -> Code:
         """The compiled code of a device, and the memory it takes."""
         sizes = [found for step in steps if (found := step.memory_analysis())]
         most = [f.temp_size_in_bytes + f.argument_size_in_bytes + f.output_size_in_bytes for f in sizes]
-        solvers = dict(zip(self.point.solvers, steps[1:-2], strict=True))
-        return Code(steps[0], solvers, steps[-2], steps[-1], max(most, default=0))
+        draw, *rest = steps
+        solvers, last = dict(zip(self.point.solvers, rest, strict=False)), rest[len(self.point.solvers) :]
+        if not last:
+            return Code(draw, solvers, {}, None, None, max(most, default=0))
+        measured, reduced = last
+        return Code(draw, {}, solvers, measured, reduced, max(most, default=0))
 
-    def _inputs(self, device: jax.Device, point: Point, index: int, part: int) -> Any:
-        """What one part of a block is drawn from; portfolios past the last too, which keeps the shape."""
-        first = index * point.block + part * self._size
-        indices = (first + np.arange(self._size)).astype(np.uint32)
-        return jax.device_put((point.source, np.uint32(point.seed), indices), device)
-
-    def _budget(self, device: jax.Device, point: Point) -> Array:
-        return jax.device_put(np.asarray(point.budget, point.dtype), device)
+    def _given(self, device: jax.Device, point: Point) -> Given:
+        """What all blocks of a point take, on the device."""
+        held = self._held.get(device)
+        if held is None or held.point is not point:
+            numbers = {name: _numbers(point, name) for name in point.solvers}
+            budget = np.asarray(point.budget, point.dtype)
+            unknown = np.full(self._size, np.nan, point.dtype)
+            placed = jax.device_put((point.source, np.uint32(point.seed), budget, numbers, unknown), device)
+            held = self._held[device] = Given(point, *placed)
+        return held
 
     def draw(self, unit: tuple[Point, int] | Unit, part: int = 0, lane: int = 0) -> Portfolio:
-        """The portfolios of one part of a block, with a leading axis."""
+        """The portfolios of one part of a block, with a leading axis; past the last too, which keeps the
+        shape.
+        """
         device = self.lanes[lane]
-        return self._code[device].draw(*self._inputs(device, *unit[:2], part))
+        point, index = unit[:2]
+        given, first = self._given(device, point), np.uint32(index * point.block + part * self._size)
+        return self._code[device].draw(given.source, given.seed, jax.device_put(first, device))
 
     def blocks(self, units: Sequence[tuple[Point, int] | Unit]) -> list[Block]:
         """Draw, solve, measure and reduce up to one block a lane; in smaller parts if memory runs out."""
@@ -204,67 +248,126 @@ class Simulation:
     def _block(self, unit: Unit, lane: int, together: int) -> Block:
         """One block, of so many that run together and share the time."""
         block = Block(unit.block, unit.point.size(unit.block))
-        found: dict[str, list[dict[str, Array]]] = {name: [] for name in self.point.solvers}
+        found: dict[str, list[Any]] = {name: [] for name in self.point.solvers}
         optima: list[Array] = []
-        for part in range(self.parts):
-            for name, columns, seconds in self._solve_part(unit, part, lane, optima):
-                found[name].append(columns)
-                block.seconds[name] = block.seconds.get(name, 0.0) + seconds / together
         count = jax.device_put(np.int32(block.count), self.lanes[lane])
+        for part in range(self.parts):
+            for name, result, seconds in self._solve_part(unit, part, lane, count, optima):
+                found[name].append(result)
+                block.seconds[name] = block.seconds.get(name, 0.0) + seconds / together
         for name, parts in found.items():
-            self._reduce(block, name, self._join(parts, lane), count, lane)
+            self._note(block, name, parts, count, lane)
         if REFERENCE in found:
             block.optimum = np.concatenate(list(map(np.asarray, optima)))[: block.count]
         return block
 
     def _solve_part(
-        self, unit: Unit, part: int, lane: int, optima: list[Array]
-    ) -> Iterator[tuple[str, dict[str, Array], float]]:
-        """Each solver's columns for one part of a block, and its seconds; the reference first, whose optima
-        are noted."""
+        self, unit: Unit, part: int, lane: int, count: Array, optima: list[Array]
+    ) -> Iterator[tuple[str, Any, float]]:
+        """What each solver makes of one part of a block, and its seconds; the reference first, whose optima
+        are
+        noted."""
         device = self.lanes[lane]
-        code, budget = self._code[device], self._budget(device, unit[0])
+        code, given = self._code[device], self._given(device, unit.point)
         portfolios = jax.block_until_ready(self.draw(unit, part, lane))
-        optimum = jax.device_put(self._known_optimum(unit, part), device)
+        optimum = self._known_optimum(unit, part, device)
         for name in sorted(self.point.solvers, key=lambda name: name != REFERENCE):
             begin = time.perf_counter()
-            numbers = _numbers(unit[0], name)
-            solution, proved = jax.block_until_ready(code.solve[name](portfolios, budget, *numbers))
+            inputs = portfolios, given.budget, *given.numbers[name]
+            if code.whole:
+                result, proved = jax.block_until_ready(code.whole[name](*inputs, optimum, count))
+            else:
+                solution, proved = jax.block_until_ready(code.solve[name](*inputs))
             seconds = time.perf_counter() - begin
             if name == REFERENCE:
                 optimum = proved
                 optima.append(proved)
-            columns = dict(code.measure(portfolios, budget, solution, optimum))
-            columns["status"] = solution.status
-            if self.records:
-                columns |= {"spent": solution.spent, "effort": solution.effort}
-            yield name, columns, seconds
+            yield name, result if code.whole else self._columns(code, inputs, solution, optimum), seconds
 
-    def _known_optimum(self, unit: Unit, part: int) -> np.ndarray:
+    def _columns(self, code: Code, inputs: Any, solution: Solution, optimum: Array) -> Columns:
+        """What is measured of every portfolio, and what is asked for besides."""
+        assert code.measure is not None
+        columns = dict(code.measure(*inputs[:2], solution, optimum))
+        return columns | {"spent": solution.spent, "effort": solution.effort} if self.records else columns
+
+    def _known_optimum(self, unit: Unit, part: int, device: jax.Device) -> Array:
         """The optima of one part of a block that were found elsewhere; NaN where they were not."""
+        if unit.optimum is None:
+            return self._given(device, unit.point).unknown
         known = np.full(self._size * self.parts, np.nan, self.point.dtype)
-        if unit.optimum is not None:
-            known[: unit.optimum.size] = unit.optimum
-        return known[part * self._size : (part + 1) * self._size]
+        known[: unit.optimum.size] = unit.optimum
+        return jax.device_put(known[part * self._size : (part + 1) * self._size], device)
 
-    def _join(self, parts: list[dict[str, Array]], lane: int) -> dict[str, Array]:
+    def _join(self, parts: list[Columns], lane: int) -> Columns:
         """The columns of a whole block."""
         if len(parts) == 1:
             return parts[0]
         whole = jax.tree.map(lambda *a: np.concatenate(list(map(np.asarray, a)))[: self.point.block], *parts)
         return jax.device_put(whole, self.lanes[lane])
 
-    def _reduce(self, block: Block, name: str, columns: dict[str, Array], count: Array, lane: int) -> None:
-        """Note what a block's columns come to."""
+    def _note(self, block: Block, name: str, parts: list[Any], count: Array, lane: int) -> None:
+        """Note what a solver made of a block's parts."""
         reduce = self._code[self.lanes[lane]].reduce
-        summaries = reduce({metric: columns[metric] for metric in METRICS}, columns["status"], count)
-        block.summaries[name] = jax.tree.map(np.asarray, summaries)
-        status = np.asarray(columns["status"])[: block.count]
-        block.failed[name] = int(np.sum(status != Status.SOLVED))
-        first = block.index * self.point.block
-        block.broken[name] = [first + int(j) for j in np.flatnonzero(status == Status.NOT_FINITE)]
-        if self.records:
-            block.records[name] = {n: np.asarray(column)[: block.count] for n, column in columns.items()}
+        if reduce is None:
+            (reduced,) = parts
+        else:
+            columns = self._join(parts, lane)
+            reduced = reduce({metric: columns[metric] for metric in (*METRICS, "status")}, count)
+            if self.records:
+                block.records[name] = {n: np.asarray(column)[: block.count] for n, column in columns.items()}
+        summaries, failed, broken = jax.device_get((reduced.summaries, reduced.failed, reduced.broken))
+        of_metrics = (Summary(*parts) for parts in zip(*summaries, strict=True))
+        block.summaries[name] = dict(zip(METRICS, of_metrics, strict=True))
+        block.failed[name], block.broken[name] = int(failed), []
+        if broken:
+            status, first = np.asarray(reduced.status)[: block.count], block.index * self.point.block
+            block.broken[name] = [first + int(j) for j in np.flatnonzero(status == Status.NOT_FINITE)]
+
+
+def _solve(
+    point: Point, name: str, portfolios: Portfolio, budget: Array, numbers: Numbers, traced: Numbers
+) -> tuple[Solution, Array]:
+    """A solver's answers, and the optima that it proved."""
+    method, lattice = SOLVERS[name], point.lattice._replace(**numbers)
+    static = method.static(point.solvers[name])
+    if method.exactly(portfolios.cost):
+        portfolios, budget = _cast((portfolios, budget), np.dtype(np.float64))
+    solution = jax.vmap(lambda one: method.solve(one, budget, lattice, **static, **traced))(portfolios)
+    solution = _cast(solution, point.dtype)
+    return solution, jnp.where(solution.proved, solution.value, jnp.nan)
+
+
+def _measure(portfolios: Portfolio, budget: Array, solution: Solution, optimum: Array) -> Columns:
+    """The metrics and the status of every portfolio."""
+    metrics = jax.vmap(measure, in_axes=(0, None, 0, 0))(portfolios, budget, solution, optimum)
+    return {**metrics, "status": solution.status}
+
+
+def _reduce(columns: Columns, count: Array) -> Reduced:
+    """What the columns of a block's first `count` portfolios come to."""
+    status = columns["status"]
+    inside = jnp.arange(status.size, dtype=count.dtype) < count
+    solved = inside & (status == Status.SOLVED)
+    values = jnp.stack([columns[name] for name in METRICS])
+    summaries = jax.vmap(summarise, in_axes=(0, None))(values, solved)
+    broken = jnp.sum(inside & (status == Status.NOT_FINITE), dtype=count.dtype)
+    return Reduced(summaries, count - jnp.sum(solved, dtype=count.dtype), broken, status)
+
+
+def _solve_measure_reduce(
+    point: Point,
+    name: str,
+    portfolios: Portfolio,
+    budget: Array,
+    numbers: Numbers,
+    traced: Numbers,
+    optimum: Array,
+    count: Array,
+) -> tuple[Reduced, Array]:
+    """All that becomes of a block whose portfolios are drawn."""
+    solution, proved = _solve(point, name, portfolios, budget, numbers, traced)
+    known = proved if name == REFERENCE else optimum
+    return _reduce(_measure(portfolios, budget, solution, known), count), proved
 
 
 def _numbers(point: Point, solver: str) -> tuple[Numbers, Numbers]:

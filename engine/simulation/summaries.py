@@ -10,15 +10,22 @@ Source: Chan, Golub & LeVeque (1983) for merging means and squared deviations.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
+# Copies of a histogram on an accelerator: its threads count side by side, and those that count in the same
+# bin wait for one another, of a flag or a gap of 0 all of them.
+ACCELERATOR_COPIES = 64
 # Bins of the histogram: one for everything up to LEAST, then BINS logarithmic ones up to MOST, so that a
 # quantile is known to within 2.1 % of itself.
 LEAST, MOST, BINS = 1e-12, 1e6, 2000
+# The bin of 1.
+ONE = math.ceil(BINS * math.log(1 / LEAST) / math.log(MOST / LEAST))
 
 
 class Summary(NamedTuple):
@@ -41,15 +48,27 @@ def summarise(values: Float[Array, " portfolios"], counted: Bool[Array, " portfo
     squares = jnp.sum(jnp.where(counted, (clean - mean) ** 2, 0.0))
     place = jnp.log(jnp.maximum(clean, LEAST) / LEAST) * (BINS / float(np.log(MOST / LEAST)))
     bins = jnp.clip(jnp.ceil(place), 0, BINS).astype(jnp.int32)
-    counts = jnp.zeros(BINS + 1, values.dtype).at[bins].add(counted.astype(values.dtype))
     return Summary(
         count=count,
         mean=mean,
         squares=squares,
         least=jnp.min(jnp.where(counted, values, jnp.inf)),
         largest=jnp.max(jnp.where(counted, values, -jnp.inf)),
-        counts=counts,
+        counts=histogram(bins, counted).astype(values.dtype),
     )
+
+
+def histogram(bins: Int[Array, " portfolios"], counted: Bool[Array, " portfolios"]) -> Int[Array, " bins"]:
+    """How many of those counted are in each bin; whole numbers, so that their order does not matter."""
+    if jax.default_backend() == "cpu":
+        return jnp.zeros(BINS + 1, jnp.int32).at[bins].add(counted.astype(jnp.int32))
+    copy = jnp.arange(bins.size, dtype=jnp.int32) % ACCELERATOR_COPIES
+    # Zeros and ones, all that flags are, are summed; what is not counted has no place.
+    often = (0, ONE)
+    place = jnp.where(counted & (bins != 0) & (bins != ONE), bins, BINS + 1)
+    counts = jnp.zeros((ACCELERATOR_COPIES, BINS + 1), jnp.int32).at[copy, place].add(1, mode="drop")
+    sums = [jnp.sum(counted & (bins == common), dtype=jnp.int32) for common in often]
+    return jnp.sum(counts, axis=0, dtype=jnp.int32).at[jnp.array(often)].set(jnp.stack(sums))
 
 
 def merge(one: Summary | None, other: Summary) -> Summary:

@@ -157,7 +157,7 @@ class Draws(Simulation):
     # What draws is compiled first; nothing is solved here.
     def _compile_all(self):
         drawn = {device: next(self._lower(device)).compile() for device in dict.fromkeys(self.lanes)}
-        self._code = {device: Code(draw, {}, None, None, 0) for device, draw in drawn.items()}
+        self._code = {device: Code(draw, {}, {}, None, None, 0) for device, draw in drawn.items()}
 
 assert jax.device_count() == int(sys.argv[1])
 overrides = "run.portfolios=100", f"run.block={sys.argv[2]}", "solver=[waterfilling]"

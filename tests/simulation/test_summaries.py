@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from engine import Portfolio, Tabulated
 from engine.allocation.allocate import solve
 from engine.simulation.metrics import METRICS, measure
-from engine.simulation.summaries import Summary, merge, quantile, standard_error, summarise
+from engine.simulation.summaries import ONE, Summary, merge, quantile, standard_error, summarise
 
 
 def summary_of(values: np.ndarray, size: int) -> Summary:
@@ -98,3 +100,19 @@ def test_metrics_of_a_hand_made_solution() -> None:
     unknown = measure(portfolio, np.float64(4.0), best, np.float64(np.nan))
     assert np.isnan(unknown["optimal"])
     assert np.isnan(unknown["loss"])
+
+
+def test_an_accelerators_histogram_is_that_of_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sums zeros and ones apart, spreads the others over copies, and drops what is not counted."""
+    random = np.random.default_rng(0)
+    values = np.concatenate(
+        [np.zeros(300), np.ones(200), random.lognormal(-3, 2, 500), [2.0, 1e9, np.nan, -1.0]]
+    )
+    counted = random.random(values.size) < 0.8
+    expected = summarise(jnp.asarray(values), jnp.asarray(counted))
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    found = summarise(jnp.asarray(values), jnp.asarray(counted))
+    np.testing.assert_array_equal(found.counts, expected.counts)
+    assert float(np.sum(expected.counts)) == np.sum(counted & np.isfinite(values))
+    flags = summarise(jnp.asarray(values >= 1, float), jnp.asarray(counted))
+    assert np.flatnonzero(flags.counts).tolist() == [0, ONE]
