@@ -16,16 +16,13 @@ from jaxtyping import Array
 from engine.allocation.allocate import check_budget
 from engine.allocation.facts import as_frame
 from engine.model.portfolio import Portfolio
-from engine.simulation.blocks import Block, Simulation
+from engine.simulation.blocks import Block, Simulation, default_block
 from engine.simulation.catalogue import shipped_scenario
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Point, chosen_lattice
 from engine.simulation.scenarios import Scenario, build_scenario, portfolio_key
 from engine.simulation.summaries import Summary, means, merge
 from engine.solvers.registry import check_options
-
-# How many portfolios are drawn, solved and reduced at once.
-BLOCK = 1024
 
 MOST_DRAWN = 2**32 - 1
 
@@ -166,7 +163,7 @@ def simulate(
     options = {name: check_options(name, dict(values)) for name, values in given.items()}
     if not options:
         raise ValueError("solvers is empty, expected at least one solver")
-    block = min(BLOCK, portfolios)
+    block = min(default_block(portfolios), portfolios)
     simulated = Simulated(made, budget, portfolios, seed)
     with jax.enable_x64(True):
         lattice = chosen_lattice(made.prior, budget, options, block)

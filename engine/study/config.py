@@ -11,11 +11,13 @@ from engine.simulation.config import ScenarioConfig
 
 @dataclass
 class MonteCarloConfig:
-    """How many portfolios, from which seed, in blocks of what size and precision, stored where."""
+    """How many portfolios, from which seed, in blocks of what size (of none: as suits the device) and
+    precision,
+    stored where."""
 
     portfolios: int = 10_000
     seed: int = 0
-    block: int = 1024
+    block: int | None = None
     dtype: str = "float64"
     output: str = MISSING
     records: bool = False

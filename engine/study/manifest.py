@@ -119,6 +119,15 @@ class Manifest:
         """Portfolios in a block; the last one of a point may have fewer."""
         return int(self.run["block"])
 
+    def in_blocks_of(self, portfolios: int) -> Manifest:
+        """The same study in blocks of this size."""
+
+        def resized(config: dict[str, Any]) -> dict[str, Any]:
+            return {**config, "run": {**config["run"], "block": portfolios}}
+
+        choices = {name: resized(config) for name, config in self.choices.items()}
+        return dataclasses.replace(self, config=resized(self.config), choices=choices)
+
     @property
     def records(self) -> bool:
         """Whether every portfolio is stored."""

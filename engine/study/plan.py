@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from engine.allocation.allocate import check_budget
+from engine.simulation.blocks import default_block
 from engine.simulation.point import Point, chosen_lattice
 from engine.simulation.problems import Problem
 from engine.simulation.scenarios import Scenario, build_scenario
@@ -42,7 +43,7 @@ def check_run(run: MonteCarloConfig) -> MonteCarloConfig:
     """The settings of a run as they are, or a `ValueError` naming the key that cannot be."""
     if not 1 <= run.portfolios <= MOST_PORTFOLIOS:
         raise ValueError(f"run.portfolios is {run.portfolios}, expected a number from 1 to {MOST_PORTFOLIOS}")
-    if not 1 <= run.block <= 10_000_000:
+    if run.block is not None and not 1 <= run.block <= 10_000_000:
         raise ValueError(f"run.block is {run.block}, expected a number from 1 to 10000000")
     if not 0 <= run.seed < 2**32:
         raise ValueError(f"run.seed is {run.seed}, expected a number from 0 to {2**32 - 1}")
@@ -113,6 +114,7 @@ def _manifest(
     choices = choices or {}
     for one in (config, *choices.values()):
         one["run"] = {key: one["run"][key] for key in STUDIED}
+        one["run"]["block"] = one["run"]["block"] or default_block(int(one["run"]["portfolios"]))
     given = [one.get("scenario", {}).get("draws") for one in (config, *choices.values())]
     varied = [
         v
@@ -174,9 +176,9 @@ class Planner:
         solvers = checked_solvers(solver)
         # Where budgets vary, octaves share their compiled code.
         octaves = self._manifest.command == "sweep" and "budget" in self._manifest.keys
-        lattice = chosen_lattice(source, budget, solvers, run.block, 1 if octaves else PARTS)
-        dtype = np.dtype(run.dtype)
-        return Point(source, budget, solvers, lattice, run.seed, run.portfolios, run.block, dtype)
+        block, dtype = self._manifest.block, np.dtype(run.dtype)
+        lattice = chosen_lattice(source, budget, solvers, block, 1 if octaves else PARTS)
+        return Point(source, budget, solvers, lattice, run.seed, run.portfolios, block, dtype)
 
     def _configured(self, settings: Settings) -> RunConfig:
         """The configuration of a point."""

@@ -7,7 +7,7 @@ import pytest
 
 import engine
 from engine import NamedScenario, Simulated
-from engine.simulation import simulate as module
+from engine.simulation import blocks
 
 COUNT, BUDGET = 48, 20.0
 
@@ -44,7 +44,7 @@ def test_a_simulation_is_a_batch_allocated(nascent: NamedScenario, simulated: Si
 def test_blocks_are_merged(
     nascent: NamedScenario, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BLOCK", 20)
+    monkeypatch.setattr(blocks, "CPU_BLOCK", 20)
     again = engine.simulate(nascent, budget=BUDGET, portfolios=COUNT, seed=3)
     assert again.summaries["exact"]["value"].count == COUNT
     for one, other in zip(again.rows(), simulated.rows(), strict=True):

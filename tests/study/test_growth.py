@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from engine.simulation import blocks
 from engine.simulation.blocks import Simulation
 from engine.study.manifest import StoreError
 from engine.study.plan import plan_sweep
@@ -175,6 +177,21 @@ def test_another_study_is_refused_by_its_key(tmp_path: Path, overrides: tuple[st
     assert BAD[overrides] in str(caught.value)
     assert "\n" not in str(caught.value)
     assert (tmp_path / "manifest.json").read_bytes() == before
+
+
+def test_a_study_goes_on_in_the_blocks_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a device whose own size of block is another, unless one is asked for."""
+    there = manifest_of(*TWO).in_blocks_of(20)
+    Store.open(tmp_path, there).close()
+    monkeypatch.setattr(blocks, "CPU_BLOCK", 8)
+    given = manifest_of(*TWO, "run.block=null", "run.portfolios=60")
+    assert given.block == 8
+    for overrides in ((), ("run.block=null",)):
+        Store.open(tmp_path, dataclasses.replace(given, overrides=overrides)).close()
+    assert Store(tmp_path).manifest.portfolios == 60
+    assert Store(tmp_path).manifest.block == 20
 
 
 def test_an_option_of_a_solver_that_is_there_is_refused(tmp_path: Path) -> None:
