@@ -1,16 +1,18 @@
 """What a GPU makes of the solvers: rates beside the floors of its own memory and arithmetic.
 
-    python -m benchmarks.gpu                    on a GPU: results/gpu.json
-    python -m benchmarks.gpu --quick            a few small cases, a minute on any machine, nothing saved
-    scripts/gpu_benchmark                       the same on a bare machine without a network, the tests first
+    scripts/gpu_benchmark               all of it on a bare machine without a network, the tests first
+    python -m benchmarks.gpu --cores --output CORES     with JAX_PLATFORMS=cpu: the same on a CPU's cores
+    python -m benchmarks.gpu --beside CORES             on a GPU: results/gpu.json
+    python -m benchmarks.gpu --quick    a few small cases, a minute on any machine, nothing saved
 
-First the machine is measured (benchmarks/ceilings.py). Then each case of the grid solver × (N, B) × batch ×
-dtype: seconds a batch, the median of `REPEATS` after a warm-up, over as many batches drawn apart as exceed
-the cache, beside its floor (benchmarks/floors.py). The last answer timed is checked, on a sample of its
-portfolios, against float64 on the CPU. Cases come in order of interest, and none begins after `--seconds`.
-A case that fails or is wrong is told, makes the exit status 1, and stops no other.
+First all cases are compiled, as many at a time as there are cores, and the machine is measured
+(benchmarks/ceilings.py). Then each case of the grid solver × (N, B) × batch × dtype: seconds a batch, the
+median of `REPEATS` after a warm-up, over as many batches drawn apart as exceed the cache, beside its floor
+(benchmarks/floors.py). The last answer timed is checked, on a sample of its portfolios, against float64 on
+the CPU. Cases come in order of interest, and none begins after `--seconds`. A case that fails or is wrong is
+told, makes the exit status 1, and stops no other.
 
-It runs on a CPU too, and says so; that is for trying it out.
+With `--cores`, each core of a CPU runs batches of its own in a thread, the same code as compiled for a CPU.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -37,6 +40,7 @@ from benchmarks.floors import FAMILIES as COUNTED
 from benchmarks.floors import floor_seconds, inputs, limit, work_of
 from benchmarks.machine import RESULTS, machine
 from engine.allocation.allocate import choose_lattice
+from engine.allocation.running import cores, in_threads
 from engine.model.portfolio import Portfolio
 from engine.simulation.blocks import Simulation
 from engine.simulation.config import FamilyConfig, PriorConfig, ScenarioConfig
@@ -48,7 +52,7 @@ from engine.solvers.registry import SOLVERS
 from engine.solvers.solution import Solution, conclude
 
 # Portfolios of each answer that are checked; blocks of a whole run, and how often it is run.
-SAMPLE, BLOCKS, RUNS = 256, 8, 5
+SAMPLE, BLOCKS, RUNS = 256, 16, 5
 # A case that would take longer than this, going by a smaller batch, is left out.
 PATIENCE_SECONDS = 30.0
 # Bytes that no cache holds.
@@ -82,24 +86,35 @@ class Case:
         return max(TOLERANCE[self.dtype], OWN_TOLERANCE.get(self.solver, 0.0))
 
 
+FIRST, REST = (
+    ("draw + threshold", "threshold", "draw"),
+    ("monte carlo", "greedy", "waterfilling", "relaxation"),
+)
+BOTH = ("float32", "float64")
+
+
 def grid(quick: bool) -> Iterator[Case]:
     """The cases, the most interesting first."""
-    first = ("draw + threshold", "threshold", "draw")
-    rest = ("monte carlo", "greedy", "waterfilling", "relaxation")
-    both = ("float32", "float64")
     if quick:
-        yield from (Case(solver, dtype, *HEADLINE, 1024) for solver in first for dtype in both)
-        yield from (Case(solver, "float64", *HEADLINE, 1024) for solver in (*rest, "exact"))
+        yield from (Case(solver, dtype, *HEADLINE, 1024) for solver in FIRST for dtype in BOTH)
+        yield from (Case(solver, "float64", *HEADLINE, 1024) for solver in (*REST, "exact"))
         yield Case("programme", "float64", *HEADLINE, 64)
         return
     for batch in (1 << 19, 1 << 16, 1 << 21):
-        yield from (Case(solver, dtype, *HEADLINE, batch) for solver in (*first, *rest) for dtype in both)
+        yield from (Case(solver, dtype, *HEADLINE, batch) for solver in (*FIRST, *REST) for dtype in BOTH)
         if batch == 1 << 19:  # proved in float64, whatever the portfolio's dtype
-            yield from (Case("exact", "float64", *HEADLINE, count) for count in (1 << 16, 1 << 19))
-            yield Case("programme", "float64", *HEADLINE, 1 << 13)
+            yield from (Case("exact", "float64", *HEADLINE, count) for count in (1 << 16, 1 << 18))
+            yield from (Case("programme", dtype, *HEADLINE, 1 << 16) for dtype in BOTH)
     for size in ((50, 1000), (5, 100)):
-        yield from (Case(solver, dtype, *size, 1 << 18) for solver in (*first, *rest) for dtype in both)
+        yield from (Case(solver, dtype, *size, 1 << 18) for solver in (*FIRST, *REST) for dtype in BOTH)
         yield Case("exact", "float64", *size, 1 << 15)
+
+
+def cores_grid() -> Iterator[Case]:
+    """Those that are run on all cores of a CPU: what a core has at once fits its cache or nearly."""
+    yield from (Case(solver, dtype, *HEADLINE, 1 << 14) for solver in (*FIRST, *REST) for dtype in BOTH)
+    yield Case("exact", "float64", *HEADLINE, 1 << 12)
+    yield from (Case("programme", dtype, *HEADLINE, 1 << 8) for dtype in BOTH)
 
 
 # The solvers.
@@ -135,43 +150,60 @@ def solver_of(name: str, lattice: Lattice) -> Callable[[Portfolio, Array], Solut
 
 
 class Bench:
-    """A case compiled, with its inputs on the device: batches that together exceed the cache."""
+    """A case, lowered; once compiled and placed, with its inputs on the device: batches that together exceed
+    the
+    cache. `threads` run batches of their own at the same time."""
 
-    def __init__(self, case: Case) -> None:
-        begin = time.perf_counter()
-        self.case = case
+    def __init__(self, case: Case, threads: int = 1) -> None:
+        self.case, self.threads = case, threads
         self.source = jax.device_put(scenario(case.family, case.projects, case.budget))
         self.lattice = choose_lattice(["exact"], case.budget, case.projects)
         self.budget = jnp.asarray(case.budget, case.dtype)
         draw = lambda source, index: source.draw(portfolio_key(0, index), np.dtype(case.dtype))  # noqa: E731
         self.draw = jax.jit(jax.vmap(draw, in_axes=(None, 0)))
         size = inputs(COUNTED[case.family], case.projects, np.dtype(case.dtype).itemsize).bytes * case.batch
-        self.sets = max(2, int(-(-PAST_THE_CACHE[jax.default_backend()] // size)))
-        self.indices = [jax.device_put(self.rows(turn)) for turn in range(self.sets)]
-        name = case.solver
+        self.sets = max(2, threads, int(-(-PAST_THE_CACHE[jax.default_backend()] // size)))
+        name, rows = case.solver, jax.ShapeDtypeStruct((case.batch,), np.uint32)
         if name == "draw":
-            self.run = lambda turn: self.draw(self.source, self.indices[turn % self.sets])
+            self.lowered = self.draw.lower(self.source, rows)
         elif name == "draw + threshold":
             solve = solver_of("threshold", self.lattice)
-            fused = jax.jit(
-                jax.vmap(lambda source, index, b: solve(draw(source, index), b), in_axes=(None, 0, None))
-            )
-            self.run = lambda turn: fused(self.source, self.indices[turn % self.sets], self.budget)
+            fused = jax.vmap(lambda source, index, b: solve(draw(source, index), b), in_axes=(None, 0, None))
+            self.lowered = jax.jit(fused).lower(self.source, rows, self.budget)
         else:
             solve = jax.jit(jax.vmap(solver_of(name, self.lattice), in_axes=(0, None)))
-            given = [jax.block_until_ready(self.draw(self.source, index)) for index in self.indices]
-            self.run = lambda turn: solve(given[turn % self.sets], self.budget)
-        self.last: Any = jax.block_until_ready(self.run(0))
-        self.turn = 0
+            self.lowered = solve.lower(jax.eval_shape(self.draw, self.source, rows), self.budget)
+
+    def compile(self) -> Bench:
+        begin = time.perf_counter()
+        self.compiled = self.lowered.compile()
         self.compile_seconds = time.perf_counter() - begin
+        return self
+
+    def place(self) -> None:
+        """Draw the batches, and run one."""
+        indices = [jax.device_put(self.rows(turn)) for turn in range(self.sets)]
+        if self.case.solver == "draw":
+            self.given = [(self.source, index) for index in indices]
+        elif self.case.solver == "draw + threshold":
+            self.given = [(self.source, index, self.budget) for index in indices]
+        else:
+            drawn = [jax.block_until_ready(self.draw(self.source, index)) for index in indices]
+            self.given = [(portfolios, self.budget) for portfolios in drawn]
+        self.start(0)
 
     def rows(self, turn: int) -> np.ndarray:
         """The portfolios of the batch of this turn, by index."""
         return (turn % self.sets * self.case.batch + np.arange(self.case.batch)).astype(np.uint32)
 
     def start(self, turn: int) -> Any:
-        """Start the batch of this turn."""
-        self.turn, self.last = turn, self.run(turn)
+        """Start the batches of this turn, one a thread."""
+        if self.threads == 1:
+            self.turn, self.last = turn, self.compiled(*self.given[turn % self.sets])
+            return self.last
+        turns = [self.threads * turn + thread for thread in range(self.threads)]
+        run = lambda turn: jax.block_until_ready(self.compiled(*self.given[turn % self.sets]))  # noqa: E731
+        self.turn, self.last = turns[-1], in_threads(run, turns, self.threads)[-1]
         return self.last
 
     def check(self) -> dict[str, float]:
@@ -238,10 +270,13 @@ def time_monte_carlo(case: Case) -> dict[str, Any]:
         few = replace(point, portfolios=min(SAMPLE, case.batch))
         (block,) = simulation.blocks([(few, 0)])
         drawn = jax.tree.map(lambda a: np.asarray(a[: few.portfolios], float), simulation.draw((few, 0)))
-        seconds = []
+        seconds, together = [], len(simulation.lanes)
+        groups = [
+            [(point, i) for i in range(k, min(k + together, BLOCKS))] for k in range(0, BLOCKS, together)
+        ]
         for _ in range(RUNS):
             begin = time.perf_counter()
-            done = sum(simulation.blocks([(point, index)])[0].count for index in range(BLOCKS))
+            done = sum(block.count for group in groups for block in simulation.blocks(group))
             seconds.append((time.perf_counter() - begin) / BLOCKS)
         assert done == count, "a run left portfolios out"
     with on_cpu():
@@ -259,7 +294,7 @@ def time_monte_carlo(case: Case) -> dict[str, Any]:
 def timing(
     case: Case, seconds: float, calls: int, compile_seconds: float, check: dict[str, float]
 ) -> dict[str, Any]:
-    """What is noted of every case."""
+    """What is noted of every case; `seconds` are those of one batch."""
     wrong = [name for name, size in check.items() if not size <= case.tolerance]
     return {
         "calls": calls,
@@ -271,15 +306,32 @@ def timing(
     }
 
 
-def time_case(case: Case) -> dict[str, Any]:
-    """Compile, time and check one case."""
+def prepare(cases: list[Case], threads: int) -> dict[Case, Future[Bench]]:
+    """The cases being compiled, as many at a time as there are cores; a whole run compiles itself."""
+    pool = ThreadPoolExecutor(cores())
+
+    def compiled(bench: Bench) -> Bench:
+        with jax.enable_x64(bench.case.dtype == "float64"):
+            return bench.compile()
+
+    def begun(case: Case) -> Future[Bench]:
+        with jax.enable_x64(case.dtype == "float64"):
+            return pool.submit(compiled, Bench(case, threads))
+
+    return {case: begun(case) for case in cases if case.solver != "monte carlo"}
+
+
+def time_case(case: Case, prepared: dict[Case, Future[Bench]]) -> dict[str, Any]:
+    """Time and check one case."""
     if case.solver == "monte carlo":
         return time_monte_carlo(case)
+    bench = prepared.pop(case).result()
     with jax.enable_x64(case.dtype == "float64"):
-        bench = Bench(case)
+        bench.place()
         seconds, spread, calls = median_seconds(bench.start)
         check = bench.check()
-    return timing(case, seconds, calls, bench.compile_seconds, check) | {"spread": spread, "sets": bench.sets}
+    about = {"spread": spread, "sets": bench.sets, "threads": bench.threads}
+    return timing(case, seconds / bench.threads, calls, bench.compile_seconds, check) | about
 
 
 def with_floor(case: Case, found: dict[str, Any], ceilings: dict[str, Any]) -> dict[str, Any]:
@@ -308,21 +360,32 @@ def line(found: dict[str, Any]) -> str:
     )
 
 
-def table(cases: list[dict[str, Any]]) -> str:
-    """The best batch of each solver at N=20, B=300: portfolios a second, and the share of the floor."""
+def best_of(cases: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The best batch of each solver and dtype at N=20, B=300."""
     best: dict[tuple[str, str], dict[str, Any]] = {}
     for found in cases:
         key = found["solver"], found["dtype"]
         if (found["projects"], found["budget"]) == HEADLINE and "error" not in found:
             best[key] = max(best.get(key, found), found, key=lambda one: one["per_second"])
-    lines = [
-        f"{'N=20, B=300':18s}{'float32/s':>15s}{'of floor':>9s}{'float64/s':>15s}{'of floor':>9s}  worst"
-    ]
+    return best
+
+
+def table(cases: list[dict[str, Any]], beside: list[dict[str, Any]]) -> str:
+    """Of the best batch of each solver: portfolios a second, the share of the floor, and how many times the
+    rate
+    of all cores of the CPU that is."""
+    best, cores_best = best_of(cases), best_of(beside)
+    head = "".join(f"{dtype + '/s':>15s}{'of floor':>9s}{'× cores':>8s}" for dtype in BOTH)
+    lines = [f"{'N=20, B=300':18s}{head}  worst"]
     for solver in dict.fromkeys(solver for solver, _ in best):
         row, errors = f"{solver:18s}", []
         for dtype in ("float32", "float64"):
             found = best.get((solver, dtype))
-            row += f"{found['per_second']:15,.0f}{found['share_of_floor']:9.2%}" if found else f"{'':24s}"
+            core = cores_best.get((solver, dtype))
+            ratio = f"{found['per_second'] / core['per_second']:8.1f}" if found and core else f"{'':8s}"
+            row += (
+                f"{found['per_second']:15,.0f}{found['share_of_floor']:9.2%}{ratio}" if found else f"{'':32s}"
+            )
             errors += [max(found["check"].values())] if found else []
         lines.append(f"{row}{max(errors):9.0e}")
     return "\n".join(lines)
@@ -350,17 +413,22 @@ def foreseen(case: Case, done: list[dict[str, Any]]) -> float:
 
 
 def run(
-    cases: list[Case], ceilings: dict[str, Any], until: float, keep: Callable[[Any, Any], None]
+    prepared: tuple[list[Case], dict[Case, Future[Bench]]],
+    ceilings: dict[str, Any],
+    until: float,
+    keep: Callable[[Any, Any], None],
 ) -> list[dict[str, Any]]:
     """Time case after case; `keep` is told of each."""
+    cases, benches = prepared
     done: list[dict[str, Any]] = []
     left_out: list[dict[str, Any]] = []
     for case in cases:
         if time.perf_counter() > until or foreseen(case, done) > PATIENCE_SECONDS:
             left_out.append(asdict(case))
+            benches.pop(case, None)
             continue
         try:
-            done.append(with_floor(case, time_case(case), ceilings))
+            done.append(with_floor(case, time_case(case, benches), ceilings))
         except Exception as error:  # one case that fails stops no other
             message = (str(error).splitlines() or [""])[0][:200]
             done.append(asdict(case) | {"family": case.family, "error": f"{type(error).__name__}: {message}"})
@@ -375,29 +443,35 @@ def main() -> None:
     """Measure the machine, time the grid, keep the figures, print a table."""
     parser = argparse.ArgumentParser(description="Time the solvers on a GPU, beside their floors.")
     parser.add_argument("--quick", action="store_true", help="a few small cases")
+    parser.add_argument("--cores", action="store_true", help="on a CPU: the same code in a thread a core")
+    parser.add_argument("--beside", type=Path, help="what --cores saved on the same machine")
     parser.add_argument("--seconds", type=float, default=450.0, help="after which no case begins")
     parser.add_argument("--output", type=Path, help="a JSON file; on a GPU benchmarks/results/gpu.json")
     given = parser.parse_args()
-    until = time.perf_counter() + given.seconds
+    begin = time.perf_counter()
+    beside = json.loads(given.beside.read_text()) if given.beside else {"cases": []}
     backend, devices = jax.default_backend(), jax.devices()
     output = given.output or (RESULTS / "gpu.json" if backend == "gpu" and not given.quick else None)
     device = {"platform": backend, "kind": devices[0].device_kind, "count": len(devices)}
     name = f"{device['count']} × {device['kind']}"
     print(name if backend == "gpu" else f"{name}: a CPU, so these are no figures of a GPU")
+    cases = list(cores_grid() if given.cores and not given.quick else grid(given.quick))
+    benches = prepare(cases, cores() if given.cores else 1)
+    wait(benches.values())
     ceilings = measure_machine()
-    print(report_machine(ceilings), flush=True)
+    print(f"compiled in {time.perf_counter() - begin:.0f} s\n{report_machine(ceilings)}", flush=True)
     figures = {"device": device, "ceilings": ceilings, "tolerance": TOLERANCE, "sample": SAMPLE}
 
     def keep(done: list[Any], left_out: list[Any]) -> None:
         if output is not None:
-            whole = {"machine": machine(), **figures, "cases": done, "left_out": left_out}
+            whole = {"machine": machine(), **figures, "cases": done, "left_out": left_out, "cores": beside}
             output.write_text(json.dumps(whole, indent=2) + "\n")
 
-    done = run(list(grid(given.quick)), ceilings, until, keep)
+    done = run((cases, benches), ceilings, begin + given.seconds, keep)
     if output is not None:
         print(f"saved {output}")
     bad = [found for found in done if found.get("error") or found.get("wrong")]
-    print(f"\n{name}\n{report_machine(ceilings)}\n{table(done)}")
+    print(f"\n{name}\n{report_machine(ceilings)}\n{table(done, beside['cases'])}")
     print(f"{len(done) - len(bad)} of {len(done)} cases right within {TOLERANCE}")
     sys.exit(bool(bad))
 

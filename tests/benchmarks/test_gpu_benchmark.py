@@ -101,7 +101,7 @@ def test_a_case_that_would_take_too_long_is_foreseen() -> None:
 
 def test_a_case_that_failed_is_left_out_of_the_table() -> None:
     failed = {**dataclasses.asdict(CASE), "projects": 20, "budget": 300, "error": "ValueError: none"}
-    assert "threshold" not in table([failed])
+    assert "threshold" not in table([failed], [])
     assert "failed: ValueError" in gpu.line(failed)
 
 
