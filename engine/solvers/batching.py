@@ -23,6 +23,8 @@ import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool
 
+from engine.solvers.kernel import available
+
 State = TypeVar("State")
 Given = TypeVar("Given")
 # How many numbers a chunk of portfolios may hold: a CPU's cache, an accelerator's memory.
@@ -101,7 +103,7 @@ def on_gpu(function: Callable[..., Any], kernel: Callable[..., Any]) -> Callable
     """`function` of one portfolio, whose vmapped form on an NVIDIA GPU is `kernel`, of many: the same
     arguments
     and results with a leading axis."""
-    if jax.default_backend() != "gpu":
+    if not available():
         return function
     wrapped, many = custom_vmap(function), custom_vmap(kernel)
 

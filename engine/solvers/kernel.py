@@ -8,6 +8,7 @@ function.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import jax
@@ -37,7 +38,7 @@ def as_kernel(search: Callable[..., Matrix], projects: int) -> Search:
     def many(portfolios: Any, others: Any) -> Matrix:
         return run_kernel(search, portfolios, others)
 
-    if jax.default_backend() != "gpu" or projects > MOST_PROJECTS:
+    if not available() or projects > MOST_PROJECTS:
         return alone
     # A GPU's process has a CPU device too.
     return lambda *given: jax.lax.platform_dependent(*given, cuda=many, default=alone)
@@ -82,13 +83,18 @@ def run_kernel(
     return effort[:projects, :count]
 
 
+def available() -> bool:
+    """Whether there is a GPU, and a JAX that still compiles kernels for it by Triton."""
+    return jax.default_backend() == "gpu" and find_spec("jax.experimental.pallas.triton") is not None
+
+
 def some(conditions: Bool[Array, ...]) -> Bool[Array, ""]:
     """Whether any holds: Triton has no `jnp.any`."""
     return jnp.max(conditions.astype(jnp.int32)) > 0
 
 
 def compiler_params(warps: int) -> Any:
-    """Of Triton, which compiles a kernel for a GPU."""
+    """Of Triton: kernels for which nobody says so may be compiled by something else."""
     from jax.experimental.pallas import triton
 
     return triton.CompilerParams(num_warps=warps, num_stages=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib.metadata import version
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from engine.model.curves.concave import Exponential, Log
+from engine.model.curves.mixture import Mixture
 from engine.model.portfolio import Portfolio
 from engine.solvers import kernel, max_plus, threshold
 from engine.solvers.exact import exact
@@ -103,6 +105,26 @@ def test_a_search_as_a_kernel_finds_the_same_effort(projects: int, budget: int, 
     expected = search(portfolios, jnp.full((1, 37), budget, dtype), projects)
     np.testing.assert_array_equal(found, expected)
     assert np.all(np.sum(found, axis=0) <= budget)
+
+
+@pytest.mark.skipif(version("jax") >= "0.11", reason="JAX 0.11 lowers kernels only where there is a GPU")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_all_that_kernels_do_can_be_compiled_for_a_gpu(dtype: type) -> None:
+    """As far as that can be told without one: Triton knows each of their operations."""
+    search = partial(threshold._search, lattice=build_lattice(40, 5))
+    curves = Mixture((Log(*_random(dtype)), Exponential(*_random(dtype))), jnp.zeros((5, 64), jnp.int32))
+    tables = jnp.zeros((5, max_plus.padded_levels(41), 64), dtype)
+    for run, *given in (
+        (partial(kernel.run_kernel, search), Portfolio(curves), jnp.full((1, 64), 40.0, dtype)),
+        (partial(max_plus.optima, last=40), tables, jnp.zeros(64, jnp.int32)),
+    ):
+        text = jax.jit(run).trace(*given).lower(lowering_platforms=("cuda",)).as_text()
+        assert "triton" in text
+
+
+def _random(dtype: type) -> list[jax.Array]:
+    numbers = np.random.default_rng(4).uniform(0.2, 0.8, (2, 5, 64))
+    return [jnp.asarray(parameter, dtype) for parameter in numbers]
 
 
 def test_the_cpu_of_a_machine_with_a_gpu_does_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
