@@ -76,7 +76,7 @@ def bare_rate() -> float:
 
     from engine.cli.compose import register_schemas
     from engine.files.shipped import config_folder
-    from engine.simulation.blocks import Simulation, _numbers
+    from engine.simulation.blocks import Simulation
     from engine.study.plan import plan_sweep, sweep_manifest
 
     register_schemas()
@@ -89,12 +89,12 @@ def bare_rate() -> float:
 
     def solve(block: int) -> None:
         lane = block % len(simulation.lanes)
-        code = simulation._code[simulation.lanes[lane]]
+        device = simulation.lanes[lane]
         with jax.enable_x64(True):
             portfolios = simulation.draw((point, block), lane=lane)
-            budget = simulation._budget(simulation.lanes[lane], point)
-            for name, solver in code.solve.items():
-                jax.block_until_ready(solver(portfolios, budget, *_numbers(point, name)))
+            given = simulation._given(device, point)
+            for name, solver in simulation._code[device].solve.items():
+                jax.block_until_ready(solver(portfolios, given.budget, *given.numbers[name]))
 
     with ThreadPoolExecutor(len(simulation.lanes)) as pool:
         list(pool.map(solve, range(2)))
