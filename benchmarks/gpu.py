@@ -151,8 +151,7 @@ def solver_of(name: str, lattice: Lattice) -> Callable[[Portfolio, Array], Solut
 
 class Bench:
     """A case, lowered; once compiled and placed, with its inputs on the device: batches that together exceed
-    the
-    cache. `threads` run batches of their own at the same time."""
+    the cache. `threads` run batches of their own at the same time."""
 
     def __init__(self, case: Case, threads: int = 1) -> None:
         self.case, self.threads = case, threads
@@ -372,8 +371,7 @@ def best_of(cases: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]
 
 def table(cases: list[dict[str, Any]], beside: list[dict[str, Any]]) -> str:
     """Of the best batch of each solver: portfolios a second, the share of the floor, and how many times the
-    rate
-    of all cores of the CPU that is."""
+    rate of all cores of the CPU that is."""
     best, cores_best = best_of(cases), best_of(beside)
     head = "".join(f"{dtype + '/s':>15s}{'of floor':>9s}{'× cores':>8s}" for dtype in BOTH)
     lines = [f"{'N=20, B=300':18s}{head}  worst"]

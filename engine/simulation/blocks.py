@@ -95,9 +95,8 @@ class Given(NamedTuple):
 
 
 class Code(NamedTuple):
-    """What is compiled for a device: to draw, solve, measure and reduce; the last three in one, `whole`, by
-    solver,
-    or apart."""
+    """What is compiled for a device: to draw, solve, measure and reduce; the last three by solver in one,
+    `whole`, or apart."""
 
     draw: Callable[..., Portfolio]
     whole: Mapping[str, Callable[..., tuple[Reduced, Array]]]
@@ -116,8 +115,7 @@ def default_block(portfolios: int) -> int:
 
 def lanes() -> list[jax.Device]:
     """Where blocks run side by side: this process's one CPU as often as it has cores, its accelerators as
-    often
-    as each has blocks at hand."""
+    often as each has blocks at hand."""
     devices = jax.local_devices()
     if devices[0].platform != "cpu":
         return devices * AT_HAND
@@ -167,9 +165,7 @@ class Simulation:
         return device.platform != "cpu" and self.parts == 1 and not self.records
 
     def _lower(self, device: jax.Device) -> Iterator[jax.stages.Lowered]:
-        """What is compiled for a device, traced as it is asked for: draw, what each solver makes of
-        portfolios,
-        and what comes of that."""
+        """What is compiled for a device, in the order of `Code`, traced as it is asked for."""
         point, size = self.point, self._size
         here = SingleDeviceSharding(device)
 
@@ -221,9 +217,7 @@ class Simulation:
         return held
 
     def draw(self, unit: tuple[Point, int] | Unit, part: int = 0, lane: int = 0) -> Portfolio:
-        """The portfolios of one part of a block, with a leading axis; past the last too, which keeps the
-        shape.
-        """
+        """The portfolios of one part of a block, with a leading axis; past the last too, for one shape."""
         device = self.lanes[lane]
         point, index = unit[:2]
         given, first = self._given(device, point), np.uint32(index * point.block + part * self._size)
@@ -265,8 +259,7 @@ class Simulation:
         self, unit: Unit, part: int, lane: int, count: Array, optima: list[Array]
     ) -> Iterator[tuple[str, Any, float]]:
         """What each solver makes of one part of a block, and its seconds; the reference first, whose optima
-        are
-        noted."""
+        are noted."""
         device = self.lanes[lane]
         code, given = self._code[device], self._given(device, unit.point)
         portfolios = jax.block_until_ready(self.draw(unit, part, lane))

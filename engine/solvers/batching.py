@@ -101,8 +101,7 @@ def projects_first(function: Callable[..., Any], entries: int) -> Callable[..., 
 
 def on_gpu(function: Callable[..., Any], kernel: Callable[..., Any]) -> Callable[..., Any]:
     """`function` of one portfolio, whose vmapped form on an NVIDIA GPU is `kernel`, of many: the same
-    arguments
-    and results with a leading axis."""
+    arguments and results with a leading axis."""
     if not available():
         return function
     wrapped, many = custom_vmap(function), custom_vmap(kernel)

@@ -11,8 +11,7 @@ from engine.simulation.config import ScenarioConfig
 
 @dataclass
 class MonteCarloConfig:
-    """How many portfolios, from which seed, in blocks of what size (of none: as suits the device) and
-    precision,
+    """How many portfolios, from which seed, in blocks of what size (none: as suits the device) and precision,
     stored where."""
 
     portfolios: int = 10_000
