@@ -75,15 +75,20 @@ def _settle(portfolio: Portfolio, budget: Row, lattice: Lattice) -> tuple[Matrix
 
 
 def _search(portfolio: Portfolio, budget: Row, projects: int, lattice: Lattice) -> Matrix:
-    """Greedy's effort. Projects that can take nothing have no say in it, nor those past the number given."""
-    least, most = unit_bounds(portfolio, budget, lattice)
-    if projects < least.shape[0]:
-        there = jax.lax.broadcasted_iota(jnp.int32, least.shape, 0) < projects
-        least, most = jnp.where(there, least, 0.0), jnp.where(there, most, 0.0)
+    """Greedy's effort; projects past the number given have no say in it."""
+    least, most = (_first(bound, projects, 0.0) for bound in unit_bounds(portfolio, budget, lattice))
     wanted = jnp.floor(budget + budget_slack(budget) - _total(least))
-    price, elasticity, ends = _water_level(portfolio, wanted, least, most)
+    price, elasticity, ends = _water_level(portfolio, wanted, least, most, projects)
     effort = _count(portfolio, wanted, least, most, price, elasticity, ends)
     return _unit_by_unit(portfolio, wanted, least, most, effort)
+
+
+def _first(values: Matrix, projects: int, otherwise: float) -> Matrix:
+    """The values of the first projects, as many as given, and another number for those past them."""
+    if projects == values.shape[0]:
+        return values
+    index = jax.lax.broadcasted_iota(jnp.int32, values.shape, 0)
+    return jnp.where(index < projects, values, otherwise)
 
 
 def _total(values: Matrix) -> Row:
@@ -91,7 +96,7 @@ def _total(values: Matrix) -> Row:
 
 
 def _water_level(
-    portfolio: Portfolio, wanted: Row, least: Matrix, most: Matrix
+    portfolio: Portfolio, wanted: Row, least: Matrix, most: Matrix, projects: int
 ) -> tuple[Row, Row, tuple[Row, Row]]:
     """(log λ, elasticity of effort in λ, the bracket of log λ) where the slopes afford what is wanted."""
     limits = jnp.finfo(least.dtype)
@@ -99,13 +104,12 @@ def _water_level(
     def logarithm(slope: Array) -> Array:
         return jnp.log(jnp.clip(slope, float(limits.tiny), float(limits.max)))
 
-    takes = most > least
-    takers = jnp.maximum(_total(takes.astype(least.dtype)), 1.0)
-    last, first = jnp.where(takes, portfolio.slope(most), jnp.inf), portfolio.slope(least)
+    last = _first(portfolio.slope(most), projects, jnp.inf)
     low = logarithm(jnp.min(last, axis=0, keepdims=True))
-    high = logarithm(2.0 * jnp.max(jnp.where(takes, first, 0.0), axis=0, keepdims=True))
-    share = jnp.clip(least + wanted / takers, least, most)
-    guess = logarithm(_total(jnp.where(takes, portfolio.slope(share), 0.0)) / takers)
+    first = _first(portfolio.slope(least), projects, 0.0)
+    high = logarithm(2.0 * jnp.max(first, axis=0, keepdims=True))
+    share = jnp.clip(least + wanted / projects, least, most)
+    guess = logarithm(_total(_first(portfolio.slope(share), projects, 0.0)) / projects)
     floor, target = _total(least), jnp.maximum(wanted, NEAR_BUDGET)
 
     def effort_above(level: Row) -> Row:
