@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool
 
-from engine.solvers.kernel import available
+from engine.solvers.kernel import available, by_device
 
 State = TypeVar("State")
 Given = TypeVar("Given")
@@ -109,8 +109,7 @@ def on_gpu(function: Callable[..., Any], kernel: Callable[..., Any]) -> Callable
     @wrapped.def_vmap
     def rule(axis_size: int, in_batched: Any, *arguments: Any) -> tuple[Any, Any]:
         arguments = _broadcast(axis_size, in_batched, arguments)
-        # A GPU's process has a CPU device too.
-        out = jax.lax.platform_dependent(*arguments, cuda=many, default=jax.vmap(function))
+        out = by_device(many, jax.vmap(function))(*arguments)
         return out, jax.tree.map(lambda _: True, out)
 
     @many.def_vmap

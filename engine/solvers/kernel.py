@@ -8,7 +8,6 @@ function.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import jax
@@ -21,6 +20,7 @@ NUMBERS, WARP_BYTES = 1024, 1024
 MOST_PROJECTS = 128
 
 Matrix = Float[Array, "projects portfolios"]
+Row = Float[Array, "1 portfolios"]
 Search = Callable[[Any, Any], Matrix]
 
 
@@ -38,10 +38,7 @@ def as_kernel(search: Callable[..., Matrix], projects: int) -> Search:
     def many(portfolios: Any, others: Any) -> Matrix:
         return run_kernel(search, portfolios, others)
 
-    if not available() or projects > MOST_PROJECTS:
-        return alone
-    # A GPU's process has a CPU device too.
-    return lambda *given: jax.lax.platform_dependent(*given, cuda=many, default=alone)
+    return alone if projects > MOST_PROJECTS else by_device(many, alone)
 
 
 def run_kernel(
@@ -78,14 +75,27 @@ def run_kernel(
         out_specs=block(shape),
         out_shape=shape,
         interpret=interpret,
-        **({} if interpret else {"compiler_params": compiler_params(NUMBERS * dtype.itemsize // WARP_BYTES)}),
+        compiler_params=compiler_params(NUMBERS * dtype.itemsize // WARP_BYTES),
     )(*fitted)
     return effort[:projects, :count]
 
 
+def by_device(kernel: Callable[..., Any], otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    """The kernel on an NVIDIA GPU, the other function elsewhere: such a process has a CPU device too."""
+    if not available():
+        return otherwise
+    return lambda *given: jax.lax.platform_dependent(*given, cuda=kernel, default=otherwise)
+
+
 def available() -> bool:
     """Whether there is a GPU, and a JAX that still compiles kernels for it by Triton."""
-    return jax.default_backend() == "gpu" and find_spec("jax.experimental.pallas.triton") is not None
+    if jax.default_backend() != "gpu":
+        return False
+    try:
+        compiler_params(1)
+    except ImportError:
+        return False
+    return True
 
 
 def some(conditions: Bool[Array, ...]) -> Bool[Array, ""]:

@@ -40,8 +40,7 @@ Index = Int[Array, ""]
 
 class Board(NamedTuple):
     """What one program works on: references to the returns and to D, `before` [projects + 1, rows,
-    portfolios],
-    its threads' portfolios, and the row of zero budget steps. Above that row D is −∞."""
+    portfolios], its threads' portfolios, and how many states a tile has. Above the row `zero` D is −∞."""
 
     tables: Any
     before: Any
@@ -92,7 +91,7 @@ def optima(
             shape((projects + 1, rows, portfolios)),
         ),
         interpret=interpret,
-        **({} if interpret else {"compiler_params": compiler_params(THREADS // 32)}),
+        compiler_params=compiler_params(THREADS // 32),
     )(tables, states)
     return optimum, effort
 

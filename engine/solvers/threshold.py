@@ -23,7 +23,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
@@ -31,7 +31,7 @@ from engine.solvers.batching import projects_first
 from engine.solvers.dual import bisect_price, integer_dual
 from engine.solvers.exact import exact
 from engine.solvers.greedy import fill
-from engine.solvers.kernel import as_kernel, some
+from engine.solvers.kernel import Matrix, Row, as_kernel, some
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, unit_bounds
 from engine.solvers.rounding import budget_slack, first_best
@@ -42,8 +42,6 @@ SECANT_STEPS = 64
 # Newton stops within this much of the budget, the secant within so many units of it.
 NEAR_BUDGET = 0.25
 FEW_UNITS = 3.0
-Matrix = Float[Array, "projects portfolios"]
-Row = Float[Array, "1 portfolios"]
 Search = tuple[Row, Row, Row, Row, Array, Array]
 State = tuple[Matrix, Row, Row, Row, Array]
 
