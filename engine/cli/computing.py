@@ -45,8 +45,9 @@ def compute(
             return 0
         store = Store.open(folder, manifest)
         try:
-            if store.manifest.groups != manifest.groups or manifest.inputs:
-                sweep = plan_sweep(store.manifest, folder)
+            grown = store.manifest
+            if (grown.groups, grown.block) != (manifest.groups, manifest.block) or manifest.inputs:
+                sweep = plan_sweep(grown, folder)
             signum, tally, seconds = _work(sweep, store, options)
             return _close(store, tally, signum, seconds, again, table)
         finally:

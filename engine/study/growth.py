@@ -24,7 +24,7 @@ def grow(there: Manifest, given: Manifest) -> Manifest:
 
     **Raises:** `StoreError` naming the first key by which the two are different studies.
     """
-    if not _asks_for_blocks(given.overrides):  # of a device's own size, and it began on another
+    if given.own_blocks:  # it may have begun on another device
         given = given.in_blocks_of(there.block)
     found = _difference(there, given)
     if found:
@@ -38,12 +38,6 @@ def grow(there: Manifest, given: Manifest) -> Manifest:
     began = {name: getattr(there, name) for name in ("versions", "device", "cores")}
     question = given.question or there.question
     return dataclasses.replace(given, groups=groups, question=question, **began)
-
-
-def _asks_for_blocks(overrides: tuple[str, ...]) -> bool:
-    """Whether a size of block was given on the command line."""
-    asked = [one.lstrip("+") for one in overrides]
-    return any(one.startswith("run.block=") and one != "run.block=null" for one in asked)
 
 
 Difference = tuple[str, str, str] | None

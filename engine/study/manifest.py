@@ -65,6 +65,7 @@ class Manifest:
     - `inputs`: the SHA-256 of every file that is drawn from, by its path.
     - `overrides`: what was given on the command line; `question`: what the study asks, if it was said.
     - `versions`, `device`, `cores`: where it began.
+    - `own_blocks`: whether nobody said how large its blocks are to be, so that they are as suits the device.
     """
 
     command: str
@@ -78,6 +79,7 @@ class Manifest:
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     device: dict[str, Any] = dataclasses.field(default_factory=dict)
     cores: int | None = None
+    own_blocks: bool = dataclasses.field(default=False, compare=False)
 
     # On disk.
 

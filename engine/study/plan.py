@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -114,7 +115,6 @@ def _manifest(
     choices = choices or {}
     for one in (config, *choices.values()):
         one["run"] = {key: one["run"][key] for key in STUDIED}
-        one["run"]["block"] = one["run"]["block"] or default_block(int(one["run"]["portfolios"]))
     given = [one.get("scenario", {}).get("draws") for one in (config, *choices.values())]
     varied = [
         v
@@ -126,7 +126,11 @@ def _manifest(
     inputs = {str(path): _sha256(str(path)) for path in (*given, *varied) if path is not None}
     groups = (tuple(config["solver"]),)
     facts = machine_facts()
-    return Manifest(command, config, grid, groups, choices, inputs, overrides, question, **facts)
+    manifest = Manifest(command, config, grid, groups, choices, inputs, overrides, question, **facts)
+    if manifest.run["block"] is not None:
+        return manifest
+    sized = manifest.in_blocks_of(default_block(manifest.portfolios))
+    return dataclasses.replace(sized, own_blocks=True)
 
 
 def _sha256(path: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from engine.simulation import blocks as simulation_blocks
 from engine.study.store import Store
 from tests.cli.conftest import Run
 
@@ -68,6 +69,25 @@ def test_a_sweep_says_what_it_does_and_stores_it(engine: Run, tmp_path: Path) ->
     assert other.returncode == 2
     (line,) = other.stderr.splitlines()
     assert "study holds a study of run.seed=0, got run.seed=5" in line
+
+
+def test_a_sweep_goes_on_in_blocks_of_the_size_it_began_with(
+    engine: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody says how large they are, and it goes on where they would be of another size."""
+    few = ("sweep", "scenario=textbook", "solver=[threshold]", "run.output=study")
+    monkeypatch.setattr(simulation_blocks, "CPU_BLOCK", 8)
+    first = engine(*few, "run.portfolios=20")
+    assert "3 blocks of 8 portfolios" in first.stderr
+    before = blocks(tmp_path / "study")
+    monkeypatch.setattr(simulation_blocks, "CPU_BLOCK", 64)
+    more = engine(*few, "run.portfolios=32")
+    assert more.returncode == 0, more.stderr
+    assert "4 blocks of 8 portfolios" in more.stderr
+    assert "2 blocks there already" in more.stderr
+    assert len(before.keys() & blocks(tmp_path / "study").keys()) == 2
+    frame = pd.read_csv(tmp_path / "study" / "summary.csv")
+    assert set(frame["count"][frame.metric == "value"]) == {32}
 
 
 def test_a_dry_run_stores_nothing(engine: Run, tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_another_study_is_refused_by_its_key(tmp_path: Path, overrides: tuple[st
 def test_a_study_goes_on_in_the_blocks_that_it_began_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a device whose own size of block is another, unless one is asked for."""
+    """On a device whose own size of block is another, unless one is given, wherever it is."""
     there = manifest_of(*TWO).in_blocks_of(20)
     Store.open(tmp_path, there).close()
     monkeypatch.setattr(blocks, "CPU_BLOCK", 8)
@@ -190,6 +190,8 @@ def test_a_study_goes_on_in_the_blocks_that_it_began_with(
     assert given.block == 8
     for overrides in ((), ("run.block=null",)):
         Store.open(tmp_path, dataclasses.replace(given, overrides=overrides)).close()
+    with pytest.raises(StoreError, match=r"run\.block=20, got run\.block=8"):
+        Store.open(tmp_path, dataclasses.replace(manifest_of(*TWO, "run.block=8"), overrides=()))
     assert Store(tmp_path).manifest.portfolios == 60
     assert Store(tmp_path).manifest.block == 20
 
