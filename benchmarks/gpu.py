@@ -162,16 +162,17 @@ class Bench:
         self.draw = jax.jit(jax.vmap(draw, in_axes=(None, 0)))
         size = inputs(COUNTED[case.family], case.projects, np.dtype(case.dtype).itemsize).bytes * case.batch
         self.sets = max(2, threads, int(-(-PAST_THE_CACHE[jax.default_backend()] // size)))
-        name, rows = case.solver, jax.ShapeDtypeStruct((case.batch,), np.uint32)
-        if name == "draw":
-            self.lowered = self.draw.lower(self.source, rows)
-        elif name == "draw + threshold":
+        if case.solver == "draw":
+            run, self.inputs = self.draw, lambda rows: (self.source, rows)
+        elif case.solver == "draw + threshold":
             solve = solver_of("threshold", self.lattice)
             fused = jax.vmap(lambda source, index, b: solve(draw(source, index), b), in_axes=(None, 0, None))
-            self.lowered = jax.jit(fused).lower(self.source, rows, self.budget)
+            run, self.inputs = jax.jit(fused), lambda rows: (self.source, rows, self.budget)
         else:
-            solve = jax.jit(jax.vmap(solver_of(name, self.lattice), in_axes=(0, None)))
-            self.lowered = solve.lower(jax.eval_shape(self.draw, self.source, rows), self.budget)
+            run = jax.jit(jax.vmap(solver_of(case.solver, self.lattice), in_axes=(0, None)))
+            self.inputs = lambda rows: (self.draw(self.source, rows), self.budget)
+        rows = jax.ShapeDtypeStruct((case.batch,), np.uint32)
+        self.lowered = run.lower(*jax.eval_shape(self.inputs, rows))
 
     def compile(self) -> Bench:
         begin = time.perf_counter()
@@ -182,13 +183,7 @@ class Bench:
     def place(self) -> None:
         """Draw the batches, and run one."""
         indices = [jax.device_put(self.rows(turn)) for turn in range(self.sets)]
-        if self.case.solver == "draw":
-            self.given = [(self.source, index) for index in indices]
-        elif self.case.solver == "draw + threshold":
-            self.given = [(self.source, index, self.budget) for index in indices]
-        else:
-            drawn = [jax.block_until_ready(self.draw(self.source, index)) for index in indices]
-            self.given = [(portfolios, self.budget) for portfolios in drawn]
+        self.given = [jax.block_until_ready(self.inputs(index)) for index in indices]
         self.start(0)
 
     def rows(self, turn: int) -> np.ndarray:
@@ -269,13 +264,10 @@ def time_monte_carlo(case: Case) -> dict[str, Any]:
         few = replace(point, portfolios=min(SAMPLE, case.batch))
         (block,) = simulation.blocks([(few, 0)])
         drawn = jax.tree.map(lambda a: np.asarray(a[: few.portfolios], float), simulation.draw((few, 0)))
-        seconds, together = [], len(simulation.lanes)
-        groups = [
-            [(point, i) for i in range(k, min(k + together, BLOCKS))] for k in range(0, BLOCKS, together)
-        ]
+        seconds, units = [], [(point, index) for index in range(BLOCKS)]
         for _ in range(RUNS):
             begin = time.perf_counter()
-            done = sum(block.count for group in groups for block in simulation.blocks(group))
+            done = sum(block.count for block in simulation.in_turn(units))
             seconds.append((time.perf_counter() - begin) / BLOCKS)
         assert done == count, "a run left portfolios out"
     with on_cpu():
@@ -377,7 +369,7 @@ def table(cases: list[dict[str, Any]], beside: list[dict[str, Any]]) -> str:
     lines = [f"{'N=20, B=300':18s}{head}  worst"]
     for solver in dict.fromkeys(solver for solver, _ in best):
         row, errors = f"{solver:18s}", []
-        for dtype in ("float32", "float64"):
+        for dtype in BOTH:
             found = best.get((solver, dtype))
             core = cores_best.get((solver, dtype))
             ratio = f"{found['per_second'] / core['per_second']:8.1f}" if found and core else f"{'':8s}"

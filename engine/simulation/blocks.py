@@ -157,7 +157,7 @@ class Simulation:
         devices = list(dict.fromkeys(self.lanes))
         steps = compile_all(step for device in devices for step in self._lower(device))
         each = len(steps) // len(devices)
-        self._code = {d: self._arrange(d, steps[each * i : each * (i + 1)]) for i, d in enumerate(devices)}
+        self._code = {d: self._arrange(steps[each * i : each * (i + 1)]) for i, d in enumerate(devices)}
         self.compile_seconds += time.perf_counter() - begin
 
     def _whole(self, device: jax.Device) -> bool:
@@ -194,7 +194,7 @@ class Simulation:
         yield (measured := jax.jit(_measure).lower(portfolios, given.budget, solution, optimum))
         yield jax.jit(_reduce).lower(place(measured.out_info, point.block), count)
 
-    def _arrange(self, device: jax.Device, steps: list[jax.stages.Compiled]) -> Code:
+    def _arrange(self, steps: list[jax.stages.Compiled]) -> Code:
         """The compiled code of a device, and the memory it takes."""
         sizes = [found for step in steps if (found := step.memory_analysis())]
         most = [f.temp_size_in_bytes + f.argument_size_in_bytes + f.output_size_in_bytes for f in sizes]
@@ -222,6 +222,11 @@ class Simulation:
         point, index = unit[:2]
         given, first = self._given(device, point), np.uint32(index * point.block + part * self._size)
         return self._code[device].draw(given.source, given.seed, jax.device_put(first, device))
+
+    def in_turn(self, units: Sequence[tuple[Point, int] | Unit]) -> Iterator[Block]:
+        """Any number of blocks, as many at a time as run side by side."""
+        for start in range(0, len(units), len(self.lanes)):
+            yield from self.blocks(units[start : start + len(self.lanes)])
 
     def blocks(self, units: Sequence[tuple[Point, int] | Unit]) -> list[Block]:
         """Draw, solve, measure and reduce up to one block a lane; in smaller parts if memory runs out."""
@@ -309,7 +314,7 @@ class Simulation:
             if self.records:
                 block.records[name] = {n: np.asarray(column)[: block.count] for n, column in columns.items()}
         summaries, failed, broken = jax.device_get((reduced.summaries, reduced.failed, reduced.broken))
-        of_metrics = (Summary(*parts) for parts in zip(*summaries, strict=True))
+        of_metrics = (Summary(*numbers) for numbers in zip(*summaries, strict=True))
         block.summaries[name] = dict(zip(METRICS, of_metrics, strict=True))
         block.failed[name], block.broken[name] = int(failed), []
         if broken:

@@ -170,11 +170,8 @@ def simulate(
         dtype = np.dtype(np.float64)
         point = Point(made.prior, budget, options, lattice, seed, portfolios, block, dtype)
         simulation = Simulation(point)
-        side_by_side = len(simulation.lanes)
-        for start in range(0, point.blocks, side_by_side):
-            stop = min(start + side_by_side, point.blocks)
-            for solved in simulation.blocks([(point, index) for index in range(start, stop)]):
-                simulated._add(solved)
+        for solved in simulation.in_turn([(point, index) for index in range(point.blocks)]):
+            simulated._add(solved)
     return simulated
 
 

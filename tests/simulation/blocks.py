@@ -10,10 +10,7 @@ from engine.simulation.summaries import Summary, merge
 
 def every_block(simulation: Simulation) -> list[Block]:
     """The blocks of the simulation's own point, as many at a time as run side by side."""
-    units = [(simulation.point, index) for index in range(simulation.point.blocks)]
-    together = len(simulation.lanes)
-    starts = range(0, len(units), together)
-    return [block for start in starts for block in simulation.blocks(units[start : start + together])]
+    return list(simulation.in_turn([(simulation.point, index) for index in range(simulation.point.blocks)]))
 
 
 def merged(blocks: Iterable[Block]) -> dict[str, dict[str, Summary]]:
