@@ -9,15 +9,14 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from types import MappingProxyType
 from typing import Any
 
-import jax
 import numpy as np
 
 from engine.allocation.answer import Allocation
-from engine.allocation.running import batched, round_size
+from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
@@ -144,20 +143,20 @@ def _check_budgets(budget: float | np.ndarray, batch: tuple[int, ...], portfolio
 
 
 @functools.lru_cache(maxsize=256)
-def compiled(solver: Solver, sizes: Lattice, static: tuple[tuple[str, Any], ...]) -> Callable[..., Solution]:
-    """The compiled solver of a batch, a function of (portfolios, budgets, the lattice's numbers, the options
-    that are numbers); one that was compiled before is taken as it was."""
+def compiled(solver: Solver, sizes: Lattice, static: tuple[tuple[str, Any], ...]) -> Program[Solution]:
+    """The compiled solver, a function of (portfolio, budget, the lattice's numbers, the options that are
+    numbers); one that was compiled before is taken as it was."""
 
     def run(portfolio: Portfolio, budget: Any, numbers: dict[str, Any], traced: dict[str, Any]) -> Solution:
         return solver(portfolio, budget, sizes._replace(**numbers), **dict(static), **traced)
 
-    return jax.jit(jax.vmap(run, in_axes=(0, 0, None, None)))
+    return program(run, shared=2)
 
 
 def prepared(
     solver: str, lattice: Lattice, options: Options = MappingProxyType({})
-) -> tuple[Callable[..., Solution], tuple[dict[str, Any], dict[str, Any]]]:
-    """The compiled solver of a batch, and what it takes besides portfolios and budgets; see `batched`."""
+) -> tuple[Program[Solution], tuple[dict[str, Any], dict[str, Any]]]:
+    """The compiled solver, and what it takes besides portfolio and budget; see `batched`."""
     method = find_method(solver)
     code = compiled(method.solve, lattice.sizes, tuple(sorted(method.static(options).items())))
     return code, (lattice.numbers, method.traced(options))

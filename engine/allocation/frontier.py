@@ -22,11 +22,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from jax.tree_util import register_dataclass
 
@@ -34,7 +32,7 @@ from engine.allocation.allocate import check_batch, check_budget, check_whole_un
 from engine.allocation.answer import Allocation
 from engine.allocation.facts import as_frame, known, milestones
 from engine.allocation.optima import Budgets, Optima, along_path, along_programme, along_water, budget_steps
-from engine.allocation.running import batched, round_size
+from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve
 from engine.model.portfolio import Portfolio, project_names
 from engine.model.validation import check, normalise
@@ -275,11 +273,11 @@ def choose_method(terms: Terms, budget: float) -> tuple[bool, Lattice]:
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled_frontier(nested: bool, lattice: Lattice) -> Callable[..., Optima]:
+def _compiled_frontier(nested: bool, lattice: Lattice) -> Program[Optima]:
     along = along_path if nested else along_programme
-    return jax.jit(jax.vmap(lambda portfolio, _: along(portfolio, lattice)))
+    return program(lambda portfolio, _: along(portfolio, lattice))
 
 
 @functools.lru_cache(maxsize=1)
-def _compiled_water() -> Callable[..., Optima]:
-    return jax.jit(jax.vmap(lambda portfolio, _, grid: along_water(portfolio, grid), in_axes=(0, 0, None)))
+def _compiled_water() -> Program[Optima]:
+    return program(lambda portfolio, _, grid: along_water(portfolio, grid), shared=1)

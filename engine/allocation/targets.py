@@ -24,7 +24,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -50,7 +49,7 @@ from engine.allocation.frontier import (
     terms_of,
 )
 from engine.allocation.optima import Budgets, budget_steps, values_of
-from engine.allocation.running import batched, round_size
+from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve, Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.dual import bisect_price
@@ -269,29 +268,29 @@ def largest_countable(terms: Terms) -> float:
 
 
 @functools.lru_cache(maxsize=8)
-def _compiled_reach(kind: Kind) -> Callable[[Portfolio, np.ndarray], Reach]:
+def _compiled_reach(kind: Kind) -> Program[Reach]:
     reach = reach_of_value if kind == "value" else functools.partial(reach_of_rate, kind=kind)
-    return jax.jit(jax.vmap(reach))
+    return program(reach)
 
 
 @functools.lru_cache(maxsize=8)
-def _compiled_attained(kind: Kind) -> Callable[[Portfolio, np.ndarray], Any]:
-    return jax.jit(jax.vmap(functools.partial(attained_rate, kind=kind)))
+def _compiled_attained(kind: Kind) -> Program[Any]:
+    return program(functools.partial(attained_rate, kind=kind))
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled_read(kind: Kind, nested: bool, lattice: Lattice) -> Callable[[Portfolio, np.ndarray], Read]:
+def _compiled_read(kind: Kind, nested: bool, lattice: Lattice) -> Program[Read]:
     def read(portfolio: Portfolio, target: Scalar) -> Read:
         budgets = jnp.asarray(budget_steps(lattice), portfolio.dtype)
         return read_target(portfolio, budgets, values_of(portfolio, nested, lattice), target, kind)
 
-    return jax.jit(jax.vmap(read))
+    return program(read)
 
 
 @functools.lru_cache(maxsize=8)
-def _compiled_envelope(kind: Kind) -> Callable[[Portfolio, np.ndarray], tuple[Array, Array]]:
+def _compiled_envelope(kind: Kind) -> Program[tuple[Array, Array]]:
     find = {"value": envelope_of_value, "return_per_unit": envelope_of_return, "price": envelope_of_price}
-    return jax.jit(jax.vmap(find[kind]))
+    return program(find[kind])
 
 
 def whole_units(portfolio: Portfolio, effort: Vector) -> Vector:

@@ -325,4 +325,4 @@ def test_each_lattice_is_compiled_once() -> None:
         budget_frontier(reference.draw("hill", seed, BATCH, reach=BUDGET), BUDGET)
     nested, lattice = frontiers.choose_method(frontiers.terms_of(reference.draw("hill", 0, BATCH)), BUDGET)
     assert frontiers._compiled_frontier.cache_info().misses == 1
-    assert frontiers._compiled_frontier(nested, lattice)._cache_size() == 1
+    assert frontiers._compiled_frontier(nested, lattice).together._cache_size() == 1
