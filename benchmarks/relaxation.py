@@ -14,6 +14,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 # SLSQP's tiny matrices are slowed by BLAS threads that wait for each other; read when NumPy is imported.
@@ -144,8 +145,7 @@ def concave(name: str) -> dict[str, Any]:
     figures["slsqp_worst_gap"] = float(np.max((best[:LOOPS] - loop()) / best[:LOOPS]))
     runs: dict[str, tuple[Callable[[], object], int]] = {"slsqp": (loop, LOOPS)}
     for dtype in (np.float64, np.float32):
-        given = cast(portfolio, dtype)
-        run = lambda given=given: engine.allocate(given, budget, "relaxation", rounding=False)  # noqa: E731
+        run = partial(engine.allocate, cast(portfolio, dtype), budget, "relaxation", rounding=False)
         solution, label = run(), np.dtype(dtype).name
         value = np.asarray(jax.vmap(engine.Portfolio.value)(portfolio, solution.effort.astype(float)))
         figures[label] = {
@@ -174,7 +174,7 @@ def s_shaped(name: str) -> dict[str, Any]:
     figures: dict[str, Any] = {"portfolios": S_SHAPED_PORTFOLIOS, "projects": portfolio.shape[-1]}
     figures["budget"] = budget
     for rounding in (True, False):
-        run = lambda r=rounding: engine.allocate(portfolio, budget, "relaxation", rounding=r)  # noqa: E731
+        run = partial(engine.allocate, portfolio, budget, "relaxation", rounding=rounding)
         solution = run()
         gap = 1.0 - solution.value / best
         figures["whole units" if rounding else "real effort"] = {

@@ -34,7 +34,6 @@ CASES = [
     ("mixture", ()),
     ("mixture", ("cost", "startup", "success", "curvature", "threshold")),
 ]
-ids = lambda part: "-".join(part) if isinstance(part, tuple) else part  # noqa: E731
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +42,7 @@ def however_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lattice_module, "BRIEF_WORK", 0.0)
 
 
-@pytest.mark.parametrize(("name", "parts"), CASES, ids=ids)
+@pytest.mark.parametrize(("name", "parts"), CASES, ids=reference.id_of)
 def test_value_is_that_of_dynamic_programming_and_highs(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 3, SHAPE, parts, reach=BUDGET / 2)
     solution = engine.allocate(portfolio, BUDGET)
@@ -189,7 +188,10 @@ def test_the_price_is_one_at_which_no_unit_of_a_concave_optimum_moves(family: st
     }[family]
     budget = 90.0
     solution = engine.allocate(Portfolio(curves), budget)
-    value = lambda x: np.asarray(curves.value(x))  # noqa: E731
+
+    def value(effort: np.ndarray) -> np.ndarray:
+        return np.asarray(curves.value(effort))
+
     gains = value(solution.effort + 1) - value(solution.effort)
     losses = value(solution.effort) - value(solution.effort - 1)
     assert gains.max() <= solution.price * (1 + 1e-9)
