@@ -31,7 +31,6 @@ from benchmarks.machine import save
 from engine.cli.compose import register_schemas
 from engine.files.shipped import config_folder
 from engine.simulation.scenarios import build_scenario, portfolio_key
-from tests import reference
 
 PORTFOLIOS, S_SHAPED_PORTFOLIOS, ROUNDS, LOOPS, SEED = 10_000, 4_000, 3, 100, 2026
 TWENTY = ("scenario.projects=20", "budget=300")
@@ -64,6 +63,11 @@ def draw(overrides: tuple[str, ...], count: int, seed: int) -> tuple[engine.Port
 def cast(portfolio: engine.Portfolio, dtype: type) -> engine.Portfolio:
     """The same in another floating dtype."""
     return jax.tree.map(lambda a: a.astype(dtype) if np.issubdtype(a.dtype, np.floating) else a, portfolio)
+
+
+def pick(portfolio: engine.Portfolio, index: int) -> engine.Portfolio:
+    """One of a batch."""
+    return jax.tree.map(lambda a: a[index], portfolio)
 
 
 def loss_and_slope(portfolio: engine.Portfolio) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
@@ -108,12 +112,12 @@ def loss_and_slope(portfolio: engine.Portfolio) -> Callable[[np.ndarray], tuple[
 def slsqp(portfolio: engine.Portfolio, budget: float, count: int) -> Callable[[], np.ndarray]:
     """SLSQP with its default stopping and analytic slopes, portfolio by portfolio, on NumPy formulas."""
     projects = portfolio.shape[-1]
-    lower, upper = reference.limits(portfolio)
+    lower, upper = np.asarray(portfolio.lowers()), np.asarray(portfolio.uppers())
     start, ones = np.full(projects, budget / projects), np.ones(projects)
     spare = {"type": "ineq", "fun": lambda x: budget - x.sum(), "jac": lambda x: -ones}
     jobs = [
         (
-            loss_and_slope(reference.pick(portfolio, i)),
+            loss_and_slope(pick(portfolio, i)),
             optimize.Bounds(lower[i], np.minimum(upper[i], budget)),
         )
         for i in range(count)
