@@ -111,8 +111,13 @@ def loop_seconds() -> dict[str, float]:
 
 def measure_machine() -> dict[str, Any]:
     """The ceilings that the floors stand on."""
-    fused = lambda a, n: a * (0.9 + 0.01 * n) + 0.1  # noqa: E731
-    paired = lambda a, n: jnp.maximum(a + (0.01 * n - 0.025), 1.5 + 0.01 * n)  # noqa: E731
+
+    def fused(a: jax.Array, n: int) -> jax.Array:
+        return a * (0.9 + 0.01 * n) + 0.1
+
+    def paired(a: jax.Array, n: int) -> jax.Array:
+        return jnp.maximum(a + (0.01 * n - 0.025), 1.5 + 0.01 * n)
+
     found: dict[str, Any] = {"bandwidth": bytes_per_second(), "mixes": mixes_per_second()}
     for dtype in ("float32", "float64"):
         with jax.enable_x64(dtype == "float64"):

@@ -44,7 +44,10 @@ def draw(kind: str, dtype: str, seed: int = 0) -> engine.Portfolio:
     """Portfolios of one kind; see the module's first lines."""
     random = np.random.default_rng(seed)
     shape = (BATCH, PROJECTS)
-    lognormal = lambda *more: np.exp(0.5 * random.standard_normal((*shape, *more)))  # noqa: E731
+
+    def lognormal(*more: int) -> np.ndarray:
+        return np.exp(0.5 * random.standard_normal((*shape, *more)))
+
     scale, half = lognormal(), BUDGET / PROJECTS * lognormal()
     curves: engine.Curve
     if kind == "hill":

@@ -43,7 +43,7 @@ from engine.allocation.allocate import choose_lattice
 from engine.allocation.running import cores, in_threads
 from engine.model.portfolio import Portfolio
 from engine.simulation.blocks import Simulation
-from engine.simulation.config import FamilyConfig, PriorConfig, ScenarioConfig
+from engine.simulation.config import FamilyConfig, PriorConfig, ScenarioConfig, absent
 from engine.simulation.point import Point
 from engine.simulation.scenarios import Scenario, build_scenario, portfolio_key
 from engine.solvers.exact import by_programme
@@ -122,15 +122,15 @@ def cores_grid() -> Iterator[Case]:
 
 def scenario(family: str, projects: int, budget: int) -> Scenario:
     """Logarithmic curves as benchmarks/throughput.py draws them, or Hill curves as the peers have them."""
-    number = lambda dist, **numbers: PriorConfig(dist=dist, **numbers)  # noqa: E731
     share = budget / projects
     if family == "log":
-        scale, rate = number("loguniform", low=0.3, high=3.0), number("loguniform", low=0.02, high=1.0)
-        parameters, weight = {"scale": scale, "rate": rate}, number("absent")
+        scale = PriorConfig("loguniform", low=0.3, high=3.0)
+        rate = PriorConfig("loguniform", low=0.02, high=1.0)
+        parameters, weight = {"scale": scale, "rate": rate}, absent()
     else:
-        weight = number("lognormal", median=1.0, sigma=0.5)
-        half = number("loguniform", low=0.5 * share, high=4.0 * share)
-        parameters = {"scale": weight, "half": half, "exponent": number("uniform", low=1.0, high=4.0)}
+        weight = PriorConfig("lognormal", median=1.0, sigma=0.5)
+        half = PriorConfig("loguniform", low=0.5 * share, high=4.0 * share)
+        parameters = {"scale": weight, "half": half, "exponent": PriorConfig("uniform", low=1.0, high=4.0)}
     config = ScenarioConfig(name=family, projects=projects, budget=budget, weight=weight)
     config.curves = {family: FamilyConfig(1.0, parameters)}
     return build_scenario(config)
@@ -158,7 +158,10 @@ class Bench:
         self.source = jax.device_put(scenario(case.family, case.projects, case.budget))
         self.lattice = choose_lattice(["exact"], case.budget, case.projects)
         self.budget = jnp.asarray(case.budget, case.dtype)
-        draw = lambda source, index: source.draw(portfolio_key(0, index), np.dtype(case.dtype))  # noqa: E731
+
+        def draw(source: Scenario, index: Array) -> Portfolio:
+            return source.draw(portfolio_key(0, index), np.dtype(case.dtype))
+
         self.draw = jax.jit(jax.vmap(draw, in_axes=(None, 0)))
         size = inputs(COUNTED[case.family], case.projects, np.dtype(case.dtype).itemsize).bytes * case.batch
         self.sets = max(2, threads, int(-(-PAST_THE_CACHE[jax.default_backend()] // size)))
@@ -196,7 +199,10 @@ class Bench:
             self.turn, self.last = turn, self.compiled(*self.given[turn % self.sets])
             return self.last
         turns = [self.threads * turn + thread for thread in range(self.threads)]
-        run = lambda turn: jax.block_until_ready(self.compiled(*self.given[turn % self.sets]))  # noqa: E731
+
+        def run(turn: int) -> Any:
+            return jax.block_until_ready(self.compiled(*self.given[turn % self.sets]))
+
         self.turn, self.last = turns[-1], in_threads(run, turns, self.threads)[-1]
         return self.last
 
@@ -397,7 +403,10 @@ def report_machine(ceilings: dict[str, Any]) -> str:
 
 def foreseen(case: Case, done: list[dict[str, Any]]) -> float:
     """Seconds that a case will take, going by the same at another batch; 0 if there is none."""
-    alike = lambda f: all(f[key] == getattr(case, key) for key in ("solver", "dtype", "projects"))  # noqa: E731
+
+    def alike(found: dict[str, Any]) -> bool:
+        return all(found[key] == getattr(case, key) for key in ("solver", "dtype", "projects"))
+
     rates = [found["per_second"] for found in done if "error" not in found and alike(found)]
     return (REPEATS + 2) * case.batch / min(rates) if rates else 0.0
 

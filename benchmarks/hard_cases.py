@@ -23,11 +23,20 @@ def hard_cases(seed: int = 5) -> dict[str, Portfolio]:
     shape = (ROWS, PROJECTS)
     one = (ROWS, 1)
     weight = rng.integers(10, 90, shape).astype(float)
-    lognormal = lambda sigma, size=shape: np.exp(rng.normal(0.0, sigma, size))  # noqa: E731
-    half = lambda size=shape: 20.0 * lognormal(0.6, size)  # noqa: E731
-    exponent = lambda size=shape: rng.uniform(1.0, 4.0, size)  # noqa: E731
-    spread = lambda a: np.repeat(a, PROJECTS, axis=1)  # noqa: E731
     staged = (ROWS, PROJECTS, 3)
+
+    def lognormal(sigma: float, size: tuple[int, ...] = shape) -> np.ndarray:
+        return np.exp(rng.normal(0.0, sigma, size))
+
+    def half(size: tuple[int, ...] = shape) -> np.ndarray:
+        return 20.0 * lognormal(0.6, size)
+
+    def exponent(size: tuple[int, ...] = shape) -> np.ndarray:
+        return rng.uniform(1.0, 4.0, size)
+
+    def spread(a: np.ndarray) -> np.ndarray:
+        return np.repeat(a, PROJECTS, axis=1)
+
     return {
         "S-shaped": Portfolio(Hill(lognormal(0.5), half(), exponent())),
         "equal curves": Portfolio(

@@ -68,9 +68,11 @@ def tabulated_lift(x: Array, values: Array) -> Array:
     """The table at whole units, linear between them; values[..., levels]."""
     last = values.shape[-1] - 1
     left = np.clip(np.floor(x), 0, last).astype(int)
-    at = lambda level: np.take_along_axis(  # noqa: E731
-        np.broadcast_to(values, (*level.shape, last + 1)), level[..., None], axis=-1
-    )[..., 0]
+
+    def at(level: Array) -> Array:
+        rows = np.broadcast_to(values, (*level.shape, last + 1))
+        return np.take_along_axis(rows, level[..., None], axis=-1)[..., 0]
+
     low, high = at(left), at(np.minimum(left + 1, last))
     return low + (high - low) * np.clip(x - left, 0.0, 1.0)
 

@@ -148,7 +148,9 @@ def allocate_all(
     room = PROJECTS * (top - paid)
     budget = float(PROJECTS * paid + round(SHARE * room))
     lower, upper = np.full(weight.shape, float(paid)), np.full(weight.shape, float(top))
-    build = lambda table: engine.Portfolio(Tabulated(table[members]), weight=weight, lower=lower, upper=upper)  # noqa: E731
+
+    def build(table: np.ndarray) -> engine.Portfolio:
+        return engine.Portfolio(Tabulated(table[members]), weight=weight, lower=lower, upper=upper)
 
     def returned(effort: np.ndarray) -> np.ndarray:
         levels = np.round(effort).astype(int)

@@ -324,10 +324,8 @@ def show(cell: dict[str, Any]) -> None:
         if "failed" in row:
             print(f"  {row['contender']:28s} {row['failed'][:90]}")
             continue
-        share = lambda key, row=row: "–" if row[key] is None else f"{100 * row[key]:.4g} %"  # noqa: E731
-        shares = [
-            share(key) for key in ("loss_mean", "loss_worst", "feasible", "claims_success", "false_claims")
-        ]
+        keys = ("loss_mean", "loss_worst", "feasible", "claims_success", "false_claims")
+        shares = ["–" if row[key] is None else f"{100 * row[key]:.4g} %" for key in keys]
         numbers = [f"{row['per_second']:,.4g}", f"{row['engine_ratio']:,.3g}", f"{row['building_ms']:.1f}"]
         print(
             f"  {row['contender']:28s}{row['instances']:6d}" + "".join(f"{x:>12s}" for x in shares + numbers)
@@ -337,7 +335,10 @@ def show(cell: dict[str, Any]) -> None:
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """The command line; quick runs override sizes and times."""
     parser = argparse.ArgumentParser(description="engine and its peers on the same instances.")
-    words = lambda text: tuple(w.strip() for w in text.split(",") if w.strip())  # noqa: E731
+
+    def words(text: str) -> tuple[str, ...]:
+        return tuple(w.strip() for w in text.split(",") if w.strip())
+
     parser.add_argument("--quick", action="store_true", help="a smoke run; saves nothing")
     parser.add_argument("--peers", type=words, default=(), help="by module or name; all without it")
     parser.add_argument("--problems", type=words, default=DEFAULT_PROBLEMS, help=", ".join(PROBLEMS))

@@ -14,6 +14,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 # SLSQP's tiny matrices are slowed by BLAS threads that wait for each other; read when NumPy is imported.
@@ -30,7 +31,6 @@ from benchmarks.machine import save
 from engine.cli.compose import register_schemas
 from engine.files.shipped import config_folder
 from engine.simulation.scenarios import build_scenario, portfolio_key
-from tests import reference
 
 PORTFOLIOS, S_SHAPED_PORTFOLIOS, ROUNDS, LOOPS, SEED = 10_000, 4_000, 3, 100, 2026
 TWENTY = ("scenario.projects=20", "budget=300")
@@ -63,6 +63,11 @@ def draw(overrides: tuple[str, ...], count: int, seed: int) -> tuple[engine.Port
 def cast(portfolio: engine.Portfolio, dtype: type) -> engine.Portfolio:
     """The same in another floating dtype."""
     return jax.tree.map(lambda a: a.astype(dtype) if np.issubdtype(a.dtype, np.floating) else a, portfolio)
+
+
+def pick(portfolio: engine.Portfolio, index: int) -> engine.Portfolio:
+    """One of a batch."""
+    return jax.tree.map(lambda a: a[index], portfolio)
 
 
 def loss_and_slope(portfolio: engine.Portfolio) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
@@ -107,12 +112,12 @@ def loss_and_slope(portfolio: engine.Portfolio) -> Callable[[np.ndarray], tuple[
 def slsqp(portfolio: engine.Portfolio, budget: float, count: int) -> Callable[[], np.ndarray]:
     """SLSQP with its default stopping and analytic slopes, portfolio by portfolio, on NumPy formulas."""
     projects = portfolio.shape[-1]
-    lower, upper = reference.limits(portfolio)
+    lower, upper = np.asarray(portfolio.lowers()), np.asarray(portfolio.uppers())
     start, ones = np.full(projects, budget / projects), np.ones(projects)
     spare = {"type": "ineq", "fun": lambda x: budget - x.sum(), "jac": lambda x: -ones}
     jobs = [
         (
-            loss_and_slope(reference.pick(portfolio, i)),
+            loss_and_slope(pick(portfolio, i)),
             optimize.Bounds(lower[i], np.minimum(upper[i], budget)),
         )
         for i in range(count)
@@ -144,8 +149,7 @@ def concave(name: str) -> dict[str, Any]:
     figures["slsqp_worst_gap"] = float(np.max((best[:LOOPS] - loop()) / best[:LOOPS]))
     runs: dict[str, tuple[Callable[[], object], int]] = {"slsqp": (loop, LOOPS)}
     for dtype in (np.float64, np.float32):
-        given = cast(portfolio, dtype)
-        run = lambda given=given: engine.allocate(given, budget, "relaxation", rounding=False)  # noqa: E731
+        run = partial(engine.allocate, cast(portfolio, dtype), budget, "relaxation", rounding=False)
         solution, label = run(), np.dtype(dtype).name
         value = np.asarray(jax.vmap(engine.Portfolio.value)(portfolio, solution.effort.astype(float)))
         figures[label] = {
@@ -174,7 +178,7 @@ def s_shaped(name: str) -> dict[str, Any]:
     figures: dict[str, Any] = {"portfolios": S_SHAPED_PORTFOLIOS, "projects": portfolio.shape[-1]}
     figures["budget"] = budget
     for rounding in (True, False):
-        run = lambda r=rounding: engine.allocate(portfolio, budget, "relaxation", rounding=r)  # noqa: E731
+        run = partial(engine.allocate, portfolio, budget, "relaxation", rounding=rounding)
         solution = run()
         gap = 1.0 - solution.value / best
         figures["whole units" if rounding else "real effort"] = {

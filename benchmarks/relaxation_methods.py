@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -163,7 +164,9 @@ def contender(method: Method) -> Callable[[engine.Portfolio, float, float, int],
     """(portfolios, budget, factor, steps) → their values; one compilation for every number of steps."""
 
     def one(portfolio: Any, budget: Any, factor: Any, steps: Any) -> Any:
-        step = lambda _, state: method.step(portfolio, budget, factor, state)  # noqa: E731
+        def step(_: Any, state: Any) -> Any:
+            return method.step(portfolio, budget, factor, state)
+
         state = jax.lax.fori_loop(0, steps, step, method.start(portfolio, budget, factor))
         return portfolio.value(method.effort(budget, state))
 
@@ -216,17 +219,20 @@ def compare(
     portfolio: engine.Portfolio, budget: float, runs: dict[str, Any], factors: dict[str, float]
 ) -> dict[str, Any]:
     """Steps, seconds and gaps of every method, by the time that it is given."""
-    packaged = lambda: engine.allocate(portfolio, budget, "relaxation", rounding=False).value  # noqa: E731
+
+    def packaged() -> np.ndarray:
+        return engine.allocate(portfolio, budget, "relaxation", rounding=False).value
+
     attained, bound = best_known(portfolio, budget)
     rows: list[tuple[str, str, int, float, np.ndarray]] = []
     for own_steps in (*OWN_STEPS, 0):
         given = f"{own_steps} steps" if own_steps else PACKAGED
-        own = lambda steps=own_steps: runs[OWN](portfolio, budget, 1.0, steps)  # noqa: E731
+        own = partial(runs[OWN], portfolio, budget, 1.0, own_steps)
         limit = seconds(own if own_steps else packaged)
         if own_steps == 0:
             rows.append((PACKAGED, given, 0, limit, packaged()))
         for name, run in runs.items():
-            climb = lambda steps, run=run, name=name: run(portfolio, budget, factors[name], steps)  # noqa: E731
+            climb = partial(run, portfolio, budget, factors[name])
             exactly = name == OWN and own_steps
             steps, taken = (own_steps, limit) if exactly else fitting_steps(climb, limit)
             rows.append((name, given, steps, taken, climb(steps)))

@@ -28,7 +28,10 @@ LOOPS, ROUNDS, SECONDS = 60, 7, 0.3
 def python_loop(scale: list[float], rate: list[float]) -> list[int]:
     """The textbook: one unit at a time to the project whose performance it raises most."""
     effort = [0] * len(scale)
-    performance = lambda i, x: scale[i] * math.log1p(rate[i] * x)  # noqa: E731
+
+    def performance(i: int, x: int) -> float:
+        return scale[i] * math.log1p(rate[i] * x)
+
     for _ in range(BUDGET):
         gains = [performance(i, effort[i] + 1) - performance(i, effort[i]) for i in range(len(effort))]
         effort[gains.index(max(gains))] += 1

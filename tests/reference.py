@@ -78,6 +78,11 @@ def draw_curves(name: str, rng: np.random.Generator, shape: tuple[int, ...], rea
     return engine.Tabulated(values, np.cumsum(uniform(0.2, 1.8, levels), -1))
 
 
+def id_of(part: str | tuple[str, ...]) -> str:
+    """What pytest calls a family, or the parts that its portfolios have."""
+    return part if isinstance(part, str) else "-".join(part)
+
+
 def draw(
     name: str,
     seed: int,

@@ -116,6 +116,11 @@ def test_only_the_command_line_speaks(file: Path) -> None:
         assert not WORLD.search(file.read_text()), place(file)
 
 
+def test_benchmarks_do_without_the_tests() -> None:
+    for file in (ROOT / "benchmarks").rglob("*.py"):
+        assert not any(module.split(".")[0] == "tests" for module in imports(file)), file
+
+
 @pytest.mark.parametrize("file", FILES, ids=place)
 def test_nothing_is_long(file: Path) -> None:
     text = file.read_text()

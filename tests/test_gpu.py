@@ -40,8 +40,12 @@ TOLERANCE = {"float32": 1e-5, "float64": 1e-9}
 
 def in_numpy(tree: Any, dtype: Any = None) -> Any:
     """The arrays on the host; real ones in this dtype."""
-    real = lambda a: dtype is not None and np.issubdtype(a.dtype, np.floating)  # noqa: E731
-    return jax.tree.map(lambda a: np.asarray(a).astype(dtype) if real(a) else np.asarray(a), tree)
+
+    def on_host(a: Any) -> np.ndarray:
+        real = np.issubdtype(a.dtype, np.floating)
+        return np.asarray(a, dtype if real else None)
+
+    return jax.tree.map(on_host, tree)
 
 
 def on_cpu(portfolios: engine.Portfolio, solver: str) -> engine.Solution:

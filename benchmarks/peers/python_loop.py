@@ -16,7 +16,10 @@ def solve(one: Instances, task: Task) -> Answer:
     scale = (one.weight * one.parameters["scale"])[0].tolist()
     rate = one.parameters["rate"][0].tolist()
     effort = [0] * one.projects
-    value = lambda i, x: scale[i] * math.log1p(rate[i] * x)  # noqa: E731
+
+    def value(i: int, x: int) -> float:
+        return scale[i] * math.log1p(rate[i] * x)
+
     for _ in range(one.budget):
         gains = [value(i, effort[i] + 1) - value(i, effort[i]) for i in range(one.projects)]
         effort[gains.index(max(gains))] += 1

@@ -53,7 +53,7 @@ from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve, Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.dual import bisect_price
-from engine.solvers.lattice import Lattice
+from engine.solvers.lattice import Lattice, round_up
 from engine.solvers.registry import SOLVERS
 from engine.solvers.responses import Scalar
 from engine.solvers.rounding import value_error
@@ -166,7 +166,7 @@ def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Found:
     within = possible & (reach.budget <= most)
     limit = float(np.max(np.where(within, reach.budget, 0.0)))
     while True:
-        nested, lattice = choose_method(terms, _round_up(limit, terms, most))
+        nested, lattice = choose_method(terms, _shared_budget(limit, terms, most))
         size = _lattice_chunk(lattice, portfolio)
         read = batched(_compiled_read(kind, nested, lattice), portfolio, targets, size)
         met = read.met & within
@@ -197,7 +197,7 @@ def _best_rate(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> np.ndar
     known = np.where(attained > 0, np.minimum(targets, attained), targets).astype(portfolio.dtype)
     reach = batched(_compiled_reach(kind), portfolio, known, size)
     limit = float(np.max(np.where(reach.budget <= most, reach.budget, 0.0)))
-    nested, lattice = choose_method(terms, _round_up(limit, terms, most))
+    nested, lattice = choose_method(terms, _shared_budget(limit, terms, most))
     run = _compiled_read(kind, nested, lattice)
     return np.maximum(batched(run, portfolio, known, _lattice_chunk(lattice, portfolio)).rate, attained)
 
@@ -239,12 +239,10 @@ def _lattice_chunk(lattice: Lattice, portfolio: Portfolio) -> int:
     return round_size(portfolio, lattice.units + 2 * lattice.states + 64)
 
 
-def _round_up(budget: float, terms: Terms, most: float) -> float:
+def _shared_budget(budget: float, terms: Terms, most: float) -> float:
     """A little more, at most a quarter, so that near targets share one compiled frontier."""
     cheapest = 1.0 if terms.costs is None else float(terms.costs[0])
-    budget = max(budget * (1 + 1e-9) + cheapest, 8.0 * cheapest)
-    grain = 2.0 ** (math.floor(math.log2(budget)) - 2)
-    return min(math.ceil(budget / grain) * grain, most)
+    return min(round_up(max(budget * (1 + 1e-9) + cheapest, 8.0 * cheapest), 4), most)
 
 
 def largest_countable(terms: Terms) -> float:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import yaml
 
 from engine.cli.interruption import Interruption
 from engine.cli.progress import study_progress
 from engine.cli.sheet import show
 from engine.cli.tables import result_table
 from engine.cli.words import blocks_text, say, settings_text, some_text, time_text
+from engine.files.shipped import config_folder
 from engine.simulation.blocks import lanes
 from engine.study.config import SweepOptions
 from engine.study.manifest import Manifest, machine_facts
@@ -32,11 +34,12 @@ def compute(
 ) -> int:
     """Compute what is missing of a study and show what it found; the exit code.
 
-    **Arguments:** `again`, the command that goes on with it; `table`, whether to show it.
+    **Arguments:** `again`, the command that goes on with it; `options`, how this process takes part, by
+    default as `engine sweep` does unless told otherwise; `table`, whether to show what was found.
 
     **Raises:** `ValueError` naming the key that cannot be; `StoreError` for a folder with another study.
     """
-    options, folder = options or SweepOptions(), Path(output)
+    options, folder = options or _shipped_options(), Path(output)
     with jax.enable_x64(True):  # what is proved is proved in float64, whatever the dtype of the draws
         sweep = plan_sweep(manifest)
         if options.dry_run:
@@ -52,6 +55,11 @@ def compute(
             return _close(store, tally, signum, seconds, again, table)
         finally:
             store.close()
+
+
+def _shipped_options() -> SweepOptions:
+    """Those of `configs/sweep.yaml`, where they are said."""
+    return SweepOptions(**yaml.safe_load((config_folder() / "sweep.yaml").read_text())["sweep"])
 
 
 def _work(sweep: Sweep, store: Store, options: SweepOptions) -> tuple[int | None, Tally, float]:

@@ -103,7 +103,10 @@ def _means(
     code, effort, performance, weight = (a[order] for a in (code, effort, performance, weight))
     new = np.concatenate([[True], (np.diff(code) != 0) | (np.diff(effort) != 0)])
     starts = np.flatnonzero(new)
-    total = lambda values: np.add.reduceat(values, starts)  # noqa: E731
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.add.reduceat(values, starts)
+
     mean, precision = total(weight * performance) / total(weight), total(weight)
     if error is not None:
         precision = precision * total(np.ones_like(weight)) / total(error[order] ** 2)

@@ -95,7 +95,10 @@ def project_linear(
 ) -> tuple[Array, Array]:
     """The best a within [0, most] and b of b + a·shape, by weighted least squares."""
     total = jnp.maximum(jnp.sum(weight), float(jnp.finfo(weight.dtype).tiny))
-    mean = lambda values: jnp.sum(weight * values) / total  # noqa: E731
+
+    def mean(values: Array) -> Array:
+        return jnp.sum(weight * values) / total
+
     centre, level = mean(shape), mean(performance)
     spread = mean((shape - centre) ** 2)
     together = mean((shape - centre) * (performance - level))

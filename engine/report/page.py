@@ -21,15 +21,13 @@ from engine.figures.gallery import Illustration, illustrate_study, setting
 from engine.figures.style import rendered
 from engine.simulation.point import REFERENCE
 from engine.simulation.summaries import means
-from engine.study.columns import number_text, percent_text
+from engine.study.columns import MEANS, rate_text
 from engine.study.grid import write_grid
 from engine.study.results import Found, summaries
 from engine.study.store import Progress
 from engine.study.study import Study
 
 WORST, SLOWEST = 5, 5
-COLUMNS = ("value", "gap", "loss", "optimal", "proved", "frontier", "funded", "price")
-PER_CENT = ("gap", "loss", "optimal", "proved", "frontier")
 
 CAPTION = (
     "Means over portfolios. gap: certified, (bound − value)/|bound|. loss: share of the proved optimum "
@@ -157,11 +155,14 @@ def solver_table(found: list[Found], rates: Mapping[str, float] | None = None) -
     """One row a solver: the mean over all points, which all have as many portfolios."""
     rows = []
     for solver in dict.fromkeys(f.solver for f in found):
-        by = {m: [_mean(f) for f in found if f.solver == solver and f.metric == m] for m in COLUMNS}
-        cells = [_cell(metric, _average(values)) for metric, values in by.items()]
-        speed = [f"{rates[solver]:,.0f}" if solver in rates else "–"] if rates else []
-        rows.append([solver, *cells, *speed])
-    headings = ["solver", *COLUMNS, *(["portfolios/s"] if rates else [])]
+        means_of: dict[str, list[float]] = {}
+        for f in found:
+            if f.solver == solver:
+                means_of.setdefault(f.metric, []).append(_mean(f))
+        averages = {metric: {"mean": _average(numbers)} for metric, numbers in means_of.items()}
+        speed = [rate_text(rates.get(solver, math.nan))] if rates else []
+        rows.append([solver, *(column.text(solver, averages) for column in MEANS), *speed])
+    headings = ["solver", *(column.heading for column in MEANS), *(["portfolios/s"] if rates else [])]
     return HtmlTable(headings, rows, [0], CAPTION)
 
 
@@ -169,16 +170,19 @@ def _point_table(found: list[Found], keys: Sequence[str]) -> HtmlTable:
     by: dict[tuple[int, str], dict[str, Found]] = {}
     for f in found:
         by.setdefault((f.point, f.solver), {})[f.metric] = f
-    rows = [
-        [
-            *(setting(of["value"].settings[key]) for key in keys),
-            solver,
-            f"{int(of['value'].summary.count):,}",
-            *(_cell(metric, _mean(of[metric])) for metric in COLUMNS),
-        ]
-        for (_, solver), of in by.items()
-    ]
-    return HtmlTable([*keys, "solver", "portfolios", *COLUMNS], rows, [len(keys)])
+    rows = []
+    for (_, solver), of in by.items():
+        value, statistics = of["value"], {metric: {"mean": _mean(f)} for metric, f in of.items()}
+        rows.append(
+            [
+                *(setting(value.settings[key]) for key in keys),
+                solver,
+                f"{int(value.summary.count):,}",
+                *(column.text(solver, statistics) for column in MEANS),
+            ]
+        )
+    headings = [*keys, "solver", "portfolios", *(column.heading for column in MEANS)]
+    return HtmlTable(headings, rows, [len(keys)])
 
 
 def _mean(found: Found) -> float:
@@ -188,10 +192,6 @@ def _mean(found: Found) -> float:
 def _average(values: Iterable[float]) -> float:
     known = [value for value in values if math.isfinite(value)]
     return sum(known) / len(known) if known else math.nan
-
-
-def _cell(metric: str, value: float) -> str:
-    return percent_text(value) if metric in PER_CENT else number_text(value)
 
 
 def _worst(study: Study) -> Iterable[dict[str, Any]]:

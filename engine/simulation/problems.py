@@ -90,7 +90,10 @@ def _smooth(family: str) -> Draw:
         shape = (problem.projects,)
         scale = _lognormal(key, "scale", shape, dtype, 0.5)
         effort = problem.share * _lognormal(key, "effort", shape, dtype, 0.6)
-        between = lambda low, high: _uniform(key, "exponent", shape, dtype, low, high)  # noqa: E731
+
+        def between(low: float, high: float) -> Array:
+            return _uniform(key, "exponent", shape, dtype, low, high)
+
         match family:
             case "log":
                 return Log(scale, 1.0 / effort)

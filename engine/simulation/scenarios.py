@@ -90,7 +90,10 @@ class Scenario:
         assert self.fitted is not None
         count = next(iter(self.fitted[0].values())).shape[0]
         index = jax.random.randint(named(key, "draw"), (self.projects,), 0, count)
-        own = lambda a: jnp.asarray(a, dtype)[index, jnp.arange(self.projects)]  # noqa: E731
+
+        def own(numbers: np.ndarray) -> Array:
+            return jnp.asarray(numbers, dtype)[index, jnp.arange(self.projects)]
+
         pairs = zip(self.families, self.fitted, strict=True)
         curves = [FAMILIES[name](**{n: own(a) for n, a in numbers.items()}) for name, numbers in pairs]
         return curves[0] if len(curves) == 1 else Mixture(tuple(curves), jnp.asarray(self.choice))

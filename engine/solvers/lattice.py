@@ -62,17 +62,18 @@ class Lattice(NamedTuple):
         they are at most a sixteenth larger: 300 units become 304, 1,000 become 1,024, which costs the exact
         solver, whose steps grow with them, about as much.
         """
-        units, states = (max(_round_up(size, 1), LEAST_SIZE) for size in (self.units, self.states))
+        units, states = (max(int(round_up(size, 1)), LEAST_SIZE) for size in (self.units, self.states))
         coarse = self._replace(units=units, states=states)
         if portfolios * projects * coarse.units * coarse.states <= BRIEF_WORK:
             return coarse._replace(brief=True)
-        return self._replace(units=_round_up(self.units, parts), states=_round_up(self.states, parts))
+        units, states = (int(round_up(size, parts)) for size in (self.units, self.states))
+        return self._replace(units=units, states=states)
 
 
-def _round_up(size: int, parts: int) -> int:
-    """The next of so many sizes between a power of two and the one after it."""
-    grain = max(2 ** (max(size - 1, 1).bit_length() - 1) // parts, 1)
-    return -(-size // grain) * grain
+def round_up(number: float, parts: int) -> float:
+    """The next of so many numbers between a power of two and the one after it; whole for a whole one."""
+    grain = math.ldexp(1.0, math.frexp(number)[1] - 1) / parts
+    return math.ceil(number / grain) * grain
 
 
 # Of solvers that count nothing.

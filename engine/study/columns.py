@@ -59,6 +59,8 @@ LOSS = (
 
 # Of many points: what is asked of each of them first.
 BRIEF = (*RETURN[:3], RETURN[4], OPTIMUM[3], *SPEND[:2])
+# Of a page: means alone, one of a metric, which may be averaged over points.
+MEANS = (RETURN[0], RETURN[2], LOSS[0], *OPTIMUM[2:], *SPEND[:2], SPEND[4])
 
 
 def number_text(number: Any, digits: int = 5) -> str:

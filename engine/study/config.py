@@ -14,12 +14,12 @@ class MonteCarloConfig:
     """How many portfolios, from which seed, in blocks of what size (none: as suits the device) and precision,
     stored where."""
 
-    portfolios: int = 10_000
-    seed: int = 0
-    block: int | None = None
-    dtype: str = "float64"
+    portfolios: int = MISSING
+    seed: int = MISSING
+    block: int | None = MISSING
+    dtype: str = MISSING
     output: str = MISSING
-    records: bool = False
+    records: bool = MISSING
 
 
 @dataclass
@@ -38,13 +38,13 @@ class SweepOptions:
 
     grid: dict[str, Any] = field(default_factory=dict)
     zip: list[list[str]] = field(default_factory=list)
-    question: str | None = None
-    dry_run: bool = False
-    retry_failed: bool = False
-    worker: int = 0
-    workers: int = 1
-    coordinator: str | None = None
-    log_seconds: float = 30.0
+    question: str | None = MISSING
+    dry_run: bool = MISSING
+    retry_failed: bool = MISSING
+    worker: int = MISSING
+    workers: int = MISSING
+    coordinator: str | None = MISSING
+    log_seconds: float = MISSING
 
 
 @dataclass

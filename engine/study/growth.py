@@ -99,5 +99,8 @@ def first_difference(there: Any, given: Any, where: str = "") -> Difference:
             inner = f"{where}.{key}" if where else key
             if found := first_difference(one.get(key, NOTHING), other.get(key, NOTHING), inner):
                 return found
-    show = lambda value: value if isinstance(value, str) else canonical(value)  # noqa: E731
+
+    def show(value: Any) -> str:
+        return value if isinstance(value, str) else canonical(value)
+
     return where, show(there), show(given)

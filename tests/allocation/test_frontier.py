@@ -32,7 +32,6 @@ CASES = [
     ("lifecycle", ("cost",)),
     ("mixture", ("quarter_cost", "startup", "success", "curvature", "threshold")),
 ]
-ids = lambda part: "-".join(part) if isinstance(part, tuple) else part  # noqa: E731
 
 
 def each(portfolio: Portfolio, count: int) -> Portfolio:
@@ -40,7 +39,7 @@ def each(portfolio: Portfolio, count: int) -> Portfolio:
     return jax.tree.map(lambda a: np.repeat(np.asarray(a), count, 0), portfolio)
 
 
-@pytest.mark.parametrize(("name", "parts"), CASES, ids=ids)
+@pytest.mark.parametrize(("name", "parts"), CASES, ids=reference.id_of)
 def test_every_budget_is_the_brute_force_optimum(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 1, BATCH, parts)
     largest = 5 if "quarter_cost" in parts else BUDGET
@@ -56,7 +55,7 @@ def test_every_budget_is_the_brute_force_optimum(name: str, parts: tuple[str, ..
         np.testing.assert_array_equal(frontier.proved[:, i], solved)
 
 
-@pytest.mark.parametrize(("name", "parts"), CASES, ids=ids)
+@pytest.mark.parametrize(("name", "parts"), CASES, ids=reference.id_of)
 def test_its_allocations_are_feasible_and_worth_their_value(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 2, BATCH, parts)
     frontier = budget_frontier(portfolio, 5 if "quarter_cost" in parts else BUDGET)
@@ -79,7 +78,9 @@ def test_its_allocations_are_feasible_and_worth_their_value(name: str, parts: tu
     assert np.all(np.diff(frontier.spent)[still] == 0)
 
 
-@pytest.mark.parametrize(("name", "parts"), [("log", ()), ("hill", ()), ("lifecycle", ("cost",))], ids=ids)
+@pytest.mark.parametrize(
+    ("name", "parts"), [("log", ()), ("hill", ()), ("lifecycle", ("cost",))], ids=reference.id_of
+)
 def test_solving_budget_by_budget_gives_the_same(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 3, BATCH, parts, reach=BUDGET)
     frontier = budget_frontier(portfolio, BUDGET)

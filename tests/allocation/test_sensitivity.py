@@ -67,8 +67,11 @@ def find(portfolio: Portfolio, name: str) -> np.ndarray:
 
 def zeros(portfolio: Portfolio) -> Portfolio:
     """The tangent that changes nothing; integers have tangents of their own kind."""
-    kind = lambda a: a.dtype if np.issubdtype(a.dtype, np.floating) else jax.dtypes.float0  # noqa: E731
-    return jax.tree.map(lambda a: np.zeros(a.shape, kind(a)), portfolio)
+
+    def zero(a: np.ndarray) -> np.ndarray:
+        return np.zeros(a.shape, a.dtype if np.issubdtype(a.dtype, np.floating) else jax.dtypes.float0)
+
+    return jax.tree.map(zero, portfolio)
 
 
 def both(portfolio: Portfolio, budget: Any) -> tuple[Any, Any]:
@@ -92,7 +95,10 @@ class Directions(NamedTuple):
 
     def moved(self, step: float) -> tuple[Portfolio, np.ndarray]:
         """The portfolios and budgets at this step along the directions."""
-        add = lambda a, d: a if d.dtype == jax.dtypes.float0 else np.where(d == 0, a, a + step * d)  # noqa: E731
+
+        def add(a: np.ndarray, d: np.ndarray) -> np.ndarray:
+            return a if d.dtype == jax.dtypes.float0 else np.where(d == 0, a, a + step * d)
+
         portfolio = jax.tree.map(add, self.portfolio, self.portfolio_dot)
         return portfolio, self.budget + step * self.budget_dot
 
@@ -110,7 +116,10 @@ def directions(portfolio: Portfolio, budget: np.ndarray, seed: int) -> Direction
         here = find(portfolio, field)
         tangents.append(put(rng.uniform(-1.0, 1.0, here.shape) * np.where(np.isfinite(here), here, 0.0)))
         rises.append(np.zeros_like(budget))
-    stack = lambda trees: jax.tree.map(lambda *rows: np.concatenate(rows), *trees)  # noqa: E731
+
+    def stack(trees: list[Portfolio]) -> Portfolio:
+        return jax.tree.map(lambda *rows: np.concatenate(rows), *trees)
+
     names, count = ["budget", *(field for field, _ in fields(portfolio))], len(tangents)
     budgets = np.tile(budget, count)
     return Directions(names, stack([portfolio] * count), budgets, stack(tangents), np.concatenate(rises))

@@ -31,7 +31,6 @@ VALUES = [
 ]
 RETURNS = [("mixture_concave", ("bounds",)), ("lifecycle", ("cost",))]
 PRICES = [("hill", ()), ("mixture", ("quarter_cost", "startup", "success", "threshold"))]
-ids = lambda part: "-".join(part) if isinstance(part, tuple) else part  # noqa: E731
 
 
 def true_frontier(portfolio: Portfolio, budget: float, step: float) -> np.ndarray:
@@ -80,7 +79,7 @@ def assert_solved(
     assert np.all(np.isnan(found.best))
 
 
-@pytest.mark.parametrize(("name", "parts"), VALUES, ids=ids)
+@pytest.mark.parametrize(("name", "parts"), VALUES, ids=reference.id_of)
 def test_least_budget_for_a_value(name: str, parts: tuple[str, ...]) -> None:
     portfolio, budgets, values, _ = drawn(name, parts, 1)
     feasible = np.where(np.isfinite(values), values, np.inf).min(-1)
@@ -93,7 +92,7 @@ def test_least_budget_for_a_value(name: str, parts: tuple[str, ...]) -> None:
     assert_solved(portfolio, found, budgets, values)
 
 
-@pytest.mark.parametrize(("name", "parts"), RETURNS, ids=ids)
+@pytest.mark.parametrize(("name", "parts"), RETURNS, ids=reference.id_of)
 def test_most_budget_for_an_average_return(name: str, parts: tuple[str, ...]) -> None:
     portfolio, budgets, values, nothing = drawn(name, parts, 2)
     rates = (values - nothing[:, None])[:, 1:] / budgets[1:]
@@ -114,7 +113,7 @@ def test_most_budget_for_an_average_return(name: str, parts: tuple[str, ...]) ->
     )
 
 
-@pytest.mark.parametrize(("name", "parts"), PRICES, ids=ids)
+@pytest.mark.parametrize(("name", "parts"), PRICES, ids=reference.id_of)
 def test_most_budget_for_a_price(name: str, parts: tuple[str, ...]) -> None:
     portfolio, budgets, values, _ = drawn(name, parts, 3)
     first = np.argmax(np.isfinite(values), axis=1)

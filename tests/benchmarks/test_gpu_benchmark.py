@@ -111,9 +111,12 @@ def test_what_is_timed_can_be_compiled_for_a_gpu(case: Case) -> None:
     name = {"draw + threshold": "threshold", "monte carlo": "threshold"}.get(case.solver, case.solver)
     source, kind = scenario(case.family, case.projects, case.budget), np.dtype(case.dtype)
     lattice = choose_lattice(["exact"], case.budget, case.projects)
-    draw = lambda index: source.draw(portfolio_key(0, index), kind)  # noqa: E731
     solve = (lambda p, b: p) if name == "draw" else gpu.solver_of(name, lattice)
-    run = jax.jit(jax.vmap(lambda index, b: solve(draw(index), b), in_axes=(0, None)))
+
+    def drawn_and_solved(index: jax.Array, budget: jax.Array) -> Any:
+        return solve(source.draw(portfolio_key(0, index), kind), budget)
+
+    run = jax.jit(jax.vmap(drawn_and_solved, in_axes=(0, None)))
     rows = jax.ShapeDtypeStruct((64,), np.uint32)
     with jax.enable_x64(case.dtype == "float64"):
         text = run.trace(rows, jax.ShapeDtypeStruct((), kind)).lower(lowering_platforms=("cuda",)).as_text()

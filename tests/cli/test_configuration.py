@@ -21,7 +21,7 @@ from engine.files.shipped import MISSING, config_folder
 from engine.solvers.registry import SOLVERS
 
 # Composed from files of their own, of which a folder of the user's may leave out what it does not need.
-GROUPS = {"scenario", "solver"}
+GROUPS = {"scenario", "solver", "sweep.grid"}
 
 
 def leaves(schema: type, where: str = "") -> Iterator[tuple[str, Any]]:
@@ -62,10 +62,7 @@ def test_a_command_composes_from_its_own_file(name: str) -> None:
     assert OmegaConf.get_type(config) is command_of(name).schema
 
 
-ALONE = ("allocate", "demo", "figures", "fit", "frontier", "responses")
-
-
-@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("name", command_names())
 def test_every_value_is_in_the_file_and_none_in_the_schema(name: str) -> None:
     for key, default in leaves(command_of(name).schema):
         assert default == MISSING or default == [], f"{key} has a default in the schema too"

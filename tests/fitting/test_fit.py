@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.optimize import curve_fit
@@ -66,10 +68,12 @@ def test_numbers_are_in_the_units_of_the_data(exact: Fitted, family: str) -> Non
 
 
 def test_fits_are_those_of_scipy() -> None:
+    def model(x: Any, a: Any, k: Any, h: Any, b: Any) -> Any:
+        return b + a * x**h / (x**h + k**h)
+
     data = measure("hill", 0.02)
     fitted = fit(data, ["hill"], loss="squares")
     for project in range(PROJECTS):
-        model = lambda x, a, k, h, b: b + a * x**h / (x**h + k**h)  # noqa: E731
         start = [2.0, 70.0, 2.0, 3.0]
         numbers, _ = curve_fit(model, EFFORT, data.performance[project], start)
         found = {n: v[project] for n, v in fitted.families["hill"].parameters.items()}

@@ -525,9 +525,9 @@ def staged() -> st.SearchStrategy[Lifecycle]:
         waits, rises, scale, rate = (p[: PROJECTS * 3].reshape(PROJECTS, 3) for p in parts)
         return Lifecycle(np.cumsum(waits, axis=1), np.cumsum(rises, axis=1) - 1.0, scale, rate)
 
-    block = lambda low, high: st.lists(  # noqa: E731
-        st.floats(low, high), min_size=3 * PROJECTS, max_size=3 * PROJECTS
-    ).map(np.array)
+    def block(low: float, high: float) -> st.SearchStrategy[np.ndarray]:
+        return st.lists(st.floats(low, high), min_size=3 * PROJECTS, max_size=3 * PROJECTS).map(np.array)
+
     return st.tuples(block(0.1, 15.0), block(0.0, 2.0), block(0.1, 5.0), block(0.05, 2.0)).map(build)
 
 
@@ -536,10 +536,9 @@ def measured() -> st.SearchStrategy[Tabulated]:
         steps, values = (np.array(p).reshape(PROJECTS, 4) for p in parts)
         return Tabulated(values, np.cumsum(steps, axis=1) - steps[:, :1])
 
-    size = 4 * PROJECTS
-    block = lambda low, high: st.lists(  # noqa: E731
-        st.floats(low, high), min_size=size, max_size=size
-    )
+    def block(low: float, high: float) -> st.SearchStrategy[list[float]]:
+        return st.lists(st.floats(low, high), min_size=4 * PROJECTS, max_size=4 * PROJECTS)
+
     return st.tuples(block(0.5, 9.0), block(-3.0, 8.0)).map(build)
 
 
@@ -720,8 +719,11 @@ def test_gradient_at_no_effort_is_the_slope_where_that_is_finite(case: Case) -> 
 @jax.jit
 def parameter_gradients(curve: Curve, efforts: jnp.ndarray) -> Any:
     """Gradients in the parameters, of values and of gains, at rows of efforts."""
-    total = lambda c, x: jnp.stack([jnp.sum(c.value(x)), jnp.sum(c.gain(x))])  # noqa: E731
-    return jax.vmap(lambda x: jax.jacrev(lambda c: total(c, x), allow_int=True)(curve))(efforts)
+
+    def totals(curve: Curve, effort: jnp.ndarray) -> jnp.ndarray:
+        return jnp.stack([jnp.sum(curve.value(effort)), jnp.sum(curve.gain(effort))])
+
+    return jax.vmap(lambda effort: jax.jacrev(totals, allow_int=True)(curve, effort))(efforts)
 
 
 @EVERY

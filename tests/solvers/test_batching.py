@@ -72,7 +72,10 @@ def test_only_the_unfinished_are_solved(count: int, share: float) -> None:
     finished = jnp.asarray(np.random.default_rng(1).random(count) < share)
     known = {"row": jnp.full_like(rows, 7.0), "sum": jnp.full(count, 7.0)}
     expected = jax.vmap(one)(rows, scales)
-    choose = lambda a, b: jnp.where(finished.reshape(-1, *[1] * (a.ndim - 1)), a, b)  # noqa: E731
+
+    def choose(a: jax.Array, b: jax.Array) -> jax.Array:
+        return jnp.where(finished.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
     solve = jax.jit(jax.vmap(for_unfinished(one, entries=1)))
     same(solve(finished, known, rows, scales), jax.tree.map(choose, known, expected))
     first = jax.tree.map(lambda a: a[0], (finished, known, rows, scales))

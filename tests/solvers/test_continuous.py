@@ -21,10 +21,9 @@ PAIRS = [
     ("lifecycle", ("real_cost", "bounds", "startup")),
     ("mixture", ("quarter_cost", "bounds", "startup", "success", "curvature", "threshold")),
 ]
-ids = lambda part: "-".join(part) if isinstance(part, tuple) else part  # noqa: E731
 
 
-@pytest.mark.parametrize(("name", "parts"), PAIRS, ids=ids)
+@pytest.mark.parametrize(("name", "parts"), PAIRS, ids=reference.id_of)
 def test_two_projects_reach_the_best_of_a_fine_grid(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 1, (128, 2), parts, reach=8.0)
     solution = engine.allocate(portfolio, 8.0, "continuous")
@@ -130,8 +129,10 @@ def test_identical_projects_are_not_permuted() -> None:
 
 
 def test_edges() -> None:
+    def s(x: float) -> float:
+        return x**3 / (4.0**3 + x**3)
+
     # One batch of three projects, one compilation: (curve, budget, lower, upper, expected value or None).
-    s = lambda x, k=4.0: x**3 / (k**3 + x**3)  # noqa: E731
     cases = [
         (0.0, [0, 0, 0], [9, 9, 9], 0.0),
         (30.0, [0, 0, 0], [2, 5, 9], s(2.0) + s(5.0) + s(9.0)),

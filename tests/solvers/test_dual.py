@@ -24,10 +24,9 @@ REAL = [
     ("tabulated_points", ("threshold",)),
     ("mixture", ("quarter_cost", "bounds", "startup", "success", "curvature", "threshold")),
 ]
-ids = lambda part: "-".join(part) if isinstance(part, tuple) else None  # noqa: E731
 
 
-@pytest.mark.parametrize(("name", "parts"), REAL, ids=ids)
+@pytest.mark.parametrize(("name", "parts"), REAL, ids=reference.id_of)
 def test_real_bound_holds_on_a_fine_grid(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 1, (192, 2), parts, reach=BUDGET)
     solution = engine.allocate(portfolio, BUDGET, "waterfilling")
@@ -66,7 +65,7 @@ def test_real_bound_sees_a_threshold_met_only_on_the_way() -> None:
     assert engine.allocate(portfolio, 2.0, "waterfilling").bound >= 5.0
 
 
-@pytest.mark.parametrize("parts", [("quarter_cost",), ("cost", "upper")], ids=ids)
+@pytest.mark.parametrize("parts", [("quarter_cost",), ("cost", "upper")], ids=reference.id_of)
 @pytest.mark.parametrize("name", ["hill", "tabulated", "log"])
 def test_integer_bound_is_the_linear_relaxation(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 2, (24, 4), parts, reach=12.0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,8 +13,6 @@ from engine import Hill, Lifecycle, Portfolio, Tabulated
 from engine.allocation.allocate import choose_lattice
 from engine.model.validation import normalise
 from engine.solvers import lattice as lattice_module
-from engine.solvers.core import Answer, CoreSize, solve_core
-from engine.solvers.dual import integer_dual
 from engine.solvers.exact import stages
 from tests import reference
 
@@ -34,7 +30,6 @@ CASES = [
     ("mixture", ()),
     ("mixture", ("cost", "startup", "success", "curvature", "threshold")),
 ]
-ids = lambda part: "-".join(part) if isinstance(part, tuple) else part  # noqa: E731
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +38,7 @@ def however_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lattice_module, "BRIEF_WORK", 0.0)
 
 
-@pytest.mark.parametrize(("name", "parts"), CASES, ids=ids)
+@pytest.mark.parametrize(("name", "parts"), CASES, ids=reference.id_of)
 def test_value_is_that_of_dynamic_programming_and_highs(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 3, SHAPE, parts, reach=BUDGET / 2)
     solution = engine.allocate(portfolio, BUDGET)
@@ -121,25 +116,6 @@ def test_the_shortest_program_finds_the_same_optimum(name: str, monkeypatch: pyt
     assert np.all((reference.costs(portfolio) * found.effort).sum(-1) <= UNITS)
 
 
-@pytest.mark.parametrize("name", ["S-shaped", "steps and plateaus", "jumps", "integer costs"])
-def test_a_core_claims_no_more_than_it_proves(name: str) -> None:
-    portfolio = normalise(hard_cases()[name])
-    lattice = choose_lattice(["exact"], UNITS, PROJECTS, portfolio.cost)
-    optimum = engine.allocate(portfolio, UNITS).value
-    size = CoreSize(wide=PROJECTS if portfolio.cost is not None else 1, width=2, reach=4)
-
-    def core(one: Portfolio, budget: jax.Array) -> Answer:
-        dual = integer_dual(one, budget, lattice)
-        return solve_core(one, budget, dual.price, dual.bound, lattice, size)
-
-    found = jax.jit(jax.vmap(core, in_axes=(0, None)))(portfolio, jnp.float64(UNITS))
-    value, slack = reference.value(portfolio, found.effort), ROUNDING * np.abs(optimum)
-    assert np.all((reference.costs(portfolio) * found.effort).sum(-1) <= UNITS)
-    assert np.all((found.bound >= optimum - slack) & (value <= optimum + slack))
-    assert 0.0 < np.mean(found.finished) < 1.0, "a core as small as this proves some and not others"
-    np.testing.assert_allclose(value[found.finished], optimum[found.finished], rtol=ROUNDING)
-
-
 def test_costs_without_a_common_unit_stay_feasible_and_honest() -> None:
     portfolio = reference.draw("hill", 9, (24, 3), ("real_cost",))
     solution = engine.allocate(portfolio, 8.0)
@@ -189,7 +165,10 @@ def test_the_price_is_one_at_which_no_unit_of_a_concave_optimum_moves(family: st
     }[family]
     budget = 90.0
     solution = engine.allocate(Portfolio(curves), budget)
-    value = lambda x: np.asarray(curves.value(x))  # noqa: E731
+
+    def value(effort: np.ndarray) -> np.ndarray:
+        return np.asarray(curves.value(effort))
+
     gains = value(solution.effort + 1) - value(solution.effort)
     losses = value(solution.effort) - value(solution.effort - 1)
     assert gains.max() <= solution.price * (1 + 1e-9)

@@ -90,16 +90,26 @@ def test_batches_within_batches() -> None:
 def test_what_is_given_may_differ_from_member_to_member() -> None:
     # From 27 down to each of three numbers on its way; the state itself is not batched.
     goals = np.array([27, 82, 41, 1])
-    walk = lambda goal: loop_unfinished(unfinished, step, begin(jnp.int64(27)), goal, 2)  # noqa: E731
+
+    def walk(goal: jax.Array) -> Walk:
+        return loop_unfinished(unfinished, step, begin(jnp.int64(27)), goal, 2)
+
     steps = jax.jit(jax.vmap(walk))(goals).steps
     np.testing.assert_array_equal(steps, [0, 1, 2, 111])
 
 
 def test_an_accelerator_steps_more_members_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups of 64 on a CPU; all of a hundred members on an accelerator, where thousands make a group."""
-    walk = lambda number: loop_unfinished(unfinished, step, begin(number), jnp.int64(1))  # noqa: E731
-    run = lambda: jax.vmap(walk)(jnp.arange(1, 101)).steps  # noqa: E731
-    traced = lambda: str(jax.make_jaxpr(lambda: run())())  # noqa: E731 - anew, since a trace is kept by function
+
+    def walk(number: jax.Array) -> Walk:
+        return loop_unfinished(unfinished, step, begin(number), jnp.int64(1))
+
+    def run() -> jax.Array:
+        return jax.vmap(walk)(jnp.arange(1, 101)).steps
+
+    def traced() -> str:
+        return str(jax.make_jaxpr(lambda: run())())  # of a new function, since a trace is kept by function
+
     assert "i64[64]" in traced()
     steps = run()
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")

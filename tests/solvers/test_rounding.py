@@ -16,7 +16,6 @@ from engine.model.portfolio import Portfolio
 from engine.solvers import rounding
 from engine.solvers.density import best_jump, climb
 from engine.solvers.lattice import build_lattice
-from engine.solvers.programme import Programme, programme, read_back
 
 NUMBERS = st.integers(-40, 40).map(lambda n: n / 8)
 
@@ -108,25 +107,6 @@ def test_climbing_ends_though_no_jump_equals_the_maximum(monkeypatch: pytest.Mon
     expected = climb(portfolio, jnp.array(5.0), start, lattice)
     RoundedTwice(monkeypatch)
     np.testing.assert_array_equal(climb(portfolio, jnp.array(5.0), start, lattice), expected)
-
-
-def solved_twice() -> tuple[Programme, jax.Array]:
-    """A programme of two projects, whose optimum within five units is two of one and three of the other."""
-    values = [[0.0, 0.1, 0.7, 0.8, 0.81, 0.82], [0.0, 0.3, 0.4, 1.2, 1.21, 1.22]]
-    return programme(Portfolio(Tabulated(jnp.array(values))), build_lattice(5.0, 2)), jnp.int32(5)
-
-
-def test_an_allocation_is_read_back_though_none_equals_the_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
-    solved, state = solved_twice()
-    np.testing.assert_array_equal(read_back(solved, state), [2.0, 3.0])
-    RoundedTwice(monkeypatch)
-    np.testing.assert_array_equal(read_back(solved, state), [2.0, 3.0])
-
-
-def test_nothing_is_read_back_where_nothing_is_possible() -> None:
-    solved, state = solved_twice()
-    impossible = solved._replace(before=jnp.full_like(solved.before, -jnp.inf))
-    np.testing.assert_array_equal(read_back(impossible, state), [0.0, 0.0])
 
 
 @given(st.lists(st.floats(0.0, 1e6), min_size=1, max_size=60), st.integers(0, 99))

@@ -24,8 +24,6 @@ PARTS = [
     ("lifecycle", ("startup", "curvature")),
 ]
 
-ids = lambda part: "-".join(part) if isinstance(part, tuple) else None  # noqa: E731
-
 
 def assert_same(name: str, seed: int, parts: tuple[str, ...], dtype: type) -> None:
     portfolio = reference.draw(name, seed, SHAPE, parts, reach=BUDGET, dtype=dtype)
@@ -47,7 +45,7 @@ def test_threshold_is_greedy_unit_for_unit_in_float64(name: str, seed: int) -> N
     assert_same(name, seed, (), np.float64)
 
 
-@pytest.mark.parametrize(("name", "parts"), PARTS, ids=ids)
+@pytest.mark.parametrize(("name", "parts"), PARTS, ids=reference.id_of)
 @given(seed=seeds)
 def test_threshold_is_greedy_with_bounds(name: str, parts: tuple[str, ...], seed: int) -> None:
     assert_same(name, seed, parts, np.float64)

@@ -23,9 +23,7 @@ CASES = [
     ("exponential", ("bounds", "curvature")),
     ("hill_concave", ("quarter_cost", "bounds")),
 ]
-cases = pytest.mark.parametrize(
-    ("name", "parts"), CASES, ids=lambda part: "-".join(part) if isinstance(part, tuple) else part
-)
+cases = pytest.mark.parametrize(("name", "parts"), CASES, ids=reference.id_of)
 
 
 @cases
@@ -105,7 +103,10 @@ def test_pure_logs_are_funded_in_proportion_to_their_scale(seed: int) -> None:
 def test_value_and_bound_never_fall_with_the_budget(name: str, parts: tuple[str, ...]) -> None:
     one = reference.draw(name, 4, (1, 5), parts, reach=BUDGET)
     count = 33
-    repeat = lambda part: None if part is None else np.repeat(part, count, 0)  # noqa: E731
+
+    def repeat(part: np.ndarray | None) -> np.ndarray | None:
+        return None if part is None else np.repeat(part, count, 0)
+
     curves = dataclasses.replace(one.curves, **{k: repeat(v) for k, v in vars(one.curves).items()})
     fields = {n: repeat(getattr(one, n)) for n in one.optional_fields()}
     budgets = np.linspace(0.0, 2 * BUDGET, count)

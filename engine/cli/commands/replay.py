@@ -15,7 +15,7 @@ class ReplayConfig:
 
     study: str = MISSING
     block: int = MISSING
-    output: str | None = None
+    output: str | None = MISSING
 
 
 def replay(config: ReplayConfig) -> None:

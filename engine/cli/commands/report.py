@@ -15,9 +15,9 @@ class ReportConfig:
     """`engine report`."""
 
     study: str = MISSING
-    html: bool = True
-    question: str | None = None
-    output: str | None = None
+    html: bool = MISSING
+    question: str | None = MISSING
+    output: str | None = MISSING
 
 
 def report(config: ReportConfig) -> None:
