@@ -49,17 +49,17 @@ def ways(portfolios: Any) -> tuple[dict[str, Callable[[], Any]], float]:
 
     def begin(portfolio: Any) -> Any:
         dual = integer_dual(portfolio, budget, lattice)
-        return in_chunks(first, entries)(portfolio, budget, dual.price, dual.bound)
+        return in_chunks(first, entries)(portfolio, budget, dual.price, dual.bound, dual.inside)
 
     def inside(portfolio: Any) -> Any:
         answer = begin(portfolio)
         return for_unfinished(last, more)(
-            answer.finished, answer, portfolio, budget, answer.price, answer.bound
+            answer.finished, answer, portfolio, budget, answer.price, answer.bound, answer.effort
         ).effort
 
     def together(portfolio: Any) -> Any:
         answer = begin(portfolio)
-        full = in_chunks(last, more)(portfolio, budget, answer.price, answer.bound)
+        full = in_chunks(last, more)(portfolio, budget, answer.price, answer.bound, answer.effort)
         return jnp.where(answer.finished, answer.effort, full.effort)
 
     start = jax.jit(jax.vmap(begin))

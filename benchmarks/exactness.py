@@ -51,7 +51,7 @@ def count_wrong(batches: list[Portfolio], budget: float, upper: float = np.inf) 
     exact = jax.jit(jax.vmap(lambda p: SOLVERS["exact"].solve(p, limit, lattice)))
 
     def enumerate_all(portfolio: Portfolio) -> Any:
-        found = by_programme(portfolio, limit, limit, limit, lattice)
+        found = by_programme(portfolio, limit, limit, limit, portfolio.lowers(), lattice)
         return portfolio.value(found.effort)
 
     programme = jax.jit(jax.vmap(enumerate_all))

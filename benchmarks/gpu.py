@@ -143,7 +143,7 @@ def solver_of(name: str, lattice: Lattice) -> Callable[[Portfolio, Array], Solut
 
     def programme(portfolio: Portfolio, budget: Array) -> Solution:
         zero = jnp.zeros_like(budget)
-        answer = by_programme(portfolio, budget, zero, zero, lattice)
+        answer = by_programme(portfolio, budget, zero, zero, portfolio.lowers(), lattice)
         return conclude(portfolio, budget, answer.effort, zero, answer.bound)
 
     return programme

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from types import MappingProxyType
 from typing import Any
 
+import jax
 import numpy as np
 
 from engine.allocation.answer import Allocation
@@ -20,12 +21,12 @@ from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
-from engine.solvers.lattice import NO_LATTICE, Lattice, build_lattice
+from engine.solvers.lattice import NO_LATTICE, Lattice, build_lattice, most_units
 from engine.solvers.registry import FEW_NUMBERS, SOLVERS, Options, Solver, check_options, find_method
+from engine.solvers.responses import responds_without_a_table
 from engine.solvers.solution import Solution
 
 MOST_BUDGET = 1e15
-MOST_WORK = 1e12
 
 
 def allocate(
@@ -74,7 +75,7 @@ def _answer(
     upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
     most = float(np.max(budgets, initial=0.0))
     projects = portfolio.shape[-1]
-    lattice = choose_lattice([solver], most, projects, portfolio.cost, upper)
+    lattice = choose_lattice([solver], most, projects, portfolio.cost, upper, portfolio)
     lattice = lattice.shared(projects, budgets.size) if method.counts else lattice
     size = round_size(portfolio, FEW_NUMBERS + method.entries(portfolio, lattice))
     code, shared = prepared(solver, lattice, options)
@@ -87,25 +88,49 @@ def choose_lattice(
     projects: int,
     costs: Any = None,
     upper: float = math.inf,
+    portfolio: Portfolio | None = None,
 ) -> Lattice:
     """The lattice that these solvers need; see `build_lattice`. Warns if one of them stands for another.
 
-    **Raises:** `ValueError` for a budget beyond what they can count or compute.
+    **Arguments:** `portfolio`, arrays [..., projects], if it is known: some solvers then count budgets of any
+    size.
+
+    **Raises:** `ValueError` for a budget so large that what the solvers hold does not fit in memory.
     """
-    methods = [find_method(solver) for solver in set(solvers)]
-    if not any(method.counts for method in methods):
+    methods = {name: find_method(name) for name in sorted(set(solvers))}
+    if not any(method.counts for method in methods.values()):
         return NO_LATTICE
     lattice = build_lattice(budget, projects, costs, upper)
-    work = projects * lattice.states * lattice.units
     if costs is not None and np.ptp(costs) > 0:
-        for name in sorted(name for name in solvers if SOLVERS[name].optimal == "with costs"):
+        for name in (name for name, method in methods.items() if method.optimal == "with costs"):
             warnings.warn(f"costs differ, where greedy is not exact: {name} is solved as exact", stacklevel=3)
-    if any(method.exactly(costs) for method in methods) and work > MOST_WORK:
-        raise ValueError(
-            f"budget {budget:g} makes the exact solver take {work:.1e} steps, expected at most "
-            f"{MOST_WORK:.0e}: measure effort in larger units, or choose solver=bound"
+    if not lattice.tables:
+        free = portfolio is not None and _responds(portfolio, lattice)
+        _refuse_tables(
+            [n for n, m in methods.items() if m.counts and not (m.any_budget and free)],
+            lattice,
+            budget,
+            projects,
+            free,
         )
     return lattice
+
+
+def _responds(portfolio: Portfolio, lattice: Lattice) -> bool:
+    with jax.enable_x64(portfolio.dtype == np.float64):
+        return responds_without_a_table(portfolio, lattice)
+
+
+def _refuse_tables(solvers: list[str], lattice: Lattice, budget: float, projects: int, free: bool) -> None:
+    """A budget beyond what these solvers hold in memory is a `ValueError` that names what can do with it."""
+    if not solvers:
+        return
+    others = [n for n, m in SOLVERS.items() if m.optimal == "always" and m.any_budget] if free else []
+    raise ValueError(
+        f"budget {budget:g} lets a project take {lattice.units:.3g} units, and {solvers[0]} holds at most "
+        f"{most_units(projects):,} of each: measure effort in larger units, set upper bounds, or choose "
+        f"solver={' or '.join([*others, 'continuous'])}"
+    )
 
 
 def check_batch(portfolio: Portfolio) -> None:

@@ -41,6 +41,9 @@ from engine.solvers.registry import SOLVERS
 from engine.solvers.rounding import budget_slack
 from engine.solvers.solution import Solution, Status
 
+# Steps of the longest programme that a frontier takes: minutes.
+MOST_WORK = 1e12
+
 
 @register_dataclass
 @dataclass(frozen=True, eq=False, repr=False)
@@ -269,6 +272,12 @@ def choose_method(terms: Terms, budget: float) -> tuple[bool, Lattice]:
     nested = equal and terms.diminishing
     method = "greedy" if nested else "exact"
     lattice = choose_lattice([method], budget, terms.projects, terms.costs, terms.upper)
+    work = terms.projects * lattice.states * lattice.units
+    if not nested and work > MOST_WORK:
+        raise ValueError(
+            f"budget {budget:g} makes the frontier of all budgets take {work:.1e} steps, expected at most "
+            f"{MOST_WORK:.0e}: measure effort in larger units, or allocate one budget"
+        )
     return nested, lattice
 
 

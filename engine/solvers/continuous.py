@@ -12,10 +12,7 @@ does not hold, so the box is split at that effort. The node with the largest bou
 that bound is within `tolerance` of the best effort found. Each node gives a feasible effort too: its
 responses, moved together to use the budget, without the jump.
 
-The bound of every node that is given up unsplit (within the tolerance, or pushed out where more than
-`OPEN_NODES` are open) enters the certificate, so the answer's bound holds however the search ends.
-Identical projects are ordered, effort not rising with the index: without that, every permutation of one
-allocation would have to be refuted.
+The tree itself is that of `engine.solvers.boxes`.
 
 The price search keeps the supporting lines of the dual on either side of the budget and goes to where they
 cross (Kelley's cutting plane, exact at a kink); later steps alternate with the chord of the spend (which
@@ -36,15 +33,16 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Int
 
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
-from engine.solvers.batching import choose, loop_unfinished
+from engine.solvers.batching import choose
+from engine.solvers.boxes import Node, Problem, Tree, certified, find_twins, grow, tighten
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, effort_bounds, real_response
-from engine.solvers.rounding import budget_slack, least_positive, number_error, sum_error
-from engine.solvers.solution import Solution, conclude, rounding_slack
+from engine.solvers.rounding import least_positive, number_error
+from engine.solvers.solution import Solution, conclude
 from engine.solvers.waterfilling import waterfilling
 
 OPEN_NODES = 64
@@ -67,35 +65,6 @@ class Point(NamedTuple):
     spend: Scalar
 
 
-class Node(NamedTuple):
-    """A box of efforts, its bound and the price of that bound, and where to split it."""
-
-    low: Vector
-    high: Vector
-    bound: Scalar
-    price: Scalar
-    project: Int[Array, ""]
-    split: Scalar
-
-
-class Tree(NamedTuple):
-    """The open nodes (bound −∞: none), the largest bound given up unsplit, the best effort found."""
-
-    nodes: Node
-    closed: Scalar
-    effort: Vector
-    value: Scalar
-    examined: Int[Array, ""]
-
-
-class Problem(NamedTuple):
-    """What the search reads: `twins[i, j]`, whether j > i is a project identical to i."""
-
-    portfolio: Portfolio
-    budget: Scalar
-    twins: Bool[Array, "projects projects"]
-
-
 def continuous(
     portfolio: Portfolio,
     budget: Scalar,
@@ -111,101 +80,27 @@ def continuous(
     """
     if portfolio.diminishing:
         return waterfilling(portfolio, budget, lattice)
-    tree, price = grow(portfolio, budget, tolerance, max_nodes)
+    tree, price = search(portfolio, budget, tolerance, max_nodes)
     return conclude(portfolio, budget, tree.effort, price, certified(tree))
 
 
-def grow(portfolio: Portfolio, budget: Scalar, tolerance: float, max_nodes: int) -> tuple[Tree, Scalar]:
+def search(portfolio: Portfolio, budget: Scalar, tolerance: float, max_nodes: int) -> tuple[Tree, Scalar]:
     """The finished search tree, and the root's price."""
     problem = Problem(portfolio, budget, find_twins(portfolio))
     least, most = effort_bounds(portfolio, budget)
-    nowhere = jnp.asarray(-jnp.inf, portfolio.dtype)
-    root, effort, value = examine(problem, least, most, -nowhere, jnp.zeros_like(budget), ROOT_STEPS)
-    nodes = jax.tree.map(lambda leaf: jnp.zeros((OPEN_NODES, *leaf.shape), leaf.dtype), root)
-    nodes = nodes._replace(bound=jnp.full((OPEN_NODES,), nowhere))
-    idle = portfolio.value(least)
-    tree = Tree(
-        nodes=jax.tree.map(lambda leaf, new: leaf.at[0].set(new), nodes, root),
-        closed=nowhere,
-        effort=jnp.where(value > idle, effort, least),
-        value=jnp.maximum(value, idle),
-        examined=jnp.int32(1),
-    )
-
-    def unfinished(tree: Tree, problem: Problem) -> Bool[Array, ""]:
-        top = jnp.max(tree.nodes.bound)
-        promising = top > jnp.maximum(goal(problem.portfolio, tree, tolerance), tree.closed)
-        return promising & (tree.examined < max_nodes)
-
-    def step(tree: Tree, problem: Problem) -> Tree:
-        return split_best(problem, tree, tolerance)
-
-    return loop_unfinished(unfinished, step, tree, problem), root.price
-
-
-def certified(tree: Tree) -> Scalar:
-    """What no feasible effort exceeds: the largest bound of what was not split."""
-    return jnp.maximum(jnp.maximum(jnp.max(tree.nodes.bound), tree.closed), tree.value)
-
-
-def goal(portfolio: Portfolio, tree: Tree, tolerance: float) -> Scalar:
-    """A bound that need not be lowered further: within the tolerance, or within rounding, of the value.
-
-    `conclude` widens the bound by the slack, which is therefore taken off the tolerance, with a tenth more
-    for the rounding of the gap itself.
-    """
-    slack = rounding_slack(portfolio, tree.effort, tree.value)
-    return tree.value + jnp.maximum(tolerance * jnp.abs(tree.value) - 1.1 * slack, 0.5 * slack)
-
-
-def find_twins(portfolio: Portfolio) -> Bool[Array, "projects projects"]:
-    """Whether j is identical to i in every parameter, for i < j."""
-    count = portfolio.shape[-1]
-    order = jnp.arange(count)
-    twins = order[:, None] < order[None]
-    for leaf in jax.tree.leaves(portfolio):
-        equal = leaf[:, None] == leaf[None]
-        twins &= jnp.all(equal.reshape(count, count, -1), axis=-1)
-    return twins
-
-
-def split_best(problem: Problem, tree: Tree, tolerance: float) -> Tree:
-    """Replace the node of the largest bound by its two halves."""
-    nodes = tree.nodes
-    at = jnp.argmax(nodes.bound)
-    best: Node = jax.tree.map(lambda leaf: leaf[at], nodes)
-    lows = jnp.stack([best.low, best.low.at[best.project].set(best.split)])
-    highs = jnp.stack([best.high.at[best.project].set(best.split), best.high])
-    halves, efforts, values = jax.vmap(
-        lambda low, high: examine(problem, low, high, best.bound, best.price, CHILD_STEPS)
-    )(lows, highs)
-    better = jnp.argmax(values)
-    improved = values[better] > tree.value
-    tree = tree._replace(
-        effort=jnp.where(improved, efforts[better], tree.effort),
-        value=jnp.where(improved, values[better], tree.value),
-        nodes=nodes._replace(bound=nodes.bound.at[at].set(-jnp.inf)),
-        examined=tree.examined + 2,
-    )
-    enough = goal(problem.portfolio, tree, tolerance)
-    for half in range(2):
-        tree = keep(tree, jax.tree.map(lambda leaf, half=half: leaf[half], halves), enough)
-    return tree
-
-
-def keep(tree: Tree, node: Node, enough: Scalar) -> Tree:
-    """Open a node where its bound is worth it, in place of the least; account for what is given up."""
-    slot = jnp.argmin(tree.nodes.bound)
-    least = tree.nodes.bound[slot]
-    opened = (node.bound > enough) & (node.bound > least)
-    given_up = jnp.where(opened, least, node.bound)
-    kept = choose(opened, node, jax.tree.map(lambda leaf: leaf[slot], tree.nodes))
-    nodes = jax.tree.map(lambda leaf, new: leaf.at[slot].set(new), tree.nodes, kept)
-    return tree._replace(nodes=nodes, closed=jnp.maximum(tree.closed, given_up))
+    anything = jnp.asarray(jnp.inf, portfolio.dtype)
+    root = examine(problem, least, most, anything, jnp.zeros_like(budget), ROOT_STEPS)
+    tree = grow(problem, root, least, examine, tolerance, max_nodes, OPEN_NODES)
+    return tree, root[0].price
 
 
 def examine(
-    problem: Problem, low: Vector, high: Vector, parent: Scalar, guess: Scalar, steps: int
+    problem: Problem,
+    low: Vector,
+    high: Vector,
+    parent: Scalar,
+    guess: Scalar,
+    steps: int = CHILD_STEPS,
 ) -> tuple[Node, Vector, Scalar]:
     """Bound a box; also a feasible effort and its value (−∞ where the box has none)."""
     portfolio, budget, _ = problem
@@ -230,24 +125,12 @@ def examine(
         price=inside.price,
         project=project,
         split=split,
+        beyond=split,
     )
     effort = use_budget(portfolio, budget, inside.effort, jnp.where(broken, 0.0, jump), left)
     affordable = portfolio.spend(effort) <= budget + number_error(budget)
     value = jnp.where(feasible & affordable, portfolio.value(effort), -jnp.inf)
     return node, effort, jnp.where(jnp.isnan(value), -jnp.inf, value)
-
-
-def tighten(problem: Problem, low: Vector, high: Vector) -> tuple[Vector, Vector, Bool[Array, ""]]:
-    """The box without what twins in order, and the budget left by the lower ends, rule out."""
-    portfolio, budget, twins = problem
-    low = jnp.maximum(low, jnp.max(jnp.where(twins, low[None], -jnp.inf), axis=1))
-    high = jnp.minimum(high, jnp.min(jnp.where(twins, high[:, None], jnp.inf), axis=0))
-    left = budget - portfolio.spend(low)
-    feasible = (left >= -budget_slack(budget)) & jnp.all(low <= high)
-    # Rounded outwards, so that no jump that the budget just reaches is cut off.
-    rounding = sum_error(portfolio.shape[-1], budget)
-    reach = low + (jnp.maximum(left, 0.0) + rounding) / portfolio.costs()
-    return low, jnp.maximum(jnp.minimum(high, reach), low), feasible
 
 
 def use_budget(portfolio: Portfolio, budget: Scalar, effort: Vector, move: Vector, left: Scalar) -> Vector:

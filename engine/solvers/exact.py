@@ -5,10 +5,10 @@ all if nothing left out scores better (see `engine.solvers.core`). What is not p
 core, and in the end to the full dynamic programme. So every answer is optimal, fast in the usual case. In a
 batch only the portfolios that need a harder stage enter it.
 
-Costs without a common unit are rounded up to the lattice: only the full programme runs, its answer is
-feasible, and proved where the dual bound meets it.
+Where the programme would be long, where its tables do not fit, and where costs have no common unit, boxes of
+whole units are searched instead (see `engine.solvers.branching`): neither budgets nor costs are limited.
 
-Cost: see the core; O(N·B²) for what the cores leave over.
+Cost: see the core, and the boxes; O(N·B²) for what they leave over.
 
 Sources: Kellerer, Pferschy & Pisinger (2004), Knapsack Problems, chapters 5 and 11.
 """
@@ -24,6 +24,7 @@ import jax.numpy as jnp
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.batching import for_unfinished, in_chunks
+from engine.solvers.branching import OPEN_BOXES, branch
 from engine.solvers.core import Answer, CoreSize, count_windows, solve_core
 from engine.solvers.dual import MOST_CHORDS, integer_dual
 from engine.solvers.lattice import Lattice
@@ -41,7 +42,10 @@ FEW_CHORDS = 10
 FEW_LEVELS = 16
 # A core is tried only if it is this many times smaller than the full programme.
 WORTH_TRYING = 2.0
-Stage = Callable[[Portfolio, Scalar, Scalar, Scalar], Answer]
+# Steps of the largest core that is tried, and of the longest programme that is run before boxes are searched;
+# budget steps of all projects that one programme may hold.
+MOST_CORE_WORK, LONG_WORK, MOST_STATES_HELD = 1e7, 1e9, 3e8
+Stage = Callable[[Portfolio, Scalar, Scalar, Scalar, Vector], Answer]
 
 
 def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
@@ -50,9 +54,9 @@ def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
     chords = FEW_CHORDS if harder else MOST_CHORDS
     search = partial(integer_dual, lattice=lattice, most_chords=chords)
     dual = in_chunks(search, surveyed(portfolio, lattice))(portfolio, budget)
-    answer = in_chunks(first, entries)(portfolio, budget, dual.price, dual.bound)
+    answer = in_chunks(first, entries)(portfolio, budget, dual.price, dual.bound, dual.inside)
     for stage, entries in harder:
-        given = portfolio, budget, answer.price, answer.bound
+        given = portfolio, budget, answer.price, answer.bound, answer.effort
         answer = for_unfinished(stage, entries)(answer.finished, answer, *given)
     price = dual.price
     if smooth(portfolio):
@@ -93,29 +97,66 @@ def surveyed(portfolio: Portfolio, lattice: Lattice) -> int:
 
 def stages(portfolio: Portfolio, lattice: Lattice) -> list[tuple[Stage, int]]:
     """The stages worth trying, from the smallest core to the full programme, each with the numbers that it
-    holds in memory for one portfolio."""
+    holds in memory for one portfolio. A stage is a function of (portfolio, budget, price, bound, effort):
+    what the stages before it found."""
     projects, states = portfolio.shape[-1], lattice.states + 1
-    last = partial(by_programme, lattice=lattice), 2 * projects * states
+    programme = partial(by_programme, lattice=lattice), 2 * projects * states
+    boxes = partial(by_boxes, lattice=lattice), 2 * projects * OPEN_BOXES
+    if not lattice.tables or not lattice.holds_costs:
+        return [boxes]
     if lattice.brief:
-        return [last]
+        return [programme]
+    cores = []
+    for core, work in cores_of(portfolio, lattice):
+        if WORTH_TRYING * work <= projects * lattice.units * states / 2 and work <= MOST_CORE_WORK:
+            near = 2 * core.reach * (projects - core.wide)
+            entries = core.wide * states + near + surveyed(portfolio, lattice)
+            cores.append((partial(by_core, lattice=lattice, size=core), entries))
+    if projects * states > MOST_STATES_HELD:
+        return [*cores, boxes]
+    short = projects * lattice.units * states <= LONG_WORK
+    return [*cores, programme] if short else [*cores, boxes, programme]
+
+
+def cores_of(portfolio: Portfolio, lattice: Lattice) -> list[tuple[CoreSize, int]]:
+    """The cores that might be tried, with the work that each is."""
+    projects, states = portfolio.shape[-1], lattice.states + 1
     windows = count_windows(portfolio, lattice)
     # With unequal costs a level moves each project by another number of budget steps: no common reach.
     first = FIRST._replace(wide=min(projects, FIRST.wide) if portfolio.cost is None else projects)
-    cores = []
-    for core in (first, CoreSize(wide=projects, width=SECOND_WIDTH, reach=1)):
+
+    def work(core: CoreSize) -> int:
         near = (projects - core.wide) * 2 * core.width * 2 * core.reach
-        work = near + core.wide * windows * core.width * states
-        if lattice.holds_costs and WORTH_TRYING * work <= projects * lattice.units * states / 2:
-            entries = core.wide * states + near // core.width + surveyed(portfolio, lattice)
-            cores.append((partial(solve_core, lattice=lattice, size=core), entries))
-    return [*cores, last]
+        return near + core.wide * windows * core.width * states
+
+    return [(core, work(core)) for core in (first, CoreSize(wide=projects, width=SECOND_WIDTH, reach=1))]
+
+
+def by_core(
+    portfolio: Portfolio,
+    budget: Scalar,
+    price: Scalar,
+    bound: Scalar,
+    seen: Vector,
+    lattice: Lattice,
+    size: CoreSize,
+) -> Answer:
+    """The optimum over a core, finished if it is proved to be that over all levels."""
+    return solve_core(portfolio, budget, price, bound, lattice, size)
+
+
+def by_boxes(
+    portfolio: Portfolio, budget: Scalar, price: Scalar, bound: Scalar, seen: Vector, lattice: Lattice
+) -> Answer:
+    """The optimum by branch and bound over boxes of whole units, if it ends in time."""
+    effort, most, finished = branch(portfolio, budget, seen, lattice)
+    return Answer(effort, price, jnp.minimum(bound, most), finished)
 
 
 def by_programme(
-    portfolio: Portfolio, budget: Scalar, price: Scalar, bound: Scalar, lattice: Lattice
+    portfolio: Portfolio, budget: Scalar, price: Scalar, bound: Scalar, seen: Vector, lattice: Lattice
 ) -> Answer:
     """The optimum by enumeration of every budget step."""
     within = jnp.floor((budget + budget_slack(budget)) / lattice.step).astype(jnp.int32)
-    state = jnp.clip(within, 0, lattice.states)
-    optimum, effort = optimum_within(portfolio, lattice, state)
-    return Answer(effort, price, optimum if lattice.holds_costs else bound, jnp.asarray(True))
+    optimum, effort = optimum_within(portfolio, lattice, jnp.clip(within, 0, lattice.states))
+    return Answer(effort, price, optimum, jnp.asarray(True))

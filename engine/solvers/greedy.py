@@ -89,15 +89,20 @@ def buy(
     return moved, jnp.where(bought, best, -1)
 
 
-def fill(portfolio: Portfolio, budget: Scalar, effort: Vector, most: Vector) -> Vector:
-    """Spend what is left of the budget greedily, starting from this effort."""
+def fill(
+    portfolio: Portfolio, budget: Scalar, effort: Vector, most: Vector, units: int | None = None
+) -> Vector:
+    """Spend what is left of the budget greedily, starting from this effort; at most so many units of it."""
 
-    def step(carry: tuple[State, Array]) -> tuple[State, Array]:
+    def step(carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, project = buy(portfolio, carry[0], budget, most)
-        return state, project >= 0
+        return state, project >= 0, carry[2] + 1
 
-    start = begin(portfolio, effort, most), jnp.asarray(True)
-    return jax.lax.while_loop(lambda carry: carry[1], step, start)[0].effort
+    def going(carry: tuple[State, Array, Array]) -> Array:
+        return carry[1] if units is None else carry[1] & (carry[2] < units)
+
+    start = begin(portfolio, effort, most), jnp.asarray(True), jnp.int32(0)
+    return jax.lax.while_loop(going, step, start)[0].effort
 
 
 def greedy_effort(

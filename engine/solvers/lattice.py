@@ -34,6 +34,7 @@ class Lattice(NamedTuple):
     - `units`: the most whole units that one project can take; `purchases`: all projects together.
     - `states`: budget steps; `step`: budget per step; `holds_costs`: whether every cost is a whole number of
       those steps.
+    - `tables`: whether arrays of every level of every project, and of every budget step, fit in memory.
     - `brief`: whether solving takes less time than compiling, so that the shortest program is the best one.
     """
 
@@ -42,6 +43,7 @@ class Lattice(NamedTuple):
     states: int
     step: float
     holds_costs: bool
+    tables: bool = True
     brief: bool = False
 
     @property
@@ -64,6 +66,8 @@ class Lattice(NamedTuple):
         """
         units, states = (max(int(round_up(size, 1)), LEAST_SIZE) for size in (self.units, self.states))
         coarse = self._replace(units=units, states=states)
+        if not self.tables:  # nothing has its length from them
+            return coarse
         if portfolios * projects * coarse.units * coarse.states <= BRIEF_WORK:
             return coarse._replace(brief=True)
         units, states = (int(round_up(size, parts)) for size in (self.units, self.states))
@@ -88,10 +92,7 @@ def build_lattice(
     **Arguments:** `costs`, all unit costs that occur (None: 1); `upper`, the largest upper bound on effort.
 
     Costs with a common unit (all multiples of 0.25, say) give a lattice that holds them exactly. Others
-    are rounded up to one of `COARSE_STATES` steps: allocations stay feasible, and the exact solver then
-    proves its answer by the dual bound or does not call it proved.
-
-    **Raises:** `ValueError` for a budget so large that the lattice would not fit in memory.
+    are rounded up to one of `COARSE_STATES` steps, for whoever needs budget steps at all.
     """
     if costs is None:
         cheapest, step, holds_costs = 1.0, 1.0, True
@@ -103,21 +104,17 @@ def build_lattice(
     purchases = whole(budget / cheapest)
     units = min(purchases, math.floor(min(upper, purchases)))
     states = whole(budget / step)
-    most_units = min(MOST_STATES, MOST_TABLE_ENTRIES // projects)
-    if units > most_units:
-        raise ValueError(
-            f"budget {budget:g} lets a project take {budget / cheapest:.3g} units, expected at most "
-            f"{most_units:,}: "
-            "measure effort in larger units, set upper bounds, or choose solver=waterfilling, "
-            "which needs no units"
-        )
-    return Lattice(units, min(purchases, units * projects), states, step, holds_costs)
+    tables = units <= most_units(projects) and states <= MOST_STATES
+    return Lattice(units, min(purchases, units * projects), states, step, holds_costs, tables)
+
+
+def most_units(projects: int) -> int:
+    """The most units that a project may take where all levels of all projects are held in a table."""
+    return min(MOST_STATES, MOST_TABLE_ENTRIES // projects)
 
 
 def _common_unit(costs: np.ndarray) -> float | None:
     """The largest number of which all costs are multiples, if there is a simple one; of one cost, itself."""
-    if costs.size > LARGEST_DENOMINATOR:
-        return None
     alone = float(costs[0]) if costs.size == 1 else None
     # Through the shortest decimal that is this float, so that float32's 0.1 is a tenth.
     given = [Fraction(str(cost)) for cost in costs]

@@ -61,8 +61,9 @@ class Method:
     - `effort`: whether its answers are whole units, or real effort, which needs no lattice; or a function of
       its options that tells.
     - `optimal`: whether it finds and proves the optimum over whole units, which it does in float64 whatever
-      the portfolio's dtype, and in steps that grow with the square of the budget: `"always"`, `"never"`, or
-      `"with costs"`, where it is solved as exact if projects have costs.
+      the portfolio's dtype: `"always"`, `"never"`, or `"with costs"`, where it is solved as exact if projects
+      have costs.
+    - `any_budget`: whether it holds nothing that grows with the budget, if best responses need no table.
     - `frontier`: whether `engine.budget_frontier` and `engine.budget_for` follow it.
     - `entries`: how many numbers it holds at once for each project, a function of (portfolio, lattice).
     """
@@ -70,6 +71,7 @@ class Method:
     solve: Solver
     effort: Effort | Callable[[Options], Effort] = "whole"
     optimal: Literal["always", "with costs", "never"] = "never"
+    any_budget: bool = False
     frontier: bool = False
     entries: Callable[[Portfolio, Lattice], int] = a_table
 
@@ -127,8 +129,8 @@ SOLVERS: dict[str, Method] = {
     "threshold": Method(threshold, optimal="with costs", entries=a_table_of_jumps),
     "waterfilling": Method(waterfilling, effort="real", frontier=True, entries=no_table),
     "relaxation": Method(relaxation, effort=rounded_or_real),
-    "bound": Method(bound),
-    "exact": Method(exact, optimal="always", frontier=True, entries=no_table),
+    "bound": Method(bound, any_budget=True, entries=no_table),
+    "exact": Method(exact, optimal="always", any_budget=True, frontier=True, entries=no_table),
     "continuous": Method(continuous, effort="real", entries=lambda portfolio, lattice: 3 * OPEN_NODES),
 }
 

@@ -239,7 +239,6 @@ BUDGETS = {
     "negative": -1.0,
     "not a number": np.nan,
     "infinite": np.inf,
-    "huge for whole units": 1e9,
     "huge for anything": 1e16,
     "text": "much",
     "a list of lists": [[1.0, 2.0], [3.0]],

@@ -60,7 +60,10 @@ BAD_ARGUMENTS = {
     "negative budget": (("allocate", "portfolio=textbook", "budget=-1"), ("budget is -1",)),
     "NaN budget": (("allocate", "portfolio=textbook", "budget=nan"), ("budget is nan",)),
     "astronomic budget": (("allocate", "portfolio=textbook", "budget=1e30"), ("1e+30",)),
-    "budget too large to count": (("allocate", "portfolio=textbook", "budget=1e9"), ("1e+09",)),
+    "budget too large to count": (
+        ("allocate", "portfolio=textbook", "budget=1e9", "solver=density"),
+        ("1e+09", "exact or continuous"),
+    ),
     "a word for a budget": (("allocate", "portfolio=textbook", "budget=much"), ("budget=much",)),
     "unknown format": (("allocate", "portfolio=textbook", "budget=1", "format=xml"), ("'xml'",)),
     "two solvers for one allocation": (

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.allocation.allocate import choose_lattice
 from engine.solvers.lattice import (
     BRIEF_WORK,
     COARSE_STATES,
@@ -159,20 +160,32 @@ def test_upper_bound_counts_units_not_budget() -> None:
     [([1.0], MOST_STATES + 1.0), ([1e-6, 1.0], 30.0), ([1.0], 1e12)],
     ids=["unit-costs", "tiny-cost", "huge"],
 )
-def test_budget_that_does_not_fit_in_memory_is_refused(cost: list[float], budget: float) -> None:
+def test_a_budget_whose_tables_do_not_fit_in_memory_says_so(cost: list[float], budget: float) -> None:
+    assert not lattice_of(budget, cost).tables
+    assert lattice_of(budget / 2, cost).tables == (budget == MOST_STATES + 1.0)
     with pytest.raises(ValueError, match=re.escape(f"budget {budget:g} lets a project take")) as caught:
-        lattice_of(budget, cost)
+        choose_lattice(["density"], budget, len(cost), np.array(cost))
     message = str(caught.value)
     assert "\n" not in message
-    assert f"expected at most {MOST_STATES:,}" in message
-    assert "solver=waterfilling" in message
+    assert f"density holds at most {MOST_STATES:,} of each" in message
+    assert "solver=continuous" in message
 
 
 def test_many_projects_may_take_fewer_units_each() -> None:
     most = MOST_TABLE_ENTRIES // 1000
-    assert build_lattice(float(most), 1000).units == most
-    with pytest.raises(ValueError, match=f"expected at most {most:,}"):
-        build_lattice(most + 1.0, 1000)
+    assert build_lattice(float(most), 1000).tables
+    assert not build_lattice(most + 1.0, 1000).tables
+
+
+def test_more_than_a_thousand_different_whole_costs_have_a_common_unit() -> None:
+    lattice = build_lattice(20_011.0, 1001, np.arange(1001) + 101.0)
+    assert lattice.holds_costs
+    assert lattice.step == 1.0
+
+
+def test_sizes_that_hold_nothing_are_shared_by_the_octave() -> None:
+    sizes = {build_lattice(budget, 3).shared(3, 10**6).sizes for budget in np.linspace(1.1e8, 1.3e8, 9)}
+    assert len(sizes) == 1
 
 
 def test_upper_bound_lets_cheap_units_fit() -> None:
