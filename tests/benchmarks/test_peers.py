@@ -246,6 +246,64 @@ def test_losses_false_claims_and_gaps_are_counted() -> None:
     peer_comparison.show(cell)
 
 
+def test_a_bound_below_what_was_attained_is_flagged_and_not_used() -> None:
+    instances = small("log").head(2)
+    best = brute_force(instances)
+    effort = np.array([python_loop.solve(instances.one(i), TASK).effort for i in range(2)], float)
+    shared = {"effort": effort, "claims": np.full(2, True), "status": np.array(["x", "x"])}
+    shared |= {"building": np.zeros(2), "about": {"cores": 1, "versions": {"numpy": "2"}}}
+    results = [
+        peer_comparison.Result("right", {"bound": best * 1.01, **shared}, 1.0),
+        peer_comparison.Result("wrong", {"bound": best * [0.9, 1.02], **shared}, 1.0),
+        peer_comparison.Result("rounded", {"bound": best * (1 - 1e-15), **shared}, 1.0),
+    ]
+    cell = peer_comparison.compare(instances, "integer", results[:2])
+    right, wrong = cell["rows"]
+    assert (right["wrong_bounds"], right["wrong_bound_worst"]) == (0.0, None)
+    assert wrong["wrong_bounds"] == 0.5
+    np.testing.assert_allclose([wrong["wrong_bound_worst"], cell["reference_gap_max"]], [0.1, 0.01])
+    # Rounding below the value is told as it is, and flags nobody.
+    cell = peer_comparison.compare(instances, "integer", results[2:])
+    assert cell["rows"][0]["wrong_bounds"] == 0.0
+    assert -1e-14 < cell["reference_gap_mean"] < 0
+    assert peer_comparison.versions([cell]) == {"numpy": "2"}
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (1.0, "100 %"),
+        (0.995361, "99.54 %"),
+        (0.9999999, "> 99.99 %"),
+        (0.0, "0"),
+        (0.0293, "2.93 %"),
+        (None, "–"),
+    ],
+)
+def test_a_share_is_never_rounded_to_all(share: float | None, text: str) -> None:
+    assert peer_comparison.share_text(share) == text
+
+
+def test_results_become_the_tables_of_a_page() -> None:
+    row = {"contender": "peer", "per_second": 1234.5, "loss_mean": 1e-15, "loss_worst": 0.0123}
+    row |= {"claims_success": 0.995, "instances": 2048, "wrong_bounds": 0.5}
+    cell = {"problem": "log", "kind": "integer", "projects": 3, "budget": 9}
+    cell["rows"] = [row, {"contender": "absent", "failed": "not here"}]  # type: ignore[assignment]
+    lines = peer_comparison.page({"cells": [cell]}).splitlines()
+    assert lines[0] == "log, integer, N=3, B=9:"
+    assert lines[4] == "| peer | 1,234 | 0 | 1.2 % | 99.5 %; bound wrong | 2,048 |"
+    assert lines[5].startswith("| absent | not here |")
+
+
+def test_no_pass_ends_before_its_least_portfolios(tmp_path: Path) -> None:
+    small("log").save(tmp_path / "in.npz")
+    command = [sys.executable, "-m", "benchmarks.peers.numpy_greedy", str(tmp_path / "in.npz")]
+    command += [str(tmp_path / "out.npz"), "--seconds", "0", "--least", "3"]
+    subprocess.run(command, check=True, cwd=peer_comparison.ROOT)
+    with np.load(tmp_path / "out.npz") as out:
+        assert len(out["effort"]) == 3
+
+
 def test_the_referee_runs_engine_and_a_peer_on_the_same_set(tmp_path: Path) -> None:
     given = peer_comparison.arguments(["--quick", "--peers", "slsqp", "--python", sys.executable])
     instances = small("log")
