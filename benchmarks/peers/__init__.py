@@ -41,6 +41,8 @@ PEERS: dict[str, Peer] = {
     "numba heap greedy": Peer("numba_greedy", ("integer",), ANY, rounds=True),
     "numba full DP": Peer("numba_dp", ("integer",), ANY, rounds=True),
     "HiGHS": Peer("highs", ("integer",), ANY),
+    "HiGHS tuned": Peer("highs", ("integer",), ANY, option="tuned"),
+    "SciPy milp": Peer("scipy_milp", ("integer",), ANY),
     "CP-SAT": Peer("cpsat", ("integer",), ANY),
     "SCIP": Peer("scip", ("integer", "continuous"), ANY),
     "Meridian grid search": Peer("meridian", ("integer",), ANY),
