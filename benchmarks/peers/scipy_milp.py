@@ -44,8 +44,9 @@ def solve(one: Instances, task: Task) -> Answer:
 
 def load() -> dict[str, str]:
     """What must be importable."""
-    from scipy.optimize._highspy import _core
+    import scipy.optimize
 
+    _core = scipy.optimize._highspy._core
     numbers = (_core.HIGHS_VERSION_MAJOR, _core.HIGHS_VERSION_MINOR, _core.HIGHS_VERSION_PATCH)
     return {"HiGHS of SciPy": ".".join(map(str, numbers))}
 

@@ -181,7 +181,7 @@ def test_slsqp_stops_at_a_local_optimum_of_s_shaped_curves() -> None:
 
 # Peers in processes of their own, where they are installed: one breaks another's symbols.
 
-EXACT = [name for name, peer in PEERS.items() if peer.module in ("highs",)]
+EXACT = [name for name, peer in PEERS.items() if peer.module in ("highs", "cpsat", "scip")]
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
@@ -199,8 +199,8 @@ def test_an_exact_peer_finds_the_optimum_and_says_so(name: str, problem: str, tm
     assert result.answers["claims"].all()
     verdict = judge(instances, result.answers["effort"], "integer")
     best = brute_force(instances)
-    # A default gap is 1e-4 at most.
-    np.testing.assert_allclose(verdict.value, best, rtol=1e-9 if "tuned" in name else 1e-4)
+    # A default gap is 1e-4 at most; CP-SAT rounds each return to a billionth of the largest total.
+    np.testing.assert_allclose(verdict.value, best, rtol=1e-8 if "tuned" in name else 1e-4)
     assert not np.any(
         peer_comparison.bound_error(result.answers["bound"], best) > peer_comparison.WRONG_BOUND
     )
