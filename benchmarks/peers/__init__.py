@@ -49,6 +49,7 @@ PEERS: dict[str, Peer] = {
     "SCIP tuned": Peer("scip", ("integer",), ANY, option="tuned"),
     "Meridian grid search": Peer("meridian", ("integer",), ANY),
     "SciPy SLSQP": Peer("slsqp", ("continuous",), SMOOTH),
+    "SciPy SLSQP 20 starts": Peer("slsqp", ("continuous",), SMOOTH, option="20"),
     "SciPy trust-constr": Peer("trust_constr", ("continuous",), SMOOTH),
     "CVXPY + Clarabel": Peer("clarabel", ("continuous",), ("log",)),
     "NLopt as Robyn": Peer("nlopt_robyn", ("continuous",), SMOOTH),

@@ -177,6 +177,11 @@ def test_slsqp_stops_at_a_local_optimum_of_s_shaped_curves() -> None:
     assert answer.claims
     np.testing.assert_allclose(answer.effort, 5.0)
     assert judge(twins, answer.effort[None], "continuous").value[0] < 0.3 * brute_force(twins)[0]
+    # From other starts it finds all on one.
+    several = slsqp.solve(twins, TASK._replace(option="20"))
+    assert several.claims
+    value = judge(twins, several.effort[None], "continuous").value
+    np.testing.assert_allclose(value, brute_force(twins), rtol=1e-6)
 
 
 # Peers in processes of their own, where they are installed: one breaks another's symbols.
