@@ -51,7 +51,7 @@ def test_rows_tell_what_a_claim_loses() -> None:
         "| modest | 0 (50 %) |",
         "| over | 100 % |",
         "| silent | no claim |",
-        "| absent | no claim |",
+        "| absent | no answer |",
     ]
 
 
