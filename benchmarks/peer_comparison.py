@@ -3,16 +3,19 @@
     python -m benchmarks.peer_comparison                       everything; results/peers.json
     python -m benchmarks.peer_comparison --quick               a smoke run of seconds; saves nothing
     python -m benchmarks.peer_comparison --peers numba_dp,highs --problems hill,staged
+    python -m benchmarks.peer_comparison --page peers           results/peers.json as the tables of a page
     BENCHMARK_PYTHON=/envs/peers/bin/python:/envs/meridian/bin/python python -m benchmarks.peer_comparison
 
 Each contender is a process of its own (see `benchmarks.peers`), run by the first interpreter of `--python`,
 or of BENCHMARK_PYTHON, that has its packages; this one without either. What is nowhere installed is reported.
 Those that solve a whole set in one call take turns, a round each, and the median round counts; those that
 solve one portfolio a call get one pass of `--seconds` and at most `--limit` seconds a portfolio, hence fewer
-instances. Import, compilation and the building of models are not in the rates; building is a column.
+instances, but `--least` of them however long they take. Import, compilation and the building of models are
+not in the rates; building is a column.
 
 Losses are against the best value that any contender found, in exact arithmetic the optimum wherever a bound
-meets it: `reference gap` says how far the least proven bound lies above it.
+meets it: `reference gap` says how far the least proven bound lies above it. A bound below that value is
+wrong; it is flagged, and the reference does without it.
 """
 
 from __future__ import annotations
@@ -32,9 +35,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.evaluation import judge, loss
+from benchmarks.evaluation import Verdict, judge, loss
 from benchmarks.instances import PROBLEMS, Array, Instances, draw
-from benchmarks.machine import save
+from benchmarks.machine import RESULTS, save
 from benchmarks.peers import PEERS, Peer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,10 +45,16 @@ SIZES = {(20, 300): 4096, (5, 100): 4096, (50, 1000): 1024}
 DEFAULT_PROBLEMS = ("log", "hill", "logistic", "staged")
 CONTINUOUS = ("log", "hill", "logistic")
 ROUNDS = 7
+SETTINGS = ("seconds", "limit", "least", "rounds", "seed")
 # Seconds for a process to import what it needs, on a busy machine.
 START = 90.0
+LEAST = 20
 # A success claimed for an answer this far from the best is a false one.
 FALSE_LOSS = 1e-3
+# A bound this far below a value that was attained is wrong by more than rounding.
+WRONG_BOUND = 1e-9
+# A loss below this is none on a page.
+NO_LOSS = 1e-9
 
 ENGINE: dict[str, dict[str, tuple[str, ...]]] = {
     "integer": {
@@ -200,9 +209,9 @@ def run_single(
     target.unlink(missing_ok=True)
     instances.save(source)
     command = [*row.command, str(source), str(target), "--kind", kind]
-    command += ["--seconds", str(given.seconds), "--limit", str(given.limit)]
+    command += ["--seconds", str(given.seconds), "--limit", str(given.limit), "--least", str(given.least)]
     # The harness stops by itself; a solver that overlooks its own time limit does not (HiGHS, at its root).
-    end = START + 5 * given.seconds + 2 * given.limit
+    end = START + 5 * given.seconds + 2 * given.least * given.limit
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, cwd=ROOT, env=_environment(), timeout=end
@@ -226,15 +235,19 @@ def compare(instances: Instances, kind: str, results: list[Result]) -> dict[str,
     """Losses, shares and rates of all contenders on one set."""
     found = [result for result in results if result.answers]
     best, bound = np.full(instances.count, -np.inf), np.full(instances.count, np.inf)
-    verdicts = []
+    verdicts: list[Verdict] = []
     for result in found:
         effort = result.answers["effort"]
         verdict = judge(instances.head(len(effort)), effort, kind)
         verdicts.append(verdict)
         best[: len(effort)] = np.fmax(best[: len(effort)], verdict.value)
+    for result in found:
+        own = result.answers["bound"]
+        count = len(own)
+        right = ~(bound_error(own, best[:count]) > WRONG_BOUND)
         if "f32" not in result.name:
-            bound[: len(effort)] = np.fmin(bound[: len(effort)], result.answers["bound"])
-    gap = np.maximum((bound - best) / np.abs(best), 0.0)
+            bound[:count] = np.fmin(bound[:count], np.where(right, own, np.nan))
+    gap = (bound - best) / np.abs(best)
     proven = np.isfinite(gap)
     reference, best_rate = _headline(instances, kind, found)
     rows = [
@@ -255,6 +268,11 @@ def compare(instances: Instances, kind: str, results: list[Result]) -> dict[str,
     }
 
 
+def bound_error(bound: Array, best: Array) -> Array:
+    """How far bounds lie below a value that was attained, as a share of it; NaN where there is no bound."""
+    return loss(bound, best)
+
+
 def _headline(instances: Instances, kind: str, found: list[Result]) -> tuple[str, float]:
     """(name, rate) of the solver that ratios are taken to: engine's first that took part."""
     rates = {result.name: result.rate for result in found}
@@ -265,7 +283,7 @@ def _headline(instances: Instances, kind: str, found: list[Result]) -> tuple[str
 
 
 def _row(
-    instances: Instances, kind: str, result: Result, verdict: Any, best: Array, engine_rate: float
+    instances: Instances, kind: str, result: Result, verdict: Verdict, best: Array, engine_rate: float
 ) -> dict[str, Any]:
     answers = result.answers
     count = len(answers["effort"])
@@ -278,6 +296,8 @@ def _row(
     statuses, times = np.unique(answers["status"], return_counts=True)
     own = answers["bound"]
     own_gap = (own - verdict.value) / np.abs(verdict.value)
+    error = bound_error(own, best[:count])
+    wrong = error > WRONG_BOUND
     return {
         "contender": result.name,
         "instances": count,
@@ -288,6 +308,8 @@ def _row(
         "false_claims": float(np.mean(false)),
         "equal_split": float(np.mean(stayed)),
         "own_gap_mean": float(np.nanmean(own_gap)) if np.isfinite(own_gap).any() else None,
+        "wrong_bounds": float(np.mean(wrong)),
+        "wrong_bound_worst": float(np.max(error[wrong])) if wrong.any() else None,
         "per_second": result.rate,
         "engine_ratio": engine_rate / result.rate,
         "rounds": result.rounds,
@@ -311,6 +333,56 @@ def failures(cells: list[dict[str, Any]]) -> dict[str, Any]:
     return rows
 
 
+def versions(cells: list[dict[str, Any]]) -> dict[str, str]:
+    """Every package that took part; more than one version where interpreters differ."""
+    found: dict[str, set[str]] = {}
+    for cell in cells:
+        for row in cell["rows"]:
+            for package, number in row.get("versions", {}).items():
+                found.setdefault(package, set()).add(number)
+    return {package: ", ".join(sorted(found[package])) for package in sorted(found)}
+
+
+def share_text(share: float | None, digits: int = 4) -> str:
+    """A share in per cent; 0 and 100 % are said of no others."""
+    if share is None:
+        return "–"
+    text = f"{100 * share:.{digits if share < 0.99 else 4}g}"
+    if text == "100" and share < 1:
+        text = "> 99.99"
+    return f"{text} %" if text != "0" else "0"
+
+
+def page(figures: dict[str, Any]) -> str:
+    """The cells of a results file as Markdown."""
+    lines = []
+    for cell in figures["cells"]:
+        lines += [f"{cell['problem']}, {cell['kind']}, N={cell['projects']}, B={cell['budget']}:", ""]
+        lines += [
+            "| | portfolios per second | mean loss | worst loss | claims | portfolios |",
+            "| --- | ---: | ---: | ---: | ---: | ---: |",
+        ]
+        for row in cell["rows"]:
+            if "failed" in row:
+                lines.append(f"| {row['contender']} | {row['failed']} | | | | |")
+                continue
+            rate = row["per_second"]
+            said = [
+                f"{rate:,.0f}" if rate >= 100 else f"{rate:.2g}",
+                *(share_text(loss_of(row[key]), 2) for key in ("loss_mean", "loss_worst")),
+                share_text(row["claims_success"]) + ("; bound wrong" if row.get("wrong_bounds") else ""),
+                f"{row['instances']:,}",
+            ]
+            lines.append(f"| {row['contender']} | {' | '.join(said)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def loss_of(share: float | None) -> float | None:
+    """A loss as a page states it: what rounding leaves is none."""
+    return 0.0 if share is not None and share < NO_LOSS else share
+
+
 def show(cell: dict[str, Any]) -> None:
     """Print one cell of the comparison."""
     gap = cell["reference_gap_max"]
@@ -325,11 +397,16 @@ def show(cell: dict[str, Any]) -> None:
             print(f"  {row['contender']:28s} {row['failed'][:90]}")
             continue
         keys = ("loss_mean", "loss_worst", "feasible", "claims_success", "false_claims")
-        shares = ["–" if row[key] is None else f"{100 * row[key]:.4g} %" for key in keys]
+        shares = [share_text(row[key]) for key in keys]
         numbers = [f"{row['per_second']:,.4g}", f"{row['engine_ratio']:,.3g}", f"{row['building_ms']:.1f}"]
         print(
             f"  {row['contender']:28s}{row['instances']:6d}" + "".join(f"{x:>12s}" for x in shares + numbers)
         )
+        if row["wrong_bounds"]:
+            print(
+                f"  {'':28s} {share_text(row['wrong_bounds'])} of its bounds lie below the best value, "
+                f"by {share_text(row['wrong_bound_worst'])} at most"
+            )
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -346,10 +423,12 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--projects", type=int, nargs="*", help="only these sizes")
     parser.add_argument("--seconds", type=float, default=4.0, help="for each contender on each set")
     parser.add_argument("--limit", type=float, default=60.0, help="for one portfolio")
+    parser.add_argument("--least", type=int, default=LEAST, help="portfolios for each contender")
     parser.add_argument("--count", type=int, help="portfolios a set; a default for each size without it")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", default="peers", help="results/NAME.json")
+    parser.add_argument("--page", metavar="NAME", help="only print results/NAME.json as tables")
     interpreters = os.environ.get("BENCHMARK_PYTHON", sys.executable)
     parser.add_argument("--python", default=interpreters, help="interpreters that have the peers")
     options = parser.parse_args(given)
@@ -362,13 +441,16 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     if unknown := set(options.kinds) - {"integer", "continuous"}:
         parser.error(f"unknown kind {min(unknown)}, expected integer or continuous")
     if options.quick:
-        options.seconds, options.limit, options.rounds = 0.3, 2.0, 2
+        options.seconds, options.limit, options.rounds, options.least = 0.3, 2.0, 2, 1
     return options
 
 
 def main() -> None:
     """Run every cell, print it, save what there is so far."""
     given = arguments()
+    if given.page:
+        print(page(json.loads((RESULTS / f"{given.page}.json").read_text())))
+        return
     sizes = {(5, 100): 64} if given.quick else SIZES
     cells: list[dict[str, Any]] = []
     missing: dict[str, str] = {}
@@ -391,9 +473,10 @@ def main() -> None:
                 cells.append(compare(instances, kind, results))
                 show(cells[-1])
                 if not given.quick:
-                    settings = {key: getattr(given, key) for key in ("seconds", "limit", "rounds", "seed")}
-                    claimed = {"not_installed": missing, "false_claims": failures(cells)}
-                    save(given.output, {**settings, **claimed, "cells": cells})
+                    settings = {key: getattr(given, key) for key in SETTINGS}
+                    about = {"versions": versions(cells), "not_installed": missing}
+                    claimed = {"false_claims": failures(cells)}
+                    save(given.output, {**settings, **about, **claimed, "cells": cells})
     for name, why in missing.items():
         print(f"not installed: {name}: {why}")
     print(f"{time.perf_counter() - begin:.0f} s")

@@ -3,8 +3,8 @@
 Two shapes of peer:
 
 - `one_by_one`: one portfolio a call. Each call is timed; the pass ends when `--seconds` are spent on solving,
-  or five times as much in all (at least one answer). Building a model is timed apart, wherever a peer has
-  one to build.
+  or five times as much in all, but not before `--least` portfolios are answered. Building a model is timed
+  apart, wherever a peer has one to build.
 - `batched`: the whole set in one call, timed as a whole; with `--serve` a round for each line read from
   standard input, so that a referee can let several processes take turns.
 
@@ -31,6 +31,8 @@ from benchmarks.instances import Array, Instances
 MISSING = 3
 WARM = 1.0
 MOST_BUILDING = 5.0
+# Solvers with absolute tolerances see returns scaled to this total, so that their units do not matter.
+TOTAL = 1e9
 
 
 class Answer(NamedTuple):
@@ -53,6 +55,7 @@ class Task(NamedTuple):
 
 
 Solve = Callable[[Instances, Task], Answer]
+Load = Callable[[], dict[str, str] | None]
 Prepare = Callable[[Instances, Task], Callable[[], tuple[Array, Array, Array]]]
 
 
@@ -61,12 +64,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def scaling(table: Array) -> float:
+    """What returns [projects, levels] are multiplied by to bring their largest total to `TOTAL`."""
+    return TOTAL / max(float(np.max(table, axis=1).sum()), 1e-300)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("instances", type=Path, nargs="?")
     parser.add_argument("answers", type=Path, nargs="?")
     parser.add_argument("--kind", choices=("integer", "continuous"), default="integer")
     parser.add_argument("--seconds", type=float, default=5.0, help="when to stop a pass of single calls")
+    parser.add_argument("--least", type=int, default=1, help="portfolios to answer however long it takes")
     parser.add_argument("--limit", type=float, default=60.0, help="the most seconds for one portfolio")
     parser.add_argument("--option", default="")
     parser.add_argument("--serve", action="store_true", help="one round for each line of standard input")
@@ -84,13 +93,13 @@ def _versions(packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def _begin(
-    packages: tuple[str, ...], threads: int, load: Callable[[], object] | None
+    packages: tuple[str, ...], threads: int, load: Load | None
 ) -> tuple[argparse.Namespace, Instances, Task, dict[str, Any]]:
     given = _arguments()
-    about = {"versions": _versions(packages), "cores": threads}
+    about: dict[str, Any] = {"versions": _versions(packages), "cores": threads}
     if load is not None:
         try:
-            load()
+            about["versions"].update(load() or {})
         except ImportError as error:
             print(json.dumps({"missing": f"{type(error).__name__}: {error}"}), flush=True)
             sys.exit(MISSING)
@@ -113,9 +122,12 @@ def one_by_one(
     packages: tuple[str, ...],
     *,
     threads: int = 1,
-    load: Callable[[], object] | None = None,
+    load: Load | None = None,
 ) -> None:
-    """The process of a peer that solves one portfolio a call; `load` imports what it needs."""
+    """The process of a peer that solves one portfolio a call.
+
+    `load` imports what it needs, and gives the versions that its packages' own do not tell.
+    """
     given, instances, task, about = _begin(packages, threads, load)
     answers: list[Answer] = []
     seconds: list[float] = []
@@ -126,7 +138,10 @@ def one_by_one(
     answers.append(first[0])
     seconds.append(first[1])
     end = begin + MOST_BUILDING * given.seconds
-    while len(answers) < instances.count and sum(seconds) < given.seconds and time.perf_counter() < end:
+    while len(answers) < instances.count:
+        spent = sum(seconds) >= given.seconds or time.perf_counter() >= end
+        if spent and len(answers) >= given.least:
+            break
         answer, took = _timed(solve, instances.one(len(answers)), task)
         answers.append(answer)
         seconds.append(took)
@@ -138,7 +153,7 @@ def batched(
     packages: tuple[str, ...],
     *,
     threads: int = 1,
-    load: Callable[[], object] | None = None,
+    load: Load | None = None,
 ) -> None:
     """The process of a peer that solves all portfolios in one call.
 

@@ -56,9 +56,11 @@ def solve(one: Instances, task: Task) -> Answer:
     outer.set_maxeval(EVALUATIONS)
     outer.set_maxtime(task.limit)
     building = time.perf_counter() - begin
+    # Newer versions raise an error of their own that is no RuntimeError.
+    failed = getattr(nlopt, "runtime_error", RuntimeError)
     try:
         effort = outer.optimize(np.full(one.projects, low))
-    except (RuntimeError, ValueError, nlopt.RoundoffLimited) as error:
+    except (RuntimeError, ValueError, failed, nlopt.RoundoffLimited) as error:
         return Answer(
             np.full(one.projects, np.nan), False, f"{type(error).__name__}: {error}", building=building
         )
