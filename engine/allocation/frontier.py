@@ -271,7 +271,7 @@ def choose_method(terms: Terms, budget: float) -> tuple[bool, Lattice]:
     equal = terms.costs is None or terms.costs.size == 1
     nested = equal and terms.diminishing
     method = "greedy" if nested else "exact"
-    lattice = choose_lattice([method], budget, terms.projects, terms.costs, terms.upper)
+    lattice = choose_lattice([method], budget, terms.projects, terms.costs, terms.upper).coarse(budget)
     work = terms.projects * lattice.states * lattice.units
     if not nested and work > MOST_WORK:
         raise ValueError(

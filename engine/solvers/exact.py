@@ -5,8 +5,10 @@ all if nothing left out scores better (see `engine.solvers.core`). What is not p
 core, and in the end to the full dynamic programme. So every answer is optimal, fast in the usual case. In a
 batch only the portfolios that need a harder stage enter it.
 
-Where the programme would be long, where its tables do not fit, and where costs have no common unit, boxes of
-whole units are searched instead (see `engine.solvers.branching`): neither budgets nor costs are limited.
+With unequal costs a window of few projects, over spends near the dual's, comes before the programme (see
+`engine.solvers.window`). Where the programme would be long, where its tables do not fit, and where costs have
+no common unit, boxes of whole units are searched instead (see `engine.solvers.branching`): neither budgets
+nor costs are limited.
 
 Cost: see the core, and the boxes; O(N·B²) for what they leave over.
 
@@ -27,15 +29,18 @@ from engine.solvers.batching import for_unfinished, in_chunks
 from engine.solvers.branching import OPEN_BOXES, branch
 from engine.solvers.core import Answer, CoreSize, count_windows, solve_core
 from engine.solvers.dual import MOST_CHORDS, integer_dual
-from engine.solvers.lattice import Lattice
+from engine.solvers.lattice import MOST_STATES, Lattice
 from engine.solvers.programme import optimum_within
 from engine.solvers.responses import Scalar, few_candidates, unit_bounds, unit_response
 from engine.solvers.rounding import budget_slack
 from engine.solvers.solution import Solution, conclude
+from engine.solvers.window import WindowSize, solve_window
 
 # The cores tried in turn: the first holds what most portfolios need, the second has every project's windows.
 FIRST = CoreSize(wide=4, width=8, reach=40)
 SECOND_WIDTH = 32
+# Of unequal costs: the projects that leave their best response most cheaply, by a level or two.
+WINDOW = WindowSize(projects=256, levels=2, reach=1 << 15)
 # The price need not be the best one: a core mends what is left.
 FEW_CHORDS = 10
 # What is kept of a project whose curve names its own candidates.
@@ -51,7 +56,7 @@ Stage = Callable[[Portfolio, Scalar, Scalar, Scalar, Vector], Answer]
 def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
     """The integer optimum, proved."""
     (first, entries), *harder = stages(portfolio, lattice)
-    chords = FEW_CHORDS if harder else MOST_CHORDS
+    chords = FEW_CHORDS if harder and portfolio.cost is None else MOST_CHORDS
     search = partial(integer_dual, lattice=lattice, most_chords=chords)
     dual = in_chunks(search, surveyed(portfolio, lattice))(portfolio, budget)
     answer = in_chunks(first, entries)(portfolio, budget, dual.price, dual.bound, dual.inside)
@@ -112,10 +117,20 @@ def stages(portfolio: Portfolio, lattice: Lattice) -> list[tuple[Stage, int]]:
             near = 2 * core.reach * (projects - core.wide)
             entries = core.wide * states + near + surveyed(portfolio, lattice)
             cores.append((partial(by_core, lattice=lattice, size=core), entries))
-    if projects * states > MOST_STATES_HELD:
+    work = projects * lattice.units * states
+    if portfolio.cost is not None:
+        size = window_of(portfolio, states)
+        if WORTH_TRYING * (2 * size.levels + 1) * size.projects * size.states <= work:
+            window = partial(by_window, lattice=lattice, size=size)
+            cores.append((window, size.projects * size.states + surveyed(portfolio, lattice)))
+    if states > MOST_STATES or projects * states > MOST_STATES_HELD:
         return [*cores, boxes]
-    short = projects * lattice.units * states <= LONG_WORK
-    return [*cores, programme] if short else [*cores, boxes, programme]
+    return [*cores, programme] if work <= LONG_WORK else [*cores, boxes, programme]
+
+
+def window_of(portfolio: Portfolio, states: int) -> WindowSize:
+    """The window of these projects; never wider than all of the budget."""
+    return WindowSize(min(portfolio.shape[-1], WINDOW.projects), WINDOW.levels, min(states, WINDOW.reach))
 
 
 def cores_of(portfolio: Portfolio, lattice: Lattice) -> list[tuple[CoreSize, int]]:
@@ -143,6 +158,22 @@ def by_core(
 ) -> Answer:
     """The optimum over a core, finished if it is proved to be that over all levels."""
     return solve_core(portfolio, budget, price, bound, lattice, size)
+
+
+def by_window(
+    portfolio: Portfolio,
+    budget: Scalar,
+    price: Scalar,
+    bound: Scalar,
+    seen: Vector,
+    lattice: Lattice,
+    size: WindowSize,
+) -> Answer:
+    """The optimum over the window, finished if it is proved to be that over all levels; if not, what was seen
+    before where that is better."""
+    answer = solve_window(portfolio, budget, price, bound, lattice, size)
+    better = portfolio.value(answer.effort) >= portfolio.value(seen)
+    return answer._replace(effort=jnp.where(better | answer.finished, answer.effort, seen))
 
 
 def by_boxes(

@@ -34,7 +34,7 @@ class Lattice(NamedTuple):
     - `units`: the most whole units that one project can take; `purchases`: all projects together.
     - `states`: budget steps; `step`: budget per step; `holds_costs`: whether every cost is a whole number of
       those steps.
-    - `tables`: whether arrays of every level of every project, and of every budget step, fit in memory.
+    - `tables`: whether arrays of every level of every project fit in memory.
     - `brief`: whether solving takes less time than compiling, so that the shortest program is the best one.
     """
 
@@ -55,6 +55,12 @@ class Lattice(NamedTuple):
     def numbers(self) -> dict[str, Any]:
         """What is traced, to be put back by `_replace`: nothing has its length from it."""
         return {"purchases": self.purchases, "step": self.step}
+
+    def coarse(self, budget: float) -> Lattice:
+        """A lattice of few enough budget steps for an array: this one, or costs rounded up to its steps."""
+        if self.states <= MOST_STATES:
+            return self
+        return self._replace(states=COARSE_STATES, step=budget / COARSE_STATES, holds_costs=False)
 
     def shared(self, projects: int, portfolios: int, parts: int = PARTS) -> Lattice:
         """A lattice of rounded sizes, which near budgets have in common.
@@ -92,19 +98,20 @@ def build_lattice(
     **Arguments:** `costs`, all unit costs that occur (None: 1); `upper`, the largest upper bound on effort.
 
     Costs with a common unit (all multiples of 0.25, say) give a lattice that holds them exactly. Others
-    are rounded up to one of `COARSE_STATES` steps, for whoever needs budget steps at all.
+    are rounded up to one of `COARSE_STATES` steps, for whoever needs budget steps at all: see also
+    `Lattice.coarse`.
     """
     if costs is None:
         cheapest, step, holds_costs = 1.0, 1.0, True
     else:
         cheapest = float(np.min(costs))
         common = _common_unit(np.unique(costs))
-        holds_costs = common is not None and budget / common <= MOST_STATES
-        step = common if common is not None and holds_costs else max(budget, cheapest) / COARSE_STATES
+        holds_costs = common is not None
+        step = common if common is not None else max(budget, cheapest) / COARSE_STATES
     purchases = whole(budget / cheapest)
     units = min(purchases, math.floor(min(upper, purchases)))
     states = whole(budget / step)
-    tables = units <= most_units(projects) and states <= MOST_STATES
+    tables = units <= most_units(projects)
     return Lattice(units, min(purchases, units * projects), states, step, holds_costs, tables)
 
 

@@ -116,8 +116,11 @@ def test_costs_called_held_are_whole_numbers_of_steps(cost: list[float]) -> None
 
 
 def test_too_many_exact_steps_give_way_to_a_coarse_grid() -> None:
-    """A thousandth is the common unit, but two million of them would be too many states."""
-    lattice = lattice_of(2000.0, [50.0, 70.001])
+    """A thousandth is the common unit, but two million of them would be too many states for an array."""
+    fine = lattice_of(2000.0, [50.0, 70.001])
+    assert fine.holds_costs
+    assert fine.states == 2_000_000
+    lattice = fine.coarse(2000.0)
     assert not lattice.holds_costs
     assert lattice.states == COARSE_STATES
     assert lattice_of(900.0, [50.0, 70.001]).holds_costs
