@@ -105,7 +105,7 @@ def choose_lattice(
         for name in (name for name, method in methods.items() if method.optimal == "with costs"):
             warnings.warn(f"costs differ, where greedy is not exact: {name} is solved as exact", stacklevel=3)
     if not lattice.tables:
-        free = portfolio is not None and _responds(portfolio, lattice)
+        free = portfolio is not None and responds(portfolio, lattice)
         _refuse_tables(
             [n for n, m in methods.items() if m.counts and not (m.any_budget and free)],
             lattice,
@@ -116,7 +116,8 @@ def choose_lattice(
     return lattice
 
 
-def _responds(portfolio: Portfolio, lattice: Lattice) -> bool:
+def responds(portfolio: Portfolio, lattice: Lattice) -> bool:
+    """Whether best responses need no table of all levels; see `responds_without_a_table`."""
     with jax.enable_x64(portfolio.dtype == np.float64):
         return responds_without_a_table(portfolio, lattice)
 

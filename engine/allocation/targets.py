@@ -10,7 +10,8 @@
 
 The budget that is sure to hold the answer comes from the Lagrangian, V(b) ≤ Φ(λ) + λ·b for every price λ,
 with Φ(λ) over all efforts, so no search needs a budget to start from. One frontier up to there, values
-alone, is then read at the target: exact and proved for every curve, in the time of one frontier.
+alone, is then read at the target: exact and proved for every curve, in the time of one frontier. Where that
+would be long, allocations are searched (see `engine.allocation.far_targets`).
 
 In real effort the concave envelopes themselves are searched, by the price; their budget is the answer
 wherever water-filling attains them, as on every concave portfolio.
@@ -31,7 +32,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from engine.allocation.allocate import MOST_BUDGET, prepared, solve
+from engine.allocation.allocate import MOST_BUDGET, prepared, responds, solve
 from engine.allocation.answer import Allocation, BudgetFound
 from engine.allocation.envelopes import (
     KINDS,
@@ -42,6 +43,7 @@ from engine.allocation.envelopes import (
     origin,
     unlimited,
 )
+from engine.allocation.far_targets import find_far
 from engine.allocation.frontier import (
     Terms,
     checked,
@@ -53,13 +55,15 @@ from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve, Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.dual import bisect_price
-from engine.solvers.lattice import Lattice, round_up
+from engine.solvers.lattice import Lattice, build_lattice, round_up
 from engine.solvers.registry import SOLVERS
 from engine.solvers.responses import Scalar
 from engine.solvers.rounding import value_error
 from engine.solvers.solution import Solution, Status
 
 PRICE_SHARES = 32
+# Steps of a frontier that takes some seconds.
+LONG_FRONTIER = 1e9
 
 
 class Found(NamedTuple):
@@ -165,6 +169,11 @@ def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Found:
     possible = np.isfinite(reach.budget)
     within = possible & (reach.budget <= most)
     limit = float(np.max(np.where(within, reach.budget, 0.0)))
+    furthest = float(np.max(np.where(possible, reach.budget, 0.0)))
+    if furthest <= MOST_BUDGET and _is_far(portfolio, terms, furthest):
+        far = find_far(portfolio, kind, targets, np.where(possible, reach.budget, 0.0))
+        met = far.met & possible
+        return _found(met, far.budget, far.solution, reach.best, met & far.solution.proved)
     while True:
         nested, lattice = choose_method(terms, _shared_budget(limit, terms, most))
         size = _lattice_chunk(lattice, portfolio)
@@ -186,6 +195,17 @@ def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Found:
     solution = batched(code, portfolio, budgets, size, shared)
     proved = met & lattice.holds_costs & solution.proved
     return _found(met, budgets, solution, np.where(possible & ~within, np.nan, best), proved)
+
+
+def _is_far(portfolio: Portfolio, terms: Terms, budget: float) -> bool:
+    """Whether a few dozen allocations are less work than the frontier up to this budget, and possible."""
+    try:
+        nested, lattice = choose_method(terms, budget)
+        near = nested or terms.projects * lattice.states * lattice.units <= LONG_FRONTIER
+    except ValueError:
+        near = False
+    upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
+    return not near and responds(portfolio, build_lattice(budget, terms.projects, terms.costs, upper))
 
 
 def _best_rate(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> np.ndarray:

@@ -45,6 +45,8 @@ def branch(
 ) -> tuple[Vector, Scalar, Bool[Array, ""]]:
     """(the best allocation found, what none exceeds, whether that proves it). `seen` is an allocation known
     before, feasible if any is."""
+    if lattice.holds_costs:  # a part of a step buys nothing, and would be worth its price in every bound
+        budget = jnp.floor((budget + budget_slack(budget)) / lattice.step) * lattice.step
     least, most = unit_bounds(portfolio, budget, lattice)
     problem = Problem(portfolio, budget, find_twins(portfolio))
     anything = jnp.asarray(jnp.inf, portfolio.dtype)

@@ -129,6 +129,14 @@ def test_huge_budgets_lie_between_a_search_over_who_is_funded_and_the_real_optim
         np.testing.assert_allclose(found.value, best, rtol=1e-12)
 
 
+@pytest.mark.parametrize("budget", [190_863.1, 190_863.9999])
+def test_what_is_left_of_a_budget_below_a_unit_is_worth_nothing(budget: float) -> None:
+    curves = Hill([10.0, 20.0, 15.0], [60_000.0, 90_000.0, 40_000.0], [0.8, 1.7, 2.9])
+    found, whole = engine.allocate(curves, budget), engine.allocate(curves, 190_863.0)
+    assert found.proved
+    np.testing.assert_array_equal(found.effort, whole.effort)
+
+
 def test_projects_on_the_convex_part_of_their_curve_are_found() -> None:
     # The budget ends before the inflexion: all of it on the better one.
     found = engine.allocate(Hill([10.0, 11.0], [9e6, 9e6], 3.0), 2e6)
