@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import scaling, scaling_page
+from benchmarks.machine import RESULTS
 from benchmarks.scaling import LINES, Line
 from benchmarks.scaling_case import Case, measure
+from tests.figures.test_figures import check_text
 
 GIVEN = ["--python", sys.executable]
 # What the tests' own environment has.
@@ -86,6 +90,25 @@ def test_a_case_that_takes_too_long_ends_its_line() -> None:
     (line,) = (line for line in LINES if line.module == "slsqp")
     given = scaling.arguments([*GIVEN, "--limit", "0.02"])
     assert scaling.run_line(line, "projects", (1000, 2000), given)["end"] == {"size": 1000, "ended": "time"}
+
+
+@pytest.fixture(scope="module")
+def saved() -> dict[str, Any]:
+    return json.loads((RESULTS / "scaling.json").read_text())
+
+
+def test_the_page_shows_what_was_saved(saved: dict[str, Any]) -> None:
+    page = (scaling.ROOT / "docs" / "scaling.md").read_text()
+    for table in scaling_page.tables(saved).split("\n\n"):
+        assert table in page
+    assert [what for what in saved["disagreements"] if what.startswith("engine")] == []
+
+
+def test_nothing_in_the_picture_is_cut_off(saved: dict[str, Any], tmp_path: Path) -> None:
+    figure = scaling_page.picture(saved)
+    check_text(figure.axes[0])
+    assert len(figure.axes) == 6
+    assert scaling_page.draw(saved, tmp_path / "scaling.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(
