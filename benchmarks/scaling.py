@@ -1,7 +1,7 @@
 """How it scales: seconds and memory of one allocation against projects, budget and batch, with peers beside.
 
     python -m benchmarks.scaling                      results/scaling.json, and the picture of docs/scaling.md
-    python -m benchmarks.scaling --quick              few small sizes in a minute; saves nothing
+    python -m benchmarks.scaling --quick              two small sizes in a minute or two; saves nothing
     python -m benchmarks.scaling --page               results/scaling.json as the tables of that page
     python -m benchmarks.scaling --figure             draw the picture again
     BENCHMARK_PYTHON=/envs/peers/bin/python python -m benchmarks.scaling
@@ -100,7 +100,7 @@ FULL = Plan(
         "batch": (1, 10, 100, 1000, 100_000),
     },
 )
-SMALL = {"projects": (5, 50), "budget": (100,), "batch": (100,)}
+SMALL = {"projects": (5,), "batch": (3,)}
 QUICK = Plan(SMALL, SMALL)
 
 
@@ -234,7 +234,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     def words(text: str) -> tuple[str, ...]:
         return tuple(w.strip() for w in text.split(",") if w.strip())
 
-    parser.add_argument("--quick", action="store_true", help="few small sizes; saves nothing")
+    parser.add_argument("--quick", action="store_true", help="two small sizes; saves nothing")
     parser.add_argument("--contenders", type=words, default=(), help="these alone; saves nothing")
     parser.add_argument("--limit", type=float, default=10.0, help="the most seconds for one size")
     parser.add_argument("--page", action="store_true", help="only print what was saved as tables")
