@@ -101,7 +101,7 @@ def engine_name(option: str) -> str:
     return "engine " + option.replace(":", " ").replace("float", "f")
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
 
 
@@ -112,7 +112,7 @@ def find_interpreter(module: str, interpreters: tuple[str, ...]) -> tuple[str | 
     for interpreter in interpreters:
         command = [interpreter, "-m", f"benchmarks.peers.{module}", "--check"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=_environment())
+            done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment())
         except OSError as error:
             reason = f"{interpreter}: {error.strerror}"
             continue
@@ -165,7 +165,7 @@ def run_alternating(
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env=_environment(),
+            env=environment(),
         )
         said = _line(process)
         if "ready" in said:
@@ -214,7 +214,7 @@ def run_single(
     end = START + 5 * given.seconds + 2 * given.least * given.limit
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, cwd=ROOT, env=_environment(), timeout=end
+            command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=end
         )
     except subprocess.TimeoutExpired:
         return Result(row.name, failure=f"no answer in {end:.0f} s; its own limit was {given.limit:g} s")
