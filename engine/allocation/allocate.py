@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -22,7 +22,15 @@ from engine.model.curves.base import Curve
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
 from engine.solvers.lattice import NO_LATTICE, Lattice, build_lattice, most_units
-from engine.solvers.registry import FEW_NUMBERS, SOLVERS, Options, Solver, check_options, find_method
+from engine.solvers.registry import (
+    FEW_NUMBERS,
+    SOLVERS,
+    Method,
+    Options,
+    Solver,
+    check_options,
+    find_method,
+)
 from engine.solvers.responses import responds_without_a_table
 from engine.solvers.solution import Solution
 
@@ -105,33 +113,31 @@ def choose_lattice(
         for name in (name for name, method in methods.items() if method.optimal == "with costs"):
             warnings.warn(f"costs differ, where greedy is not exact: {name} is solved as exact", stacklevel=3)
     if not lattice.tables:
-        free = portfolio is not None and responds(portfolio, lattice)
-        _refuse_tables(
-            [n for n, m in methods.items() if m.counts and not (m.any_budget and free)],
-            lattice,
-            budget,
-            projects,
-            free,
-        )
+        _refuse_tables(methods, lattice, budget, projects, portfolio)
     return lattice
+
+
+def _refuse_tables(
+    methods: Mapping[str, Method], lattice: Lattice, budget: float, projects: int, portfolio: Portfolio | None
+) -> None:
+    """Solvers that hold a table, which does not fit, are a `ValueError` that names what can do without."""
+    free = {"never": False, "diminishing": False, "always": False}
+    if portfolio is not None:
+        free |= {"diminishing": portfolio.diminishing, "always": responds(portfolio, lattice)}
+    bound_to = [name for name, m in methods.items() if m.counts and not free[m.any_budget]]
+    if bound_to:
+        others = [name for name, m in SOLVERS.items() if m.optimal != "never" and free[m.any_budget]]
+        raise ValueError(
+            f"budget {budget:g} lets a project take {lattice.units:.3g} units, and {bound_to[0]} holds at "
+            f"most {most_units(projects):,} of each: measure effort in larger units, set upper bounds, or "
+            f"choose solver={' or '.join([*others, 'continuous'])}"
+        )
 
 
 def responds(portfolio: Portfolio, lattice: Lattice) -> bool:
     """Whether best responses need no table of all levels; see `responds_without_a_table`."""
     with jax.enable_x64(portfolio.dtype == np.float64):
         return responds_without_a_table(portfolio, lattice)
-
-
-def _refuse_tables(solvers: list[str], lattice: Lattice, budget: float, projects: int, free: bool) -> None:
-    """A budget beyond what these solvers hold in memory is a `ValueError` that names what can do with it."""
-    if not solvers:
-        return
-    others = [n for n, m in SOLVERS.items() if m.optimal == "always" and m.any_budget] if free else []
-    raise ValueError(
-        f"budget {budget:g} lets a project take {lattice.units:.3g} units, and {solvers[0]} holds at most "
-        f"{most_units(projects):,} of each: measure effort in larger units, set upper bounds, or choose "
-        f"solver={' or '.join([*others, 'continuous'])}"
-    )
 
 
 def check_batch(portfolio: Portfolio) -> None:

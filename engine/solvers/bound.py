@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.batching import in_chunks
+from engine.solvers.branching import use_units
 from engine.solvers.density import climb, table_entries
 from engine.solvers.dual import Dual, integer_dual
 from engine.solvers.greedy import fill
@@ -16,7 +17,8 @@ from engine.solvers.solution import Solution, conclude
 
 
 def bound(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
-    """The Lagrangian bound, with the allocation of its affordable best responses, filled up by density."""
+    """The Lagrangian bound, with the allocation of its affordable best responses, filled up by density; or
+    unit by unit and by one project at once, where a table of jumps does not fit."""
 
     def solve(portfolio: Portfolio, budget: Scalar) -> tuple[Vector, Dual]:
         dual = integer_dual(portfolio, budget, lattice)
@@ -24,7 +26,10 @@ def bound(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
         inside = jnp.maximum(dual.inside, least)
         if portfolio.diminishing:  # the densest jump is the next unit
             return fill(portfolio, budget, inside, most), dual
+        if not lattice.tables:
+            return use_units(portfolio, budget, inside, lattice), dual
         return climb(portfolio, budget, inside, lattice), dual
 
-    effort, dual = in_chunks(solve, table_entries(portfolio, lattice))(portfolio, budget)
+    entries = table_entries(portfolio, lattice) if lattice.tables else portfolio.shape[-1]
+    effort, dual = in_chunks(solve, entries)(portfolio, budget)
     return conclude(portfolio, budget, effort, dual.price, dual.bound)

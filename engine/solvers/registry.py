@@ -63,7 +63,8 @@ class Method:
     - `optimal`: whether it finds and proves the optimum over whole units, which it does in float64 whatever
       the portfolio's dtype: `"always"`, `"never"`, or `"with costs"`, where it is solved as exact if projects
       have costs.
-    - `any_budget`: whether it holds nothing that grows with the budget, if best responses need no table.
+    - `any_budget`: whether it holds nothing that grows with the budget: `"always"`, if best responses need no
+      table, `"diminishing"`, if returns diminish, or `"never"`.
     - `frontier`: whether `engine.budget_frontier` and `engine.budget_for` follow it.
     - `entries`: how many numbers it holds at once for each project, a function of (portfolio, lattice).
     """
@@ -71,7 +72,7 @@ class Method:
     solve: Solver
     effort: Effort | Callable[[Options], Effort] = "whole"
     optimal: Literal["always", "with costs", "never"] = "never"
-    any_budget: bool = False
+    any_budget: Literal["always", "diminishing", "never"] = "never"
     frontier: bool = False
     entries: Callable[[Portfolio, Lattice], int] = a_table
 
@@ -126,11 +127,11 @@ def rounded_or_real(options: Options) -> Effort:
 SOLVERS: dict[str, Method] = {
     "greedy": Method(greedy, entries=a_table_of_jumps),
     "density": Method(density),
-    "threshold": Method(threshold, optimal="with costs", entries=a_table_of_jumps),
+    "threshold": Method(threshold, optimal="with costs", any_budget="diminishing", entries=a_table_of_jumps),
     "waterfilling": Method(waterfilling, effort="real", frontier=True, entries=no_table),
     "relaxation": Method(relaxation, effort=rounded_or_real),
-    "bound": Method(bound, any_budget=True, entries=no_table),
-    "exact": Method(exact, optimal="always", any_budget=True, frontier=True, entries=no_table),
+    "bound": Method(bound, any_budget="always"),
+    "exact": Method(exact, optimal="always", any_budget="always", frontier=True, entries=no_table),
     "continuous": Method(continuous, effort="real", entries=lambda portfolio, lattice: 3 * OPEN_NODES),
 }
 

@@ -206,8 +206,8 @@ def test_an_allocation_seen_before_is_never_given_up_for_less() -> None:
 @pytest.mark.parametrize(
     ("portfolio", "solver", "instead"),
     [
-        (Log([1.0, 2.0], 0.5), "density", "exact or continuous"),
-        (Log([1.0, 2.0], 0.5), "greedy", "exact or continuous"),
+        (Log([1.0, 2.0], 0.5), "density", "threshold or exact or continuous"),
+        (Log([1.0, 2.0], 0.5), "greedy", "threshold or exact or continuous"),
         (Portfolio(Hill([1.0, 2.0], 5.0, 2.0), curvature=1.0), "exact", "solver=continuous"),
     ],
     ids=["density", "greedy", "a utility"],
@@ -220,3 +220,20 @@ def test_what_needs_a_table_refuses_a_huge_budget_and_names_what_does_not(
     assert f"{solver} holds at most 1,000,000 of each" in str(caught.value)
     assert instead in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("solver", ["bound", "threshold"])
+def test_others_that_hold_no_table_answer_a_huge_budget_too(solver: str) -> None:
+    curves = Log([10.0, 20.0, 15.0], [1e-6, 3e-6, 2e-6])
+    found, best = engine.allocate(curves, 1e8, solver), engine.allocate(curves, 1e8)
+    assert found.proved
+    np.testing.assert_allclose(found.value, best.value, rtol=1e-14)
+
+
+def test_the_bound_of_ten_thousand_s_shaped_projects_needs_no_table() -> None:
+    random = np.random.default_rng(0)
+    count, budget = 10_000, 100_000.0
+    curves = Hill(random.uniform(1, 10, count), random.uniform(5, 30, count), random.uniform(1, 4, count))
+    found = engine.allocate(curves, budget, "bound")
+    assert found.gap < 1e-4
+    assert found.effort.sum() <= budget
