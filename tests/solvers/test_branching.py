@@ -98,7 +98,7 @@ def greedy_beyond(curves: Hill, starts: np.ndarray, budget: int) -> float:
     return float(value(effort).sum())
 
 
-@pytest.mark.parametrize("budget", [421_500, 10**6, 10**8])
+@pytest.mark.parametrize("budget", [421_500, 10**8])
 @pytest.mark.parametrize("seed", range(3))
 def test_huge_budgets_lie_between_a_search_over_who_is_funded_and_the_real_optimum(
     budget: int, seed: int
