@@ -172,8 +172,9 @@ def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Found:
     furthest = float(np.max(np.where(possible, reach.budget, 0.0)))
     if furthest <= MOST_BUDGET and _is_far(portfolio, terms, furthest):
         far = find_far(portfolio, kind, targets, np.where(possible, reach.budget, 0.0))
-        met = far.met & possible
-        return _found(met, far.budget, far.solution, reach.best, met & far.solution.proved)
+        if np.all(far.met | ~possible):
+            met = far.met & possible
+            return _found(met, far.budget, far.solution, reach.best, met & far.solution.proved)
     while True:
         nested, lattice = choose_method(terms, _shared_budget(limit, terms, most))
         size = _lattice_chunk(lattice, portfolio)
