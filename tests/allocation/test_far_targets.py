@@ -52,3 +52,9 @@ def test_the_least_budget_of_a_value_is_the_least() -> None:
     budget = float(budget_for(curves, value=30.0).allocation.budget)
     assert engine.allocate(curves, budget).value >= 30.0 * (1 - 1e-14)
     assert engine.allocate(curves, budget - 1.0).value < 30.0
+
+
+def test_a_value_that_takes_trillions_of_units() -> None:
+    """log(1 + b) is 30 from b = e³⁰ − 1 on, 1.07e13; a part in 1e13 of the value is two units there."""
+    found = budget_for(engine.Log([1.0], 1.0), value=30.0)
+    np.testing.assert_allclose(found.allocation.budget, np.expm1(30.0), rtol=1e-12)
