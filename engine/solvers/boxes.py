@@ -76,8 +76,14 @@ def grow(
     tolerance: Scalar | float,
     max_nodes: Scalar | int,
     open_nodes: int,
+    *,
+    deep: bool = False,
 ) -> Tree:
-    """The finished search tree, which begins with the root as examined; `idle` is feasible if anything is."""
+    """The finished search tree, which begins with the root as examined; `idle` is feasible if anything is.
+
+    `deep`: whether the search goes deep where it has no room. It then gives no node up, but lowers the
+    largest bound late: for searches that are to end with a proof, not at their limit.
+    """
     node, effort, value = root
     nowhere = jnp.full_like(value, -jnp.inf)
     nodes = jax.tree.map(lambda leaf: jnp.zeros((open_nodes, *leaf.shape), leaf.dtype), node)
@@ -97,7 +103,8 @@ def grow(
         return promising & (tree.examined < max_nodes)
 
     def step(tree: Tree, problem: Problem) -> Tree:
-        return split_best(problem, tree, examine, tolerance)
+        at = soon_decided(problem, tree, tolerance) if deep else jnp.argmax(tree.nodes.bound)
+        return split_node(problem, tree, at, examine, tolerance)
 
     return loop_unfinished(unfinished, step, tree, problem)
 
@@ -153,14 +160,20 @@ def tighten(problem: Problem, low: Vector, high: Vector) -> tuple[Vector, Vector
     return low, jnp.maximum(jnp.minimum(high, reach), low), feasible
 
 
-def split_best(problem: Problem, tree: Tree, examine: Examine, tolerance: Scalar | float) -> Tree:
-    """Replace a node by its two halves: that of the largest bound; while there is no room, that of the least
-    one, which is soon decided."""
+def soon_decided(problem: Problem, tree: Tree, tolerance: Scalar | float) -> Int[Array, ""]:
+    """The node of the largest bound; while there is no room, that of the least one, which is soon decided."""
+    bound = tree.nodes.bound
+    undecided = bound > goal(problem.portfolio, tree, tolerance)
+    crowded = jnp.sum(undecided) >= bound.size - FREE_NODES
+    least = jnp.argmin(jnp.where(undecided, bound, jnp.inf))
+    return jnp.where(crowded, least, jnp.argmax(bound))
+
+
+def split_node(
+    problem: Problem, tree: Tree, at: Int[Array, ""], examine: Examine, tolerance: Scalar | float
+) -> Tree:
+    """Replace a node by its two halves."""
     nodes = tree.nodes
-    undecided = nodes.bound > goal(problem.portfolio, tree, tolerance)
-    crowded = jnp.sum(undecided) >= nodes.bound.size - FREE_NODES
-    least = jnp.argmin(jnp.where(undecided, nodes.bound, jnp.inf))
-    at = jnp.where(crowded, least, jnp.argmax(nodes.bound))
     best: Node = jax.tree.map(lambda leaf: leaf[at], nodes)
     lows = jnp.stack([best.low, best.low.at[best.project].set(best.beyond)])
     highs = jnp.stack([best.high.at[best.project].set(best.split), best.high])

@@ -53,7 +53,7 @@ def branch(
     look = partial(examine, lattice=lattice)
     root = look(problem, least, most, anything, jnp.zeros_like(budget))
     boxes = min(MOST_BOXES, max(MOST_WORK // portfolio.shape[-1], LEAST_BOXES))
-    tree = grow(problem, root, seen, look, 0.0, boxes, OPEN_BOXES)
+    tree = grow(problem, root, seen, look, 0.0, boxes, OPEN_BOXES, deep=True)
     bound = certified(tree)
     return tree.effort, bound, bound <= goal(portfolio, tree, 0.0)
 
