@@ -31,7 +31,7 @@ from engine.solvers.registry import (
     check_options,
     find_method,
 )
-from engine.solvers.responses import responds_without_a_table
+from engine.solvers.responses import few_candidates
 from engine.solvers.solution import Solution
 
 MOST_BUDGET = 1e15
@@ -135,9 +135,11 @@ def _refuse_tables(
 
 
 def responds(portfolio: Portfolio, lattice: Lattice) -> bool:
-    """Whether best responses need no table of all levels; see `responds_without_a_table`."""
+    """Whether the best responses of portfolios, arrays [..., projects], need no table of all levels."""
+    axes = len(portfolio.shape) - 1
+    first = jax.tree.map(lambda a: np.reshape(a, (-1, *np.shape(a)[axes:]))[0], portfolio)
     with jax.enable_x64(portfolio.dtype == np.float64):
-        return responds_without_a_table(portfolio, lattice)
+        return portfolio.diminishing or few_candidates(first, lattice)
 
 
 def check_batch(portfolio: Portfolio) -> None:

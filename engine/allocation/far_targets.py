@@ -11,17 +11,16 @@ Source: Dinkelbach (1967), "On nonlinear fractional programming", for the iterat
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from engine.allocation.allocate import choose_lattice, prepared
 from engine.allocation.envelopes import Kind, origin
-from engine.allocation.running import Program, batched, program, round_size
+from engine.allocation.frontier import Terms
+from engine.allocation.running import Program, batched, on_host, program, round_size
 from engine.model.portfolio import Portfolio
 from engine.solvers.lattice import Lattice
 from engine.solvers.registry import FEW_NUMBERS
@@ -41,24 +40,24 @@ class FarFound(NamedTuple):
     solution: Solution
 
 
-def find_far(portfolio: Portfolio, kind: Kind, targets: np.ndarray, reach: np.ndarray) -> FarFound:
+def find_far(
+    portfolio: Portfolio, terms: Terms, kind: Kind, targets: np.ndarray, reach: np.ndarray
+) -> FarFound:
     """The budgets that meet these targets, none above `reach`.
 
     **Raises:** `ValueError` for portfolios whose best responses need a table of all levels.
     """
-    upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
-    projects, most = portfolio.shape[-1], float(np.max(reach))
-    lattice = choose_lattice(["exact"], most, projects, portfolio.cost, upper, portfolio)
+    projects, most = terms.projects, float(np.max(reach))
+    lattice = choose_lattice(["exact"], most, projects, terms.costs, terms.upper, portfolio)
     lattice = lattice.shared(projects, targets.size)
     code, shared = prepared("exact", lattice)
+    size = round_size(portfolio, FEW_NUMBERS)
 
     def allocate(budgets: np.ndarray) -> Solution:
-        size = round_size(portfolio, FEW_NUMBERS)
         return batched(code, portfolio, np.asarray(budgets, portfolio.dtype), size, shared)
 
     if kind == "value":
         return _least_of_value(allocate, targets, reach, lattice.step, projects)
-    size = round_size(portfolio, FEW_NUMBERS)
     beat = batched(_compiled_beat(kind, lattice.sizes), portfolio, targets, size, (lattice.numbers, most))
     return _largest_of_rate(allocate, targets, beat, reach, projects)
 
@@ -68,8 +67,8 @@ def _least_of_value(
 ) -> FarFound:
     """By halving, over budget steps."""
 
-    def meets(solution: Solution) -> np.ndarray:
-        return solution.value >= targets - _error(projects, targets)
+    def meets(solution: Solution) -> Any:
+        return solution.value >= targets - on_host(value_error, projects, targets)
 
     low, high = np.zeros_like(reach), np.ceil(reach / step) * step
     met = meets(allocate(high))
@@ -88,18 +87,13 @@ def _largest_of_rate(
     budget = reach
     for _ in range(MOST_ALLOCATIONS):
         solution = allocate(budget)
-        error = _error(projects, np.abs(solution.value) + np.abs(beat))
+        error = on_host(value_error, projects, np.abs(solution.value) + np.abs(beat))
         met = solution.value - rates * solution.spent >= beat - error
         if np.all(met | ~(budget > 0)):
             break
         below = np.minimum((solution.value - beat) / rates, np.nextafter(solution.spent, -np.inf))
         budget = np.where(met, budget, np.maximum(below, 0.0))
     return FarFound(solution.spent, met & (solution.spent > 0), solution)
-
-
-def _error(projects: int, value: np.ndarray) -> np.ndarray:
-    with jax.enable_x64(value.dtype == np.float64):
-        return np.asarray(value_error(projects, jnp.asarray(value)))
 
 
 @functools.lru_cache(maxsize=8)

@@ -169,9 +169,9 @@ def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Found:
     possible = np.isfinite(reach.budget)
     within = possible & (reach.budget <= most)
     limit = float(np.max(np.where(within, reach.budget, 0.0)))
-    furthest = float(np.max(np.where(possible, reach.budget, 0.0)))
-    if furthest <= MOST_BUDGET and _is_far(portfolio, terms, furthest):
-        far = find_far(portfolio, kind, targets, np.where(possible, reach.budget, 0.0))
+    furthest = np.where(possible, reach.budget, 0.0)
+    if np.max(furthest) <= MOST_BUDGET and _is_far(portfolio, terms, float(np.max(furthest))):
+        far = find_far(portfolio, terms, kind, targets, furthest)
         if np.all(far.met | ~possible):
             met = far.met & possible
             return _found(met, far.budget, far.solution, reach.best, met & far.solution.proved)
@@ -205,8 +205,7 @@ def _is_far(portfolio: Portfolio, terms: Terms, budget: float) -> bool:
         near = nested or terms.projects * lattice.states * lattice.units <= LONG_FRONTIER
     except ValueError:
         near = False
-    upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
-    return not near and responds(portfolio, build_lattice(budget, terms.projects, terms.costs, upper))
+    return not near and responds(portfolio, build_lattice(budget, terms.projects, terms.costs, terms.upper))
 
 
 def _best_rate(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> np.ndarray:

@@ -159,7 +159,7 @@ def solve_core(
     begin = jnp.sum((land.best - least)[narrow]).astype(jnp.int32)
     moves = jax.tree.map(lambda a: a[wide], wide_moves(portfolio, land, least, size.width, lattice))
     states = jnp.arange(lattice.states + 1, dtype=jnp.int32)
-    far = far_programme(moves, _spread(near.last, states - begin + size.reach))
+    far = far_programme(moves, spread(near.last, states - begin + size.reach))
 
     unspent = jnp.maximum(room - lattice.step * states.astype(portfolio.dtype), 0.0)
     total = jnp.where(states <= limit, far.last - price * unspent, -jnp.inf)
@@ -227,7 +227,7 @@ def near_effort(scores: Float[Array, "projects width"], solved: Forward, state: 
 
     def project(state: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
         before, score = row
-        total = _spread(before, state - moves) + score
+        total = spread(before, state - moves) + score
         level = jnp.argmax(total)
         return state - moves[level], level.astype(score.dtype)
 
@@ -295,7 +295,7 @@ def far_effort(moves: Moves, solved: Forward, state: Array) -> tuple[Array, Vect
     def project(state: Array, row: tuple[Array, Array, Array, Array | None, Array]) -> tuple[Array, Array]:
         before, first, steps, stride, score = row
         source = state - (steps[:, None] + within[None] * (1 if stride is None else stride))
-        total = (_spread(before, source) + score).reshape(-1)
+        total = (spread(before, source) + score).reshape(-1)
         level = jnp.argmax(total)
         effort = first[level // width] + (level % width).astype(first.dtype)
         return source.reshape(-1)[level], effort
@@ -312,7 +312,7 @@ def _fold(term: Callable[[int], Array], count: int) -> Array:
     return best
 
 
-def _spread(values: Float[Array, " states"], place: Array) -> Array:
+def spread(values: Float[Array, " states"], place: Array) -> Array:
     """values[place], −∞ where there is no such place."""
     inside = (place >= 0) & (place < values.size)
     return jnp.where(inside, values[jnp.clip(place, 0, values.size - 1)], -jnp.inf)

@@ -50,6 +50,7 @@ WORTH_TRYING = 2.0
 # Steps of the largest core that is tried, and of the longest programme that is run before boxes are searched;
 # budget steps of all projects that one programme may hold.
 MOST_CORE_WORK, LONG_WORK, MOST_STATES_HELD = 1e7, 1e9, 3e8
+Core = Callable[[Portfolio, Scalar, Scalar, Scalar], Answer]
 Stage = Callable[[Portfolio, Scalar, Scalar, Scalar, Vector], Answer]
 
 
@@ -114,14 +115,14 @@ def stages(portfolio: Portfolio, lattice: Lattice) -> list[tuple[Stage, int]]:
     cores = []
     for core, work in cores_of(portfolio, lattice):
         if WORTH_TRYING * work <= projects * lattice.units * states / 2 and work <= MOST_CORE_WORK:
-            near = 2 * core.reach * (projects - core.wide)
+            near = 4 * core.reach * (projects - core.wide)
             entries = core.wide * states + near + surveyed(portfolio, lattice)
-            cores.append((partial(by_core, lattice=lattice, size=core), entries))
+            cores.append((partial(by_core, solve=partial(solve_core, lattice=lattice, size=core)), entries))
     work = projects * lattice.units * states
     if portfolio.cost is not None:
         size = window_of(portfolio, states)
         if WORTH_TRYING * (2 * size.levels + 1) * size.projects * size.states <= work:
-            window = partial(by_window, lattice=lattice, size=size)
+            window = partial(by_window, solve=partial(solve_window, lattice=lattice, size=size))
             cores.append((window, size.projects * size.states + surveyed(portfolio, lattice)))
     if states > MOST_STATES or projects * states > MOST_STATES_HELD:
         return [*cores, boxes]
@@ -148,30 +149,17 @@ def cores_of(portfolio: Portfolio, lattice: Lattice) -> list[tuple[CoreSize, int
 
 
 def by_core(
-    portfolio: Portfolio,
-    budget: Scalar,
-    price: Scalar,
-    bound: Scalar,
-    seen: Vector,
-    lattice: Lattice,
-    size: CoreSize,
+    portfolio: Portfolio, budget: Scalar, price: Scalar, bound: Scalar, seen: Vector, solve: Core
 ) -> Answer:
     """The optimum over a core, finished if it is proved to be that over all levels."""
-    return solve_core(portfolio, budget, price, bound, lattice, size)
+    return solve(portfolio, budget, price, bound)
 
 
 def by_window(
-    portfolio: Portfolio,
-    budget: Scalar,
-    price: Scalar,
-    bound: Scalar,
-    seen: Vector,
-    lattice: Lattice,
-    size: WindowSize,
+    portfolio: Portfolio, budget: Scalar, price: Scalar, bound: Scalar, seen: Vector, solve: Core
 ) -> Answer:
-    """The optimum over the window, finished if it is proved to be that over all levels; if not, what was seen
-    before where that is better."""
-    answer = solve_window(portfolio, budget, price, bound, lattice, size)
+    """The same over the window; if it is not proved, what was seen before where that is better."""
+    answer = by_core(portfolio, budget, price, bound, seen, solve)
     better = portfolio.value(answer.effort) >= portfolio.value(seen)
     return answer._replace(effort=jnp.where(better | answer.finished, answer.effort, seen))
 

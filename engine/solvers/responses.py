@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from engine.model.curves.base import Vector
@@ -109,13 +108,6 @@ def few_candidates(portfolio: Portfolio, lattice: Lattice) -> bool:
         return False
     candidates = jax.eval_shape(portfolio.curves.maximisers, portfolio.costs()).shape[0]
     return candidates * LEVELS_PER_CANDIDATE <= lattice.units
-
-
-def responds_without_a_table(portfolio: Portfolio, lattice: Lattice) -> bool:
-    """Whether the best responses of these portfolios, arrays [..., projects], need no table of all levels."""
-    axes = len(portfolio.shape) - 1
-    first = jax.tree.map(lambda a: np.reshape(a, (-1, *np.shape(a)[axes:]))[0], portfolio)
-    return portfolio.diminishing or few_candidates(first, lattice)
 
 
 def candidate_units(

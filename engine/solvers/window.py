@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from engine.model.portfolio import Portfolio
-from engine.solvers.core import Answer, survey
+from engine.solvers.core import Answer, spread, survey
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, unit_bounds
 from engine.solvers.rounding import budget_slack, sum_error
@@ -119,9 +119,7 @@ def backward(
     def project(state: Array, row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         before, score, step = row
         source = state - step
-        inside = (source >= 0) & (source < size.states)
-        total = jnp.where(inside, before[jnp.clip(source, 0, size.states - 1)], -jnp.inf) + score
-        level = jnp.argmax(total)
+        level = jnp.argmax(spread(before, source) + score)
         return source[level], (level - size.levels).astype(score.dtype)
 
     return jax.lax.scan(project, state, (before, scores, steps), reverse=True)[1]
