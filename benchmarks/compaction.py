@@ -45,25 +45,27 @@ def ways(portfolios: Any) -> tuple[dict[str, Callable[[], Any]], float]:
     budget = np.float64(BUDGET)
     lattice = choose_lattice(["exact"], BUDGET, PROJECTS)
     one = jax.tree.map(lambda a: a[0], portfolios)
-    (first, entries), *_, (last, more) = stages(one, lattice)
+    first, *_, last = stages(one, lattice)
+
+    start_all, solve_all = (in_chunks(stage.solve, stage.entries) for stage in (first, last))
 
     def begin(portfolio: Any) -> Any:
         dual = integer_dual(portfolio, budget, lattice)
-        return in_chunks(first, entries)(portfolio, budget, dual.price, dual.bound, dual.inside)
+        return start_all(portfolio, budget, dual.price, dual.bound, dual.inside)
 
     def inside(portfolio: Any) -> Any:
         answer = begin(portfolio)
-        return for_unfinished(last, more)(
+        return for_unfinished(last.solve, last.entries)(
             answer.finished, answer, portfolio, budget, answer.price, answer.bound, answer.effort
         ).effort
 
     def together(portfolio: Any) -> Any:
         answer = begin(portfolio)
-        full = in_chunks(last, more)(portfolio, budget, answer.price, answer.bound, answer.effort)
+        full = solve_all(portfolio, budget, answer.price, answer.bound, answer.effort)
         return jnp.where(answer.finished, answer.effort, full.effort)
 
     start = jax.jit(jax.vmap(begin))
-    finish = jax.jit(jax.vmap(lambda p, a: in_chunks(last, more)(p, budget, a.price, a.bound).effort))
+    finish = jax.jit(jax.vmap(lambda p, a: solve_all(p, budget, a.price, a.bound, a.effort).effort))
 
     def on_host() -> Any:
         answer = jax.tree.map(np.asarray, start(portfolios))

@@ -19,7 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from engine.solvers.exact import FEW_CHORDS, FIRST
+from engine.model.curves.s_shaped import FIRST_STEPS, LAST_STEPS
+from engine.solvers.exact import FEW_CHORDS, NEAR
 
 DIVISION, LOGARITHM, EXPONENTIAL = 8.0, 16.0, 12.0
 # Threefry-2x32 as JAX has it: rounds a number, and a number for every one drawn, of 32 bits or of 64.
@@ -29,9 +30,7 @@ NORMAL = LOGARITHM + DIVISION + 2 * 8
 # Steps that hardly any portfolio of logarithmic curves does with less of.
 NEWTON_PASSES = 3
 ASCENT_STEPS, MULTIPLIER_STEPS = 2, 5
-HALLEY_STEPS = 9
-# Windows of levels of a project whose curve has one candidate a price: around it, and at the lower bound.
-SMOOTH_WINDOWS = 3
+HALLEY_STEPS = FIRST_STEPS + LAST_STEPS
 # value, bound, price and spent of a solution; its flag and status.
 NUMBERS, FLAGS = 4, 5
 
@@ -178,25 +177,18 @@ def relaxation_search(family: Family, projects: int) -> Work:
 
 
 def core_pairs(projects: int, budget: int) -> float:
-    """Of the first core: near + wide.
-
-    Near, each of N − wide projects tries 2·width levels at 2·reach + 1 states; wide, each of the others its
-    windows of `width` levels at B + 1 states.
-    """
-    wide = min(projects, FIRST.wide)
-    near = (projects - wide) * 2 * FIRST.width * (2 * FIRST.reach + 1)
-    return float(near + wide * SMOOTH_WINDOWS * FIRST.width * (budget + 1))
+    """Of the first core: each of N − 1 projects tries 2·width levels at 2·reach + 1 states."""
+    return float((projects - 1) * 2 * NEAR.width * (2 * min(NEAR.reach, budget) + 1))
 
 
 def exact_search(family: Family, projects: int, budget: int) -> Work:
     """The prices of the dual, the scores of the core's levels, and the programme over the core.
 
-    A price is an inverse slope and two returns a project. The core scores 2·width levels of each narrow
-    project and three windows of each wide one.
+    A price is an inverse slope and two returns a project. The core scores 2·width levels of each project but
+    one, and what is left to that one at each state.
     """
-    wide = min(projects, FIRST.wide)
     prices = (FEW_CHORDS + 2) * projects * (family.inverse + 2 * (family.value + 3))
-    levels = (projects - wide) * 2 * FIRST.width + wide * SMOOTH_WINDOWS * FIRST.width
+    levels = (projects - 1) * 2 * NEAR.width + 2 * min(NEAR.reach, budget) + 1
     return Work(flops=prices + levels * (family.value + 3), pairs=core_pairs(projects, budget))
 
 

@@ -73,15 +73,17 @@ def projects_first(function: Callable[..., Any], entries: int) -> Callable[..., 
     """`function` of many portfolios, arrays [projects, portfolios], as a function of one portfolio.
 
     Sums over projects then run along whole vectors of portfolios, which is what a CPU does best. Every
-    argument and result of one portfolio is an array [projects] or a number; numbers go as [1, portfolios].
+    argument and result of one portfolio is an array [projects, ...] or a number; numbers go in as
+    [1, portfolios] and come out as [portfolios].
     """
     size = chunk_size(entries)
 
     def widen(a: Any) -> Any:
-        return jnp.reshape(a, (-1, 1))
+        return jnp.expand_dims(jnp.atleast_1d(a), 1)
 
     def one(*arguments: Any) -> Any:
-        return jax.tree.map(lambda a: a[:, 0], function(*jax.tree.map(widen, arguments)))
+        found = function(*jax.tree.map(widen, arguments))
+        return jax.tree.map(lambda a: a[0] if a.ndim == 1 else a[:, 0], found)
 
     wrapped = custom_vmap(one)
 
@@ -90,8 +92,8 @@ def projects_first(function: Callable[..., Any], entries: int) -> Callable[..., 
         arguments = _broadcast(axis_size, in_batched, arguments)
 
         def run(given: Any) -> Any:
-            across = jax.tree.map(lambda a: jnp.reshape(a, (a.shape[0], -1)).T, given)
-            return jax.tree.map(jnp.transpose, function(*across))
+            across = jax.tree.map(lambda a: a[None] if a.ndim == 1 else jnp.swapaxes(a, 0, 1), given)
+            return jax.tree.map(lambda a: a if a.ndim == 1 else jnp.swapaxes(a, 0, 1), function(*across))
 
         out = _chunk_by_chunk(run, list(arguments), axis_size, size)
         return out, jax.tree.map(lambda _: True, out)
@@ -123,16 +125,13 @@ def on_gpu(function: Callable[..., Any], kernel: Callable[..., Any]) -> Callable
     return wrapped
 
 
-def for_unfinished(function: Callable[..., Any], entries: int) -> Callable[..., Any]:
+def for_unfinished(function: Callable[..., Any], entries: int, *, alone: bool = False) -> Callable[..., Any]:
     """`(finished, answer, *arguments) -> answer`: the answer itself if finished, else `function(*arguments)`.
 
     Vmapped, the unfinished portfolios are brought together and solved chunk by chunk until none is left.
+    `alone`: on a CPU one after the other, for functions whose loops differ in length.
     """
-    if jax.default_backend() == "cpu":
-        sizes = [chunk_size(CPU_UNFINISHED_SHARE * entries)]
-    else:
-        most = min(chunk_size(entries), ACCELERATOR_UNFINISHED)
-        sizes = [most, min(most, ACCELERATOR_FEW)]
+    sizes = _unfinished_sizes(entries, alone)
 
     def one(finished: Bool[Array, ""], answer: Any, *arguments: Any) -> Any:
         return jax.lax.cond(finished, lambda: answer, lambda: function(*arguments))
@@ -152,7 +151,8 @@ def for_unfinished(function: Callable[..., Any], entries: int) -> Callable[..., 
             place = start + jnp.arange(each)
             # Past the last one, the last one again: what is written twice is the same.
             rows = order[jnp.minimum(place, count - 1)]
-            solved = batched(*_take(given, rows))
+            rows, solve = (rows[0], function) if each == 1 else (rows, batched)
+            solved = solve(*_take(given, rows))
             return start + each, jax.tree.map(lambda all_, new: all_.at[rows].set(new), answer, solved)
 
         def solve_next(state: tuple[Array, Any]) -> tuple[Array, Any]:
@@ -167,6 +167,14 @@ def for_unfinished(function: Callable[..., Any], entries: int) -> Callable[..., 
         return out, jax.tree.map(lambda _: True, out)
 
     return wrapped
+
+
+def _unfinished_sizes(entries: int, alone: bool) -> list[int]:
+    """How many unfinished portfolios make a chunk: as a rule, and where few are left."""
+    if jax.default_backend() == "cpu":
+        return [1 if alone else chunk_size(CPU_UNFINISHED_SHARE * entries)]
+    most = min(chunk_size(entries), ACCELERATOR_UNFINISHED)
+    return [most, min(most, ACCELERATOR_FEW)]
 
 
 def loop_unfinished(

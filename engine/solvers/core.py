@@ -1,23 +1,26 @@
 """The core of an allocation problem: the few levels of effort worth a look, and proof that no other is.
 
 At any price λ every level k of project i has a reduced cost: what its best response to λ pays more than
-that level does. The value of an allocation is the Lagrangian bound L(λ) less the reduced costs of its
-levels, less λ times the unspent budget. So
+that level does. Call minus the reduced cost the score of a level. Scores are ≤ 0 and only add up: the value
+of an allocation is the Lagrangian bound L(λ) plus the scores of its levels, less λ times the unspent budget.
+So if an allocation is known, no level that scores less than it does can be in a better one.
 
-- call minus the reduced cost the score of a level, and keep the levels around each project's best response;
-  for the projects where leaving it costs least keep more windows of levels, around the curve's other
-  candidates;
-- run the max-plus dynamic programme of the scores over these levels: first over the projects with one
-  window, within `reach` of the best responses, then over the others, at any spend;
-- note the best score of whatever was left out: a level outside the windows, a spend out of reach.
+- `solve_near`, at unit costs: every project but one stays within `width` levels of its best response, all of
+  them together within `reach` budget steps; the one that leaves its best response most cheaply takes what
+  the others leave. Proved if nothing else could score as much.
+- `solve_core`, at any whole costs: all levels that score as much as the allocation known, as one list. The
+  max-plus dynamic programme over the list, within `reach` budget steps of the best responses, is the optimum
+  over all levels unless something better was left out: a level that was not looked at or had no place in the
+  list, a spend out of reach.
 
-Scores are ≤ 0 and only add up. So if nothing left out scores above the programme's own optimum, that
-optimum is the optimum over all levels: proved. Otherwise L(λ) plus the best score left out bounds it.
+What is not proved is bounded by L(λ) plus the best score of what was left out. The first is written for many
+portfolios, arrays [projects, portfolios] and numbers [1, portfolios]; how long the second takes differs from
+one portfolio to the next.
 
-Cost: O(N·width·reach + wide·windows·width·B), against O(N·B²) of the full programme.
+Cost: O(N·width·reach) for the first, O(items·reach) for the second, against O(N·B²) of the full programme.
 
 Sources: Balas & Zemel (1980) for the core; Pisinger (1995), "A minimal algorithm for the multiple-choice
-knapsack problem", for dynamic programming over a core with reduced-cost bounds.
+knapsack problem", for dynamic programming over a core that reduced costs and an incumbent cut.
 """
 
 from __future__ import annotations
@@ -32,22 +35,29 @@ from jaxtyping import Array, Bool, Float, Int
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.lattice import Lattice
-from engine.solvers.responses import Scalar, candidate_units, few_candidates, unit_bounds
+from engine.solvers.responses import Scalar, all_levels, candidate_units, few_candidates, total, unit_bounds
 from engine.solvers.rounding import budget_slack, first_best, payoff_error, sum_error
 
-# Windows of a project whose levels are enumerated: the best aligned blocks of levels.
-TABLE_WINDOWS = 4
+# How many numbers are added up in a row where a running count is taken.
+COUNT_BLOCK = 16
 Levels = Float[Array, "levels projects"]
 Scores = Float[Array, "levels projects"]
 
 
-class CoreSize(NamedTuple):
-    """How much the core holds: `wide` projects with all their windows and the whole budget, the others with
-    two windows around their best response; `width` levels a window; `reach` budget steps to either side of
-    the best responses."""
+class NearSize(NamedTuple):
+    """`width` levels on either side of each best response; `reach` budget steps to either side of all."""
 
-    wide: int
     width: int
+    reach: int
+
+
+class CoreSize(NamedTuple):
+    """`items` levels in the list; looked for in windows of `width` around each best response and the curve's
+    best other candidate, or among all levels (None); `reach` budget steps to either side of the spend of the
+    best responses."""
+
+    items: int
+    width: int | None
     reach: int
 
 
@@ -61,40 +71,27 @@ class Answer(NamedTuple):
 
 
 class Landscape(NamedTuple):
-    """Scores of a few projects at a price.
+    """Scores of levels at a price.
 
     `score(levels)` is minus the reduced cost of a level, −∞ out of bounds. `best` is the best response,
-    `payoff` what it pays. `windows` are the first levels of the windows worth looking into. `outside(firsts)`
-    is the best score of any level outside the windows that begin at these levels.
+    `payoff` what it pays. `windows(width)` are the first levels of the windows of `width` on either side of
+    it, and of the curve's best candidate that these do not hold. `outside(firsts, width)` is the best score
+    of any level outside the windows that begin at these levels.
     """
 
     score: Callable[[Levels], Scores]
     best: Vector
     payoff: Vector
-    windows: Levels
-    outside: Callable[[Levels], Vector]
+    windows: Callable[[int], Levels]
+    outside: Callable[[Levels, int], Vector]
 
 
-def survey(
-    portfolio: Portfolio, price: Scalar, least: Vector, most: Vector, width: int, lattice: Lattice
-) -> Landscape:
-    """The landscape of a portfolio at a price: from the curves' own candidates, or from a table of levels."""
+def survey(portfolio: Portfolio, price: Scalar, least: Vector, most: Vector, lattice: Lattice) -> Landscape:
+    """The landscape of a portfolio at a price: from the curves' own candidates, or from all levels."""
     priced = price * portfolio.costs()
-    if few_candidates(portfolio, lattice):
-        returns = jax.vmap(portfolio.returns)
-        candidates = candidate_units(portfolio, price, least, most)
-        count = candidates.shape[0] // 2
-        down = candidates[1 : count + 1]
-        windows = jnp.concatenate([least[None], down - (width - 1.0), down + 1.0])
-    else:
-        table = portfolio.table(lattice.units)
-        levels = jnp.arange(lattice.units + 1, dtype=portfolio.dtype)
-
-        def returns(effort: Levels) -> Scores:
-            index = jnp.clip(effort, 0.0, float(lattice.units)).astype(jnp.int32)
-            return jnp.take_along_axis(table, index.T, axis=1).T
-
-        candidates = jnp.broadcast_to(levels[:, None], (levels.size, least.size))
+    few = few_candidates(portfolio, lattice)
+    candidates = candidate_units(portfolio, price, least, most) if few else all_levels(portfolio, lattice)
+    returns = jax.vmap(portfolio.returns)
 
     def raw(effort: Levels) -> Scores:
         allowed = (effort >= least[None]) & (effort <= most[None])
@@ -107,80 +104,23 @@ def survey(
     def score(effort: Levels) -> Scores:
         return raw(effort) - payoff[None]
 
-    if not few_candidates(portfolio, lattice):
-        windows = _best_blocks(paid, width)
+    def windows(width: int) -> Levels:
+        near = around(best, width)
+        elsewhere = (candidates < near[:1]) | (candidates >= near[1:] + width)
+        second = jnp.argmax(jnp.where(elsewhere, paid, -jnp.inf), axis=0)[None]
+        return jnp.concatenate([near, around(jnp.take_along_axis(candidates, second, axis=0)[0], width)])
 
-    def outside(firsts: Levels) -> Vector:
+    def outside(firsts: Levels, width: int) -> Vector:
         # Between windows and candidates the scores rise or fall only, so that these levels are enough.
-        critical = candidates
-        if few_candidates(portfolio, lattice):
-            critical = jnp.concatenate([candidates, most[None], firsts - 1.0, firsts + width])
-        inside = (critical[:, None] >= firsts[None]) & (critical[:, None] < firsts[None] + width)
-        return jnp.max(jnp.where(jnp.any(inside, axis=1), -jnp.inf, score(critical)), axis=0)
+        ends = jnp.concatenate([most[None], firsts - 1.0, firsts + width])
+        critical = jnp.concatenate([candidates, ends]) if few else candidates
+        scores = jnp.concatenate([paid - payoff[None], score(ends)]) if few else paid - payoff[None]
+        inside = jnp.zeros_like(critical, bool)
+        for first in firsts:
+            inside |= (critical >= first[None]) & (critical < first[None] + width)
+        return jnp.max(jnp.where(inside, -jnp.inf, scores), axis=0)
 
     return Landscape(score, best, payoff, windows, outside)
-
-
-def count_windows(portfolio: Portfolio, lattice: Lattice) -> int:
-    """How many windows a project has at most."""
-    if not few_candidates(portfolio, lattice):
-        return TABLE_WINDOWS
-    return 1 + 2 * jax.eval_shape(portfolio.curves.maximisers, portfolio.costs()).shape[0]
-
-
-def _best_blocks(paid: Scores, width: int) -> Levels:
-    """The first levels of those aligned blocks of levels that hold the best scores."""
-    count = -(-paid.shape[0] // width)
-    padded = jnp.pad(paid, ((0, count * width - paid.shape[0]), (0, 0)), constant_values=-jnp.inf)
-    peak = jnp.max(padded.reshape(count, width, -1), axis=1)
-    _, blocks = jax.lax.top_k(peak.T, min(TABLE_WINDOWS, count))
-    return blocks.T.astype(paid.dtype) * width
-
-
-def solve_core(
-    portfolio: Portfolio, budget: Scalar, price: Scalar, known: Scalar, lattice: Lattice, size: CoreSize
-) -> Answer:
-    """The optimum over the core at this price; finished if that is proved to be the optimum over all levels.
-
-    `known` is a bound from elsewhere.
-    """
-    least, most = unit_bounds(portfolio, budget, lattice)
-    room = budget - portfolio.spend(least)
-    limit = jnp.floor((room + budget_slack(budget)) / lattice.step).astype(jnp.int32)
-    land = survey(portfolio, price, least, most, size.width, lattice)
-    leaving = land.outside(around(land.best, size.width))
-    # Those that leave their best response most cheaply may: they come last, with all their windows.
-    order = jnp.argsort(leaving)
-    narrow, wide = jnp.split(order, [portfolio.shape[-1] - size.wide])
-
-    levels = land.best[None] + jnp.arange(1 - size.width, 1 + size.width, dtype=portfolio.dtype)[:, None]
-    scores = land.score(levels).T[narrow]
-    near, dropped = near_programme(scores, size.reach)
-    begin = jnp.sum((land.best - least)[narrow]).astype(jnp.int32)
-    moves = jax.tree.map(lambda a: a[wide], wide_moves(portfolio, land, least, size.width, lattice))
-    states = jnp.arange(lattice.states + 1, dtype=jnp.int32)
-    far = far_programme(moves, spread(near.last, states - begin + size.reach))
-
-    unspent = jnp.maximum(room - lattice.step * states.astype(portfolio.dtype), 0.0)
-    total = jnp.where(states <= limit, far.last - price * unspent, -jnp.inf)
-    state = jnp.argmax(total).astype(jnp.int32)
-    best = total[state]
-    state, far_levels = far_effort(moves, far, state)
-    near_levels = near_effort(scores, near, state - begin + size.reach)
-    effort = jnp.zeros_like(least).at[wide].set(far_levels)
-    effort = effort.at[narrow].set(land.best[narrow] + near_levels + (1.0 - size.width))
-    bound = jnp.sum(land.payoff) + price * budget
-    left_out = jnp.maximum(jnp.max(moves.outside, initial=-jnp.inf), dropped)
-    left_out = jnp.maximum(jnp.max(leaving[narrow], initial=-jnp.inf), left_out)
-    # Where scores tie, rounding alone must not send a portfolio to a larger core.
-    rounding = sum_error(least.size, bound)
-    hopeless = limit < 0
-    return Answer(
-        effort=jnp.where(hopeless, least, effort),
-        price=price,
-        bound=jnp.minimum(known, bound + jnp.maximum(best, left_out)),
-        finished=(left_out <= best + rounding) | hopeless,
-    )
 
 
 def around(best: Vector, width: int) -> Levels:
@@ -188,120 +128,232 @@ def around(best: Vector, width: int) -> Levels:
     return jnp.stack([best - (width - 1.0), best + 1.0])
 
 
+def solve_near(
+    portfolio: Portfolio, budget: Scalar, price: Scalar, known: Scalar, lattice: Lattice, size: NearSize
+) -> Answer:
+    """The best allocation near the best responses at this price; finished if that is proved to be the optimum
+    over all levels.
+
+    `known` is a bound from elsewhere.
+    """
+    least, most = unit_bounds(portfolio, budget, lattice)
+    land = survey(portfolio, price, least, most, lattice)
+    leaving = land.outside(around(land.best, size.width), size.width)
+    last = jnp.argmax(leaving, axis=0, keepdims=True)
+    is_last = jnp.arange(least.shape[0])[:, None] == last
+
+    moves = jnp.arange(1 - size.width, 1 + size.width, dtype=portfolio.dtype)[:, None, None]
+    scores = land.score(land.best[None] + moves)
+    scores = jnp.where(is_last[None] & (moves != 0), -jnp.inf, scores)
+    scores = jnp.swapaxes(scores, 0, 1)
+    near, dropped = near_programme(scores, size.reach)
+
+    # What the others leave to the last project, for each spend of theirs.
+    away = jnp.arange(-size.reach, size.reach + 1, dtype=portfolio.dtype)[:, None]
+    others = total(jnp.where(is_last, 0.0, land.best)) + away
+    left = jnp.floor(budget + budget_slack(budget)) - others
+    alone, lowest, highest, payoff = jax.tree.map(
+        lambda a: _row(a, last), (portfolio, least, most, land.payoff)
+    )
+    level = jnp.clip(left, lowest, highest)
+    paid = jax.vmap(alone.returns)(level[:, None])[:, 0] - price * (budget - others)
+    scored = jnp.where(left >= lowest, near.last + paid - payoff, -jnp.inf)
+    state = jnp.argmax(scored, axis=0, keepdims=True).astype(jnp.int32)
+    best = _row(scored, state)
+    effort = jnp.where(is_last, _row(level, state), land.best + near_effort(scores, near, state[0]))
+
+    bound = total(land.payoff) + price * budget
+    beyond = jnp.max(jnp.where(is_last, -jnp.inf, leaving), axis=0, keepdims=True)
+    left_out = jnp.maximum(beyond, dropped[None]) if portfolio.curves.rising else jnp.zeros_like(beyond)
+    found = jnp.isfinite(best)
+    # Where scores tie, rounding alone must not send a portfolio further.
+    finished = found & (left_out <= best + sum_error(least.shape[0], bound))
+    bound = jnp.minimum(known, bound + jnp.maximum(best, left_out))
+    return Answer(jnp.where(found, effort, least), price[0], bound[0], finished[0])
+
+
 class Forward(NamedTuple):
     """The forward pass of a dynamic programme over some projects: the best score at each state before each
     project, and after the last."""
 
-    before: Float[Array, "projects states"]
-    last: Float[Array, " states"]
+    before: Float[Array, "projects states portfolios"]
+    last: Float[Array, "states portfolios"]
 
 
-def near_programme(scores: Float[Array, "projects width"], reach: int) -> tuple[Forward, Scalar]:
+def near_programme(scores: Float[Array, "projects width portfolios"], reach: int) -> tuple[Forward, Array]:
     """Over budget steps away from the best responses, within `reach` on either side; also the best score of
     the states beyond."""
     width = scores.shape[1]
-    half = width // 2
-    pad = jnp.full(width - 1, -jnp.inf, scores.dtype)
+    first = width // 2 - 1
+    pad = jnp.full((width - 1, scores.shape[2]), -jnp.inf, scores.dtype)
 
     def project(state: tuple[Array, Array], score: Array) -> tuple[tuple[Array, Array], Array]:
         best, dropped = state
         padded = jnp.concatenate([pad, best, pad])
-        length = best.size + width - 1
-        after = _fold(lambda j: padded[width - 1 - j : width - 1 - j + length] + score[j], width)
-        first = half - 1
-        kept = after[first : first + best.size]
-        ends = jnp.maximum(
-            jnp.max(after[:first], initial=-jnp.inf), jnp.max(after[first + best.size :], initial=-jnp.inf)
+        count = best.shape[0]
+        after = _fold(
+            lambda j: padded[width - 1 - j : width - 1 - j + count + width - 1] + score[j][None], width
         )
-        return (kept, jnp.maximum(dropped, ends)), best
+        beyond = jnp.concatenate([after[:first], after[first + count :]])
+        return (after[first : first + count], jnp.maximum(dropped, jnp.max(beyond, axis=0))), best
 
-    begin = jnp.full(2 * reach + 1, -jnp.inf, scores.dtype).at[reach].set(0.0)
-    (last, dropped), before = jax.lax.scan(project, (begin, jnp.full_like(begin[0], -jnp.inf)), scores)
+    nothing = jnp.full((2 * reach + 1, scores.shape[2]), -jnp.inf, scores.dtype)
+    (last, dropped), before = jax.lax.scan(project, (nothing.at[reach].set(0.0), nothing[0]), scores)
     return Forward(before, last), dropped
 
 
-def near_effort(scores: Float[Array, "projects width"], solved: Forward, state: Array) -> Vector:
-    """Which level of each window leads to this state."""
+def near_effort(
+    scores: Float[Array, "projects width portfolios"], solved: Forward, state: Int[Array, " portfolios"]
+) -> Vector:
+    """How many levels each project is from its best response on the way to this state."""
     width = scores.shape[1]
     moves = jnp.arange(width, dtype=jnp.int32) - (width // 2 - 1)
 
     def project(state: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
         before, score = row
-        total = spread(before, state - moves) + score
-        level = jnp.argmax(total)
-        return state - moves[level], level.astype(score.dtype)
+        move = moves[jnp.argmax(spread(before, state[None] - moves[:, None]) + score, axis=0)]
+        return state - move, move.astype(score.dtype)
 
     return jax.lax.scan(project, state, (solved.before, scores), reverse=True)[1]
 
 
-class Moves(NamedTuple):
-    """Windows of levels of a few projects: the effort at the first level of each, the budget steps that it
-    takes, steps per level, the scores, and the best score outside all windows."""
+def solve_core(
+    portfolio: Portfolio,
+    budget: Scalar,
+    price: Scalar,
+    known: Scalar,
+    seen: Vector,
+    lattice: Lattice,
+    size: CoreSize,
+) -> Answer:
+    """The optimum over the levels that score as much as an allocation seen before; finished if that is proved
+    to be the optimum over all levels. Of one portfolio.
 
-    first: Float[Array, "projects windows"]
-    steps: Int[Array, "projects windows"]
-    stride: Int[Array, " projects"] | None
-    score: Float[Array, "projects windows width"]
-    outside: Vector
+    `known` is a bound from elsewhere.
+    """
+    costs = portfolio.costs()
+    least, most = unit_bounds(portfolio, budget, lattice)
+    land = survey(portfolio, price, least, most, lattice)
+    bound = jnp.sum(land.payoff) + price * budget
+    rounding = sum_error(least.size, bound)
+    slack = budget_slack(budget)
+    allowed = (portfolio.spend(seen) <= budget + slack) & jnp.all(seen >= least)
+    seen = jnp.where(allowed, seen, least)
+    floor = portfolio.value(seen) - bound
 
+    levels, scores, outside = _look(land, floor - rounding, least, lattice, size)
+    steps = jnp.round((levels - land.best[:, None]) * costs[:, None] / lattice.step)
+    steps = jnp.clip(steps, -2.0 * size.reach - 1.0, 2.0 * size.reach + 1.0).astype(jnp.int32)
+    before, last, dropped, complete = _run(scores, steps, size)
+    away = jnp.arange(-size.reach, size.reach + 1, dtype=portfolio.dtype)
+    unspent = budget - portfolio.spend(land.best) - lattice.step * away
+    scored = jnp.where(unspent >= -slack, last - price * jnp.maximum(unspent, 0.0), -jnp.inf)
+    state = jnp.argmax(scored).astype(jnp.int32)
+    best = scored[state]
+    effort = jnp.where(best > floor, _read_back(scores, steps, levels, before, state, land.best), seen)
 
-def wide_moves(portfolio: Portfolio, land: Landscape, least: Vector, width: int, lattice: Lattice) -> Moves:
-    """All windows of all projects."""
-    projects = portfolio.shape[-1]
-    levels = land.windows[:, None] + jnp.arange(width, dtype=portfolio.dtype)[None, :, None]
-    score = land.score(levels.reshape(-1, projects)).T.reshape(projects, -1, width)
-    first = (land.windows - least[None]).T
-    stride = None
-    if portfolio.cost is not None:
-        stride = jnp.round(portfolio.cost / lattice.step).astype(jnp.int32)
-    steps = first.astype(jnp.int32) * (1 if stride is None else stride[:, None])
-    return Moves(land.windows.T, steps, stride, score, land.outside(land.windows))
-
-
-def far_programme(moves: Moves, begin: Float[Array, " states"]) -> Forward:
-    """Over budget steps spent above the lower bounds, all of them."""
-    size, width = begin.size, moves.score.shape[2]
-    left, right = jnp.full(size + width, -jnp.inf, begin.dtype), jnp.full(width, -jnp.inf, begin.dtype)
-
-    def project(best: Array, row: tuple[Array, Array | None, Array]) -> tuple[Array, Array]:
-        steps, stride, score = row
-        padded = jnp.concatenate([left, best, right])
-
-        def window(after: Array, row: tuple[Array, Array]) -> tuple[Array, None]:
-            first, score = row
-            if stride is None:
-                start = size + 1 - jnp.clip(first, -width, size)
-                part = jax.lax.dynamic_slice(padded, (start,), (size + width - 1,))
-
-            def moved(j: int) -> Array:
-                if stride is None:
-                    return part[width - 1 - j : width - 1 - j + size]
-                start = size + width - jnp.clip(first + j * stride, 0, size)
-                return jax.lax.dynamic_slice(padded, (start,), (size,))
-
-            return jnp.maximum(after, _fold(lambda j: moved(j) + score[j], width)), None
-
-        return jax.lax.scan(window, jnp.full_like(best, -jnp.inf), (steps, score))[0], best
-
-    last, before = jax.lax.scan(project, begin, (moves.steps, moves.stride, moves.score))
-    return Forward(before, last)
+    best = jnp.maximum(best, floor)
+    left_out = jnp.where(complete, jnp.maximum(outside, dropped), 0.0)
+    hopeless = portfolio.spend(least) > budget + slack
+    return Answer(
+        effort=effort,
+        price=price,
+        bound=jnp.minimum(known, bound + jnp.maximum(best, left_out)),
+        finished=(left_out <= best + rounding) | hopeless,
+    )
 
 
-def far_effort(moves: Moves, solved: Forward, state: Array) -> tuple[Array, Vector]:
-    """(the state before these projects, the level of each) that lead to this state."""
-    width = moves.score.shape[2]
-    within = jnp.arange(width, dtype=jnp.int32)
+def _look(
+    land: Landscape, floor: Scalar, least: Vector, lattice: Lattice, size: CoreSize
+) -> tuple[Array, Array, Scalar]:
+    """(levels, their scores, −∞ of the best responses and of what scores less than `floor`), [projects,
+    levels], and the best score of any level that was not looked at."""
+    if size.width is None:
+        levels = jnp.broadcast_to(jnp.arange(lattice.units + 1.0)[:, None], (lattice.units + 1, least.size))
+        fresh, outside = jnp.ones(levels.shape, bool), jnp.asarray(-jnp.inf, floor.dtype)
+    else:
+        firsts = land.windows(size.width)
+        levels = firsts[:, None] + jnp.arange(size.width, dtype=least.dtype)[None, :, None]
+        earlier = jnp.tril(jnp.ones((firsts.shape[0],) * 2, bool), -1)[:, None, :, None]
+        begin = firsts[None, None]
+        inside = (levels[:, :, None] >= begin) & (levels[:, :, None] < begin + size.width)
+        fresh = ~jnp.any(inside & earlier, axis=2).reshape(-1, least.size)
+        # A curve's value at a level that is still being put together is not computed by vector instructions.
+        levels = jax.lax.optimization_barrier(levels.reshape(-1, least.size))
+        outside = jnp.max(land.outside(firsts, size.width))
+    scores = jax.lax.optimization_barrier(land.score(levels))
+    kept = fresh & (scores >= floor) & (levels != land.best[None])
+    return levels.T, jnp.where(kept, scores, -jnp.inf).T, outside
 
-    def project(state: Array, row: tuple[Array, Array, Array, Array | None, Array]) -> tuple[Array, Array]:
-        before, first, steps, stride, score = row
-        source = state - (steps[:, None] + within[None] * (1 if stride is None else stride))
-        total = (spread(before, source) + score).reshape(-1)
-        level = jnp.argmax(total)
-        effort = first[level // width] + (level % width).astype(first.dtype)
-        return source.reshape(-1)[level], effort
 
-    rows = (solved.before, moves.first, moves.steps, moves.stride, moves.score)
-    return jax.lax.scan(project, state, rows, reverse=True)
+def _run(
+    scores: Float[Array, "projects levels"], steps: Int[Array, "projects levels"], size: CoreSize
+) -> tuple[Array, Array, Scalar, Bool[Array, ""]]:
+    """The dynamic programme over the levels that are kept: (the best score at each spend before each project,
+    and after the last; the best score that went out of reach; whether all levels had a place)."""
+    states = 2 * size.reach + 1
+    kept = scores > -jnp.inf
+    ends = running_count(kept)
+    place = jnp.where(kept, ends - 1, size.items)
+    step_of = jnp.zeros(size.items, jnp.int32).at[place].set(steps, mode="drop")
+    score_of = jnp.full(size.items, -jnp.inf, scores.dtype).at[place].set(scores, mode="drop")
+    last_of = jnp.minimum(ends[:, -1], size.items)
+    first_of = jnp.concatenate([jnp.zeros(1, jnp.int32), last_of[:-1]])
+    up = jnp.max(jnp.where(kept, steps, 0), axis=1)
+    down = jnp.max(jnp.where(kept, -steps, 0), axis=1)
+    away = jnp.arange(-size.reach, size.reach + 1, dtype=jnp.int32)
+    pad = jnp.full(states, -jnp.inf, scores.dtype)
+
+    def project(state: tuple[Array, Array], row: tuple[Array, ...]) -> tuple[tuple[Array, Array], Array]:
+        best, dropped = state
+        first, last, up, down = row
+        padded = jnp.concatenate([pad, best, pad])
+        leaves = (away + up > size.reach) | (away - down < -size.reach)
+
+        def add(number: Array, after: Array) -> Array:
+            moved = jax.lax.dynamic_slice(padded, (states - step_of[number],), (states,))
+            return jnp.maximum(after, moved + score_of[number])
+
+        after = jax.lax.fori_loop(first, last, add, best)
+        return (after, jnp.maximum(dropped, jnp.max(jnp.where(leaves, best, -jnp.inf)))), best
+
+    begin = jnp.where(away == 0, 0.0, pad), pad[0]
+    (last, dropped), before = jax.lax.scan(project, begin, (first_of, last_of, up, down))
+    return before, last, dropped, ends[-1, -1] <= size.items
+
+
+def running_count(kept: Bool[Array, "projects levels"]) -> Int[Array, "projects levels"]:
+    """How many are kept up to each, in the order of rows. By columns of blocks: a plain running sum takes
+    twenty times as long on a CPU."""
+    count = kept.size
+    length = -(-count // COUNT_BLOCK)
+    flat = jnp.pad(kept.reshape(-1).astype(jnp.int32), (0, length * COUNT_BLOCK - count))
+    blocks = flat.reshape(length, COUNT_BLOCK)
+    columns = [blocks[:, 0]]
+    for column in range(1, COUNT_BLOCK):
+        columns.append(columns[-1] + blocks[:, column])
+    earlier = jnp.cumsum(columns[-1]) - columns[-1]
+    return (jnp.stack(columns, axis=1) + earlier[:, None]).reshape(-1)[:count].reshape(kept.shape)
+
+
+def _read_back(
+    scores: Float[Array, "projects levels"],
+    steps: Int[Array, "projects levels"],
+    levels: Float[Array, "projects levels"],
+    before: Float[Array, "projects states"],
+    state: Int[Array, ""],
+    best: Vector,
+) -> Vector:
+    """The effort that leads to this state."""
+
+    def project(state: Array, row: tuple[Array, ...]) -> tuple[Array, Array]:
+        before, scores, steps, levels, stays = row
+        reached = spread(before, state - steps) + scores
+        level = jnp.argmax(reached)
+        moves = reached[level] > spread(before, state[None])[0]
+        return jnp.where(moves, state - steps[level], state), jnp.where(moves, levels[level], stays)
+
+    return jax.lax.scan(project, state, (before, scores, steps, levels, best), reverse=True)[1]
 
 
 def _fold(term: Callable[[int], Array], count: int) -> Array:
@@ -312,7 +364,17 @@ def _fold(term: Callable[[int], Array], count: int) -> Array:
     return best
 
 
-def spread(values: Float[Array, " states"], place: Array) -> Array:
-    """values[place], −∞ where there is no such place."""
-    inside = (place >= 0) & (place < values.size)
-    return jnp.where(inside, values[jnp.clip(place, 0, values.size - 1)], -jnp.inf)
+def spread(values: Float[Array, "states ..."], place: Int[Array, "rows ..."]) -> Array:
+    """values[place] along the first axis, −∞ where there is no such place."""
+    inside = (place >= 0) & (place < values.shape[0])
+    return jnp.where(inside, _rows(values, jnp.clip(place, 0, values.shape[0] - 1)), -jnp.inf)
+
+
+def _rows(values: Array, place: Int[Array, "rows ..."]) -> Array:
+    """values[place] along the first axis."""
+    return jnp.take_along_axis(values, place, axis=0, mode="promise_in_bounds")
+
+
+def _row(values: Array, place: Int[Array, "1 portfolios"]) -> Array:
+    """[1, portfolios, ...]: the row of each portfolio's own."""
+    return jnp.take_along_axis(values, place.reshape(1, -1, *[1] * (values.ndim - 2)), axis=0)

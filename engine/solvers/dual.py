@@ -14,6 +14,7 @@ concave envelopes of S-shaped curves.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -22,13 +23,14 @@ from jaxtyping import Array, Bool
 
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
-from engine.solvers.batching import choose
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import (
+    Haste,
     Response,
     Scalar,
     effort_bounds,
     real_response,
+    total,
     unit_bounds,
     unit_response,
 )
@@ -128,58 +130,83 @@ class Line(NamedTuple):
 
 
 def integer_dual(
-    portfolio: Portfolio, budget: Scalar, lattice: Lattice, most_chords: int = MOST_CHORDS
+    portfolio: Portfolio,
+    budget: Scalar,
+    lattice: Lattice,
+    most_chords: int = MOST_CHORDS,
+    *,
+    rough: bool = False,
 ) -> Dual:
     """The Lagrangian dual over whole units, by the chords of its supporting lines.
 
     Best responses at a price give a line V + λ(B − spend) that supports L there. The next price is where the
     last affordable and the last unaffordable line meet; once the response there spends as one of them, that
-    crossing is the minimum: found in a dozen evaluations where bisection takes sixty. The search may be
-    rough, since L(λ) is a bound at every λ; the bound itself is evaluated in full at the end.
+    crossing is the minimum: found in a dozen evaluations where bisection takes sixty. The search looks for
+    candidates in float32, since L(λ) is a bound at every λ; the bound itself is evaluated in full at the end.
+    A `rough` one chooses among them in float32, too, and gives `inside` and `outside` as they come.
+
+    Of one portfolio, or of many: arrays [projects, portfolios], numbers [1, portfolios].
 
     Source: Eisner & Severance (1976) for lines and crossings of parametric problems; Kelley (1960).
     """
     least, most = unit_bounds(portfolio, budget, lattice)
-    respond = unit_response(portfolio, budget, lattice)
-    search = unit_response(portfolio, budget, lattice, rough=True)
-    limit = budget + budget_slack(budget)
+    costs = portfolio.costs()
+    search = unit_response(portfolio, budget, lattice, haste=Haste.CHOICE if rough else Haste.CANDIDATES)
     tiny = jnp.asarray(least_positive(portfolio.dtype), portfolio.dtype)
-
-    def line(respond: Callable[[Scalar], Response], price: Scalar) -> Line:
-        effort, payoff = respond(price)
-        spend = portfolio.spend(effort)
-        return Line(jnp.sum(payoff) + price * spend, spend, effort)
-
-    def crossing(inside: Line, outside: Line) -> Scalar:
-        more = outside.spend - inside.spend
-        return jnp.maximum((outside.value - inside.value) / jnp.where(more > 0, more, 1.0), tiny)
-
-    def advance(state: tuple[Line, Line, Array, Array]) -> tuple[Line, Line, Array, Array]:
-        inside, outside, _, step = state
-        found = line(search, jnp.where(step > 0, crossing(inside, outside), tiny))
-        affordable = found.spend <= limit
-        met = (found.spend == inside.spend) | (found.spend == outside.spend)
-        end = jnp.where(step > 0, met, affordable)
-        return choose(affordable, found, inside), choose(affordable, outside, found), end, step + 1
-
-    nothing = Line(portfolio.value(least), portfolio.spend(least), least)
-    inside, outside, ended, steps = jax.lax.while_loop(
-        lambda state: ~state[2] & (state[3] < most_chords),
-        advance,
-        (nothing, nothing, jnp.asarray(False), jnp.int32(0)),
+    idle = Response(least, portfolio.returns(least))
+    inside, outside, free = _cross(
+        lambda price: _line(costs, search(price), price),
+        _line(costs, idle, jnp.zeros_like(budget)),
+        budget + budget_slack(budget),
+        tiny,
+        most_chords,
     )
-    free = ended & (steps == 1)  # even the lowest price is afforded
-    price = jnp.where(free, tiny, crossing(inside, outside))
-    found = line(respond, price)
+    price = jnp.where(free, tiny, _crossing(inside, outside, tiny))
+    found = _line(costs, unit_response(portfolio, budget, lattice)(price), price)
     dual = Dual(
         price=jnp.where(free, 0.0, price),
         bound=found.value + price * (budget - found.spend),
         inside=jnp.where(free, found.effort, inside.effort),
         outside=jnp.where(free, found.effort, outside.effort),
     )
-    marginal = portfolio.gain(dual.inside) / portfolio.costs()
+    marginal = portfolio.gain(dual.inside) / costs
     sated = dual.inside >= jnp.floor(portfolio.uppers())
     return _reprice(dual, marginal, (dual.inside >= most) & ~sated)
+
+
+def _line(costs: Vector, response: Response, price: Scalar) -> Line:
+    """The line of the best responses to a price."""
+    spend = total(costs * response.effort)
+    return Line(total(response.payoff) + price * spend, spend, response.effort)
+
+
+def _crossing(inside: Line, outside: Line, lowest: Scalar) -> Scalar:
+    """The price at which two lines meet."""
+    more = outside.spend - inside.spend
+    return jnp.maximum((outside.value - inside.value) / jnp.where(more > 0, more, 1.0), lowest)
+
+
+def _cross(
+    line: Callable[[Scalar], Line], nothing: Line, limit: Scalar, lowest: Scalar, most_chords: int
+) -> tuple[Line, Line, Bool[Array, ...]]:
+    """(the last affordable line, the last unaffordable one, whether even the lowest price is afforded)."""
+
+    def advance(state: tuple[Line, Line, Array, Array]) -> tuple[Line, Line, Array, Array]:
+        inside, outside, ended, step = state
+        found = line(jnp.where(step > 0, _crossing(inside, outside, lowest), lowest))
+        affordable = found.spend <= limit
+        met = (found.spend == inside.spend) | (found.spend == outside.spend)
+        ends = jnp.where(step > 0, met, affordable)
+        inside = jax.tree.map(partial(jnp.where, affordable & ~ended), found, inside)
+        outside = jax.tree.map(partial(jnp.where, affordable | ended), outside, found)
+        return inside, outside, ended | ends, jnp.where(ended, step, step + 1)
+
+    def unfinished(state: tuple[Line, Line, Array, Array]) -> Array:
+        return jnp.any(~state[2] & (state[3] < most_chords))
+
+    begin = nothing, nothing, jnp.zeros(limit.shape, bool), jnp.zeros(limit.shape, jnp.int32)
+    inside, outside, ended, steps = jax.lax.while_loop(unfinished, advance, begin)
+    return inside, outside, ended & (steps == 1)
 
 
 def real_dual(portfolio: Portfolio, budget: Scalar) -> Dual:
@@ -197,5 +224,6 @@ def _reprice(dual: Dual, marginal: Vector, capped: Bool[Array, " projects"]) -> 
     No project is offered more than the budget buys, which tightens the bound; the price of the budget is
     then what that project would gain beyond.
     """
-    beyond = jnp.max(jnp.where(capped & jnp.isfinite(marginal), marginal, 0.0))
+    beyond = jnp.where(capped & jnp.isfinite(marginal), marginal, 0.0)
+    beyond = jnp.max(beyond, axis=0, keepdims=beyond.ndim > 1)
     return dual._replace(price=jnp.maximum(dual.price, beyond))

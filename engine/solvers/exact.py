@@ -17,28 +17,29 @@ Sources: Kellerer, Pferschy & Pisinger (2004), Knapsack Problems, chapters 5 and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
-from engine.solvers.batching import for_unfinished, in_chunks
+from engine.solvers.batching import for_unfinished, in_chunks, projects_first
 from engine.solvers.branching import OPEN_BOXES, branch
-from engine.solvers.core import Answer, CoreSize, count_windows, solve_core
-from engine.solvers.dual import MOST_CHORDS, integer_dual
+from engine.solvers.core import Answer, CoreSize, NearSize, solve_core, solve_near
+from engine.solvers.dual import MOST_CHORDS, Dual, integer_dual
 from engine.solvers.lattice import MOST_STATES, Lattice
 from engine.solvers.programme import optimum_within
-from engine.solvers.responses import Scalar, few_candidates, unit_bounds, unit_response
+from engine.solvers.responses import Haste, Scalar, few_candidates, total, unit_bounds, unit_response
 from engine.solvers.rounding import budget_slack
 from engine.solvers.solution import Solution, conclude
 from engine.solvers.window import WindowSize, solve_window
 
-# The cores tried in turn: the first holds what most portfolios need, the second has every project's windows.
-FIRST = CoreSize(wide=4, width=8, reach=40)
-SECOND_WIDTH = 32
+# The cores tried in turn: near the best responses, then whatever an allocation known before leaves over.
+NEAR = NearSize(width=8, reach=24)
+CORES = CoreSize(items=512, width=16, reach=200), CoreSize(items=1024, width=None, reach=512)
 # Of unequal costs: the projects that leave their best response most cheaply, by a level or two.
 WINDOW = WindowSize(projects=256, levels=2, reach=1 << 15)
 # The price need not be the best one: a core mends what is left.
@@ -50,24 +51,39 @@ WORTH_TRYING = 2.0
 # Steps of the largest core that is tried, and of the longest programme that is run before boxes are searched;
 # budget steps of all projects that one programme may hold.
 MOST_CORE_WORK, LONG_WORK, MOST_STATES_HELD = 1e7, 1e9, 3e8
-Core = Callable[[Portfolio, Scalar, Scalar, Scalar], Answer]
-Stage = Callable[[Portfolio, Scalar, Scalar, Scalar, Vector], Answer]
+
+
+class Stage(NamedTuple):
+    """`solve(portfolio, budget, price, bound, effort)`, of what the stages before it found; how many numbers
+    it holds for one portfolio; whether its loops differ in length, so that portfolios take turns on a CPU."""
+
+    solve: Callable[[Portfolio, Scalar, Scalar, Scalar, Vector], Answer]
+    entries: int
+    alone: bool = False
 
 
 def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
     """The integer optimum, proved."""
-    (first, entries), *harder = stages(portfolio, lattice)
-    chords = FEW_CHORDS if harder and portfolio.cost is None else MOST_CHORDS
-    search = partial(integer_dual, lattice=lattice, most_chords=chords)
-    dual = in_chunks(search, surveyed(portfolio, lattice))(portfolio, budget)
-    answer = in_chunks(first, entries)(portfolio, budget, dual.price, dual.bound, dual.inside)
-    for stage, entries in harder:
+    first, *harder = stages(portfolio, lattice)
+    rough = bool(harder) and portfolio.cost is None
+    chords = FEW_CHORDS if rough else MOST_CHORDS
+
+    def search(portfolio: Portfolio, budget: Scalar) -> Dual:
+        dual = integer_dual(portfolio, budget, lattice, chords, rough=rough)
+        return dual._replace(price=dual.price[0], bound=dual.bound[0])
+
+    dual = projects_first(search, surveyed(portfolio, lattice))(portfolio, budget)
+    given = portfolio, budget, dual.price, dual.bound, dual.inside
+    answer = in_chunks(first.solve, first.entries)(*given)
+    for stage in harder:
         given = portfolio, budget, answer.price, answer.bound, answer.effort
-        answer = for_unfinished(stage, entries)(answer.finished, answer, *given)
+        resume = for_unfinished(stage.solve, stage.entries, alone=stage.alone)
+        answer = resume(answer.finished, answer, *given)
     price = dual.price
     if smooth(portfolio):
-        settle = in_chunks(partial(settled_price, lattice=lattice), surveyed(portfolio, lattice))
-        price = settle(portfolio, budget, answer.effort, price, dual.bound)
+        settle = partial(settled_price, lattice=lattice)
+        given = portfolio, budget, answer.effort, price, dual.bound
+        price = projects_first(settle, surveyed(portfolio, lattice))(*given)
     return conclude(portfolio, budget, answer.effort, price, answer.bound)
 
 
@@ -79,7 +95,8 @@ def smooth(portfolio: Portfolio) -> bool:
 def settled_price(
     portfolio: Portfolio, budget: Scalar, effort: Vector, price: Scalar, bound: Scalar, lattice: Lattice
 ) -> Scalar:
-    """A multiplier at which no single unit of the optimum would move, if it makes the dual no larger.
+    """A multiplier at which no single unit of the optimum would move, if it makes the dual no larger. Of many
+    portfolios, arrays [projects, portfolios] and numbers [1, portfolios].
 
     The search for the price is rough, and ends once a core can mend the rest; on curves in stages it is left
     at that, within a percent or so. Where there is no duality gap the optimum itself says which prices
@@ -87,12 +104,13 @@ def settled_price(
     """
     costs = portfolio.costs()
     least, most = unit_bounds(portfolio, budget, lattice)
-    next_gain = jnp.max(jnp.where(effort < most, portfolio.gain(effort) / costs, 0.0))
-    before = jnp.maximum(effort - 1.0, 0.0)
-    last_gain = jnp.min(jnp.where(effort > least, portfolio.gain(before) / costs, jnp.inf))
+    after = jnp.where(effort < most, portfolio.gain(effort) / costs, 0.0)
+    before = portfolio.gain(jnp.maximum(effort - 1.0, 0.0)) / costs
+    next_gain = jnp.max(after, axis=0, keepdims=True)
+    last_gain = jnp.min(jnp.where(effort > least, before, jnp.inf), axis=0, keepdims=True)
     nearest = jnp.where(next_gain <= last_gain, jnp.clip(price, next_gain, last_gain), price)
-    payoff = unit_response(portfolio, budget, lattice)(nearest).payoff
-    return jnp.where(jnp.sum(payoff) + nearest * budget <= bound, nearest, price)
+    payoff = unit_response(portfolio, budget, lattice, haste=Haste.CANDIDATES)(nearest).payoff
+    return jnp.where(total(payoff) + nearest * budget <= bound, nearest, price)[0]
 
 
 def surveyed(portfolio: Portfolio, lattice: Lattice) -> int:
@@ -101,29 +119,22 @@ def surveyed(portfolio: Portfolio, lattice: Lattice) -> int:
     return portfolio.shape[-1] * levels
 
 
-def stages(portfolio: Portfolio, lattice: Lattice) -> list[tuple[Stage, int]]:
-    """The stages worth trying, from the smallest core to the full programme, each with the numbers that it
-    holds in memory for one portfolio. A stage is a function of (portfolio, budget, price, bound, effort):
-    what the stages before it found."""
+def stages(portfolio: Portfolio, lattice: Lattice) -> list[Stage]:
+    """The stages worth trying, from the smallest core to the full programme."""
     projects, states = portfolio.shape[-1], lattice.states + 1
-    programme = partial(by_programme, lattice=lattice), 2 * projects * states
-    boxes = partial(by_boxes, lattice=lattice), 2 * projects * OPEN_BOXES
+    programme = Stage(partial(by_programme, lattice=lattice), 2 * projects * states)
+    boxes = Stage(partial(by_boxes, lattice=lattice), 2 * projects * OPEN_BOXES)
     if not lattice.tables or not lattice.holds_costs:
         return [boxes]
     if lattice.brief:
         return [programme]
-    cores = []
-    for core, work in cores_of(portfolio, lattice):
-        if WORTH_TRYING * work <= projects * lattice.units * states / 2 and work <= MOST_CORE_WORK:
-            near = 4 * core.reach * (projects - core.wide)
-            entries = core.wide * states + near + surveyed(portfolio, lattice)
-            cores.append((partial(by_core, solve=partial(solve_core, lattice=lattice, size=core)), entries))
     work = projects * lattice.units * states
+    cores = list(cores_of(portfolio, lattice))
     if portfolio.cost is not None:
         size = window_of(portfolio, states)
         if WORTH_TRYING * (2 * size.levels + 1) * size.projects * size.states <= work:
-            window = partial(by_window, solve=partial(solve_window, lattice=lattice, size=size))
-            cores.append((window, size.projects * size.states + surveyed(portfolio, lattice)))
+            window = partial(by_window, lattice=lattice, size=size)
+            cores.append(Stage(window, size.projects * size.states + surveyed(portfolio, lattice)))
     if states > MOST_STATES or projects * states > MOST_STATES_HELD:
         return [*cores, boxes]
     return [*cores, programme] if work <= LONG_WORK else [*cores, boxes, programme]
@@ -134,32 +145,53 @@ def window_of(portfolio: Portfolio, states: int) -> WindowSize:
     return WindowSize(min(portfolio.shape[-1], WINDOW.projects), WINDOW.levels, min(states, WINDOW.reach))
 
 
-def cores_of(portfolio: Portfolio, lattice: Lattice) -> list[tuple[CoreSize, int]]:
-    """The cores that might be tried, with the work that each is."""
+def cores_of(portfolio: Portfolio, lattice: Lattice) -> Iterator[Stage]:
+    """The cores worth trying."""
     projects, states = portfolio.shape[-1], lattice.states + 1
-    windows = count_windows(portfolio, lattice)
+    full = projects * lattice.units * states / 2
+    few, looked = few_candidates(portfolio, lattice), surveyed(portfolio, lattice)
+
+    def worth(work: float) -> bool:
+        return WORTH_TRYING * work <= full and work <= MOST_CORE_WORK
+
+    near = NEAR._replace(reach=min(NEAR.reach, lattice.states))
     # With unequal costs a level moves each project by another number of budget steps: no common reach.
-    first = FIRST._replace(wide=min(projects, FIRST.wide) if portfolio.cost is None else projects)
+    if portfolio.cost is None and worth(projects * 4 * near.width * near.reach):
+        entries = projects * (2 * near.reach + 1) + looked
+        solve = projects_first(partial(by_near, lattice=lattice, size=near), entries)
+        yield Stage(solve, looked)
+    for core in CORES:
+        core = core._replace(reach=min(core.reach, lattice.states), width=core.width if few else None)
+        spends = 2 * core.reach + 1
+        if worth(core.items * spends):
+            solve = partial(solve_core, lattice=lattice, size=core)
+            yield Stage(solve, projects * (spends + looked), alone=True)
 
-    def work(core: CoreSize) -> int:
-        near = (projects - core.wide) * 2 * core.width * 2 * core.reach
-        return near + core.wide * windows * core.width * states
 
-    return [(core, work(core)) for core in (first, CoreSize(wide=projects, width=SECOND_WIDTH, reach=1))]
-
-
-def by_core(
-    portfolio: Portfolio, budget: Scalar, price: Scalar, bound: Scalar, seen: Vector, solve: Core
+def by_near(
+    portfolio: Portfolio,
+    budget: Scalar,
+    price: Scalar,
+    bound: Scalar,
+    seen: Vector,
+    lattice: Lattice,
+    size: NearSize,
 ) -> Answer:
-    """The optimum over a core, finished if it is proved to be that over all levels."""
-    return solve(portfolio, budget, price, bound)
+    """The best allocation near the best responses, finished if it is proved to be that over all levels."""
+    return solve_near(portfolio, budget, price, bound, lattice, size)
 
 
 def by_window(
-    portfolio: Portfolio, budget: Scalar, price: Scalar, bound: Scalar, seen: Vector, solve: Core
+    portfolio: Portfolio,
+    budget: Scalar,
+    price: Scalar,
+    bound: Scalar,
+    seen: Vector,
+    lattice: Lattice,
+    size: WindowSize,
 ) -> Answer:
-    """The same over the window; if it is not proved, what was seen before where that is better."""
-    answer = by_core(portfolio, budget, price, bound, seen, solve)
+    """The optimum over the window; if it is not proved, what was seen before where that is better."""
+    answer = solve_window(portfolio, budget, price, bound, lattice, size)
     better = portfolio.value(answer.effort) >= portfolio.value(seen)
     return answer._replace(effort=jnp.where(better | answer.finished, answer.effort, seen))
 

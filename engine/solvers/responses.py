@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from enum import IntEnum
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +17,15 @@ from engine.solvers.lattice import Lattice
 from engine.solvers.rounding import budget_slack, first_best, least_positive, number_error, payoff_error
 
 Scalar = Float[Array, ""]
+Tree = TypeVar("Tree")
 TANGENT_STEPS = 48
 LOOK_UP_STEPS = 64
 LEVELS_PER_CANDIDATE = 64
+
+
+def total(values: Vector) -> Scalar:
+    """The sum over projects: a number of one portfolio, a row [1, portfolios] of many."""
+    return jnp.sum(values, axis=0, keepdims=values.ndim > 1)
 
 
 class Response(NamedTuple):
@@ -52,13 +59,24 @@ def units_above(portfolio: Portfolio, price: Scalar, least: Vector, most: Vector
     return jnp.where(more, units + 1.0, jnp.where(fewer, units - 1.0, units))
 
 
+class Haste(IntEnum):
+    """What may be done in float32 to find a best response: nothing, naming the candidates, choosing too."""
+
+    NONE = 0
+    CANDIDATES = 1
+    CHOICE = 2
+
+
 def unit_response(
-    portfolio: Portfolio, budget: Scalar, lattice: Lattice, *, rough: bool = False
+    portfolio: Portfolio, budget: Scalar, lattice: Lattice, *, haste: Haste = Haste.NONE
 ) -> Callable[[Scalar], Response]:
     """The best response in whole units; the least effort on a tie.
 
     By inverse slope where returns diminish, among the whole units around the curve's own candidates where
-    those are few, else by enumeration of all levels. A `rough` one may look for candidates in float32.
+    those are few, else by enumeration of all levels. In haste it may be another effort that pays about as
+    much, and what it pays is as rough.
+
+    Of one portfolio, or of many: arrays [projects, portfolios], prices [1, portfolios].
     """
     least, most = unit_bounds(portfolio, budget, lattice)
     costs = portfolio.costs()
@@ -71,26 +89,43 @@ def unit_response(
         return respond
 
     if few_candidates(portfolio, lattice):
-        returns_at = jax.vmap(portfolio.returns)
+        if haste == Haste.CHOICE:
+            single = in_float32(portfolio)
+
+            def guess(price: Scalar) -> Response:
+                levels = candidate_units(portfolio, price, least, most, rough=True)
+                near = in_float32((levels, (price * costs)[None] * levels))
+                response = _best(near[0], jax.vmap(single.returns)(near[0]), near[1])
+                return jax.tree.map(lambda a: a.astype(portfolio.dtype), response)
+
+            return guess
 
         def compare(price: Scalar) -> Response:
-            levels = candidate_units(portfolio, price, least, most, rough=rough)
-            return _best(levels, returns_at(levels), (price * costs)[None] * levels)
+            levels = candidate_units(portfolio, price, least, most, rough=haste == Haste.CANDIDATES)
+            return _best(levels, jax.vmap(portfolio.returns)(levels), (price * costs)[None] * levels)
 
         return compare
 
-    levels = jnp.arange(lattice.units + 1, dtype=portfolio.dtype)
-    table = jnp.where(levels[:, None] <= most[None], portfolio.table(lattice.units).T, -jnp.inf)
+    levels = all_levels(portfolio, lattice)
+    allowed = (levels >= portfolio.lowers()[None]) & (levels <= most[None])
+    table = jnp.where(allowed, jax.vmap(portfolio.returns)(levels), -jnp.inf)
 
     def enumerate_levels(price: Scalar) -> Response:
-        best = _best(levels[:, None], table, (price * costs)[None] * levels[:, None])
+        best = _best(levels, table, (price * costs)[None] * levels)
         return best._replace(effort=jnp.minimum(best.effort, most))
 
     return enumerate_levels
 
 
+def all_levels(portfolio: Portfolio, lattice: Lattice) -> Float[Array, "levels projects"]:
+    """0, 1, …, `units` whole units of effort for each project."""
+    shape = (lattice.units + 1, *portfolio.shape)
+    levels = jnp.arange(lattice.units + 1, dtype=portfolio.dtype)
+    return jnp.broadcast_to(levels.reshape(-1, *[1] * len(portfolio.shape)), shape)
+
+
 def _best(
-    levels: Float[Array, "levels _"],
+    levels: Float[Array, "levels projects"],
     returns: Float[Array, "levels projects"],
     spend: Float[Array, "levels projects"],
 ) -> Response:
@@ -121,15 +156,20 @@ def candidate_units(
     curves, asked = portfolio.curves, price * portfolio.costs() / portfolio.stakes()
     if rough:
         lowest = least_positive(jnp.float32)
-        curves, asked = jax.tree.map(_in_float32, (curves, jnp.maximum(asked, lowest)))
+        curves, asked = in_float32((curves, jnp.maximum(asked, lowest)))
     efforts = jax.vmap(portfolio.effort_to)(curves.maximisers(asked).astype(portfolio.dtype))
     down = jnp.clip(jnp.floor(efforts), least[None], most[None])
     up = jnp.clip(jnp.floor(efforts) + 1.0, least[None], most[None])
     return jnp.concatenate([least[None], down, up])
 
 
-def _in_float32(array: Array) -> Array:
-    return array.astype(jnp.float32) if jnp.issubdtype(array.dtype, jnp.floating) else array
+def in_float32(tree: Tree) -> Tree:
+    """All numbers of a tree of arrays in float32; whole ones as they are."""
+
+    def cast(array: Array) -> Array:
+        return array.astype(jnp.float32) if jnp.issubdtype(array.dtype, jnp.floating) else array
+
+    return jax.tree.map(cast, tree)
 
 
 # Real effort.

@@ -53,14 +53,14 @@ def threshold(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solutio
     if portfolio.diminishing:
         settle = partial(_settle, lattice=lattice)
         effort, price, bound = projects_first(settle, 16 * portfolio.shape[-1])(portfolio, budget)
-        return conclude(portfolio, budget, effort, price[0], bound[0])
+        return conclude(portfolio, budget, effort, price, bound)
     _, most = unit_bounds(portfolio, budget, lattice)
     effort = fill(portfolio, budget, _count_by_table(portfolio, budget, lattice), most)
     dual = integer_dual(portfolio, budget, lattice)
     return conclude(portfolio, budget, effort, dual.price, dual.bound)
 
 
-def _settle(portfolio: Portfolio, budget: Row, lattice: Lattice) -> tuple[Matrix, Row, Row]:
+def _settle(portfolio: Portfolio, budget: Row, lattice: Lattice) -> tuple[Matrix, Array, Array]:
     """(effort, price, bound) of many diminishing portfolios, arrays [projects, portfolios].
 
     The densest unit left unbought is where the budget broke, so its gain is the dual's own minimiser
@@ -69,7 +69,8 @@ def _settle(portfolio: Portfolio, budget: Row, lattice: Lattice) -> tuple[Matrix
     effort = as_kernel(partial(_search, lattice=lattice), portfolio.shape[0])(portfolio, budget)
     next_gain = jnp.where(effort < jnp.floor(portfolio.uppers()), portfolio.gain(effort), 0.0)
     price = jnp.max(next_gain, axis=0, keepdims=True)
-    return effort, price, _total(portfolio.returns(effort)) + price * (budget - _total(effort))
+    bound = _total(portfolio.returns(effort)) + price * (budget - _total(effort))
+    return effort, price[0], bound[0]
 
 
 def _search(portfolio: Portfolio, budget: Row, projects: int, lattice: Lattice) -> Matrix:

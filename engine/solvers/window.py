@@ -50,27 +50,26 @@ def solve_window(
     """
     costs = portfolio.costs()
     least, most = unit_bounds(portfolio, budget, lattice)
-    alone = survey(portfolio, price, least, most, 1, lattice)
-    around = survey(portfolio, price, least, most, 2 * size.levels + 1, lattice)
-    leaving = alone.outside(alone.best[None])
+    land = survey(portfolio, price, least, most, lattice)
+    leaving = land.outside(land.best[None], 1)
     chosen = jax.lax.top_k(leaving, size.projects)[1]
     moves = jnp.arange(-size.levels, size.levels + 1, dtype=portfolio.dtype)
-    scores = alone.score(alone.best[None] + moves[:, None]).T[chosen]
+    scores = land.score(land.best[None] + moves[:, None]).T[chosen]
     far = jnp.round(moves[None] * costs[chosen, None] / lattice.step)
     steps = jnp.clip(far, -size.states, size.states).astype(jnp.int32)
     last, before, dropped = forward(scores, steps, size)
 
-    room = budget - portfolio.spend(alone.best)
+    room = budget - portfolio.spend(land.best)
     away = jnp.arange(-size.reach, size.reach + 1, dtype=portfolio.dtype)
     unspent = room - lattice.step * away
     total = jnp.where(unspent >= -budget_slack(budget), last - price * jnp.maximum(unspent, 0.0), -jnp.inf)
     state = jnp.argmax(total).astype(jnp.int32)
     best = total[state]
-    effort = alone.best.at[chosen].add(backward(scores, steps, before, state, size))
+    effort = land.best.at[chosen].add(backward(scores, steps, before, state, size))
 
-    beyond = around.outside((alone.best - size.levels)[None])[chosen]
+    beyond = land.outside((land.best - size.levels)[None], 2 * size.levels + 1)[chosen]
     left_out = jnp.maximum(jnp.max(leaving.at[chosen].set(beyond)), dropped)
-    bound = jnp.sum(alone.payoff) + price * budget
+    bound = jnp.sum(land.payoff) + price * budget
     found = jnp.isfinite(best)
     return Answer(
         effort=jnp.where(found, effort, least),

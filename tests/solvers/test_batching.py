@@ -32,7 +32,7 @@ def one(row: jax.Array, scale: jax.Array) -> dict[str, jax.Array]:
 
 
 def across(rows: jax.Array, scale: jax.Array) -> dict[str, jax.Array]:
-    return {"row": rows * scale, "sum": jnp.sum(rows, axis=0, keepdims=True) + scale}
+    return {"row": rows * scale, "sum": (jnp.sum(rows, axis=0, keepdims=True) + scale)[0]}
 
 
 def same(found: Any, expected: Any) -> None:
@@ -51,8 +51,12 @@ def test_chunks_answer_as_one_batch_does(count: int) -> None:
 def test_projects_first_answers_as_one_batch_does(count: int) -> None:
     rows, scales = draw(count)
     found = jax.jit(jax.vmap(projects_first(across, entries=1)))(rows, scales)
-    expected = jax.vmap(one)(rows, scales)
-    same(found, expected | {"sum": expected["sum"][:, None]})
+    same(found, jax.vmap(one)(rows, scales))
+
+
+def test_projects_first_is_a_function_of_one_portfolio_too() -> None:
+    rows, scales = draw(3)
+    same(projects_first(across, entries=1)(rows[0], scales[0]), one(rows[0], scales[0]))
 
 
 def test_an_argument_may_be_shared_by_the_batch() -> None:
@@ -67,7 +71,8 @@ def test_an_argument_may_be_shared_by_the_batch() -> None:
 
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_only_the_unfinished_are_solved(count: int, share: float) -> None:
+@pytest.mark.parametrize("alone", [False, True])
+def test_only_the_unfinished_are_solved(count: int, share: float, alone: bool) -> None:
     rows, scales = draw(count)
     finished = jnp.asarray(np.random.default_rng(1).random(count) < share)
     known = {"row": jnp.full_like(rows, 7.0), "sum": jnp.full(count, 7.0)}
@@ -76,11 +81,12 @@ def test_only_the_unfinished_are_solved(count: int, share: float) -> None:
     def choose(a: jax.Array, b: jax.Array) -> jax.Array:
         return jnp.where(finished.reshape(-1, *[1] * (a.ndim - 1)), a, b)
 
-    solve = jax.jit(jax.vmap(for_unfinished(one, entries=1)))
+    unfinished = for_unfinished(one, entries=1, alone=alone)
+    solve = jax.jit(jax.vmap(unfinished))
     same(solve(finished, known, rows, scales), jax.tree.map(choose, known, expected))
     first = jax.tree.map(lambda a: a[0], (finished, known, rows, scales))
     kept = jax.tree.map(lambda a, b: choose(a, b)[0], known, expected)
-    same(for_unfinished(one, entries=1)(*first), kept)
+    same(unfinished(*first), kept)
 
 
 def test_the_hard_are_solved_in_as_few_chunks_as_hold_them() -> None:

@@ -63,7 +63,7 @@ class Mixture(Curve):
         lists = [f.maximisers(price) for f in self.families]
         most = max(candidates.shape[0] for candidates in lists)
         # Families with fewer candidates name their last one again.
-        padded = [jnp.pad(c, ((0, most - c.shape[0]), (0, 0)), mode="edge") for c in lists]
+        padded = [jnp.pad(c, [(0, most - c.shape[0]), *[(0, 0)] * (c.ndim - 1)], mode="edge") for c in lists]
         return jax.vmap(lambda *row: self._select(list(row)))(*padded)
 
     def ceiling(self) -> Vector:

@@ -145,7 +145,7 @@ class Tabulated(Curve):
     def maximisers(self, price: Vector) -> Float[Array, "candidates projects"]:
         if self.points is None:
             levels = jnp.arange(self.values.shape[-1], dtype=price.dtype)
-            return jnp.broadcast_to(levels[:, None], (levels.size, *price.shape))
+            return jnp.broadcast_to(levels.reshape(-1, *[1] * price.ndim), (levels.size, *price.shape))
         return jnp.moveaxis(self.points, -1, 0)
 
     def ceiling(self) -> Vector:
