@@ -48,9 +48,12 @@ FEW_CHORDS = 10
 FEW_LEVELS = 16
 # A core is tried only if it is this many times smaller than the full programme.
 WORTH_TRYING = 2.0
-# Steps of the largest core that is tried, and of the longest programme that is run before boxes are searched;
-# budget steps of all projects that one programme may hold.
-MOST_CORE_WORK, LONG_WORK, MOST_STATES_HELD = 1e7, 1e9, 3e8
+# Steps of the largest core that is tried, the most levels that it looks through, and the largest budget at
+# which boxes do not prove sooner what a core does.
+MOST_CORE_WORK, MOST_LEVELS, MOST_CORE_STATES = 1e7, 1e6, 1e5
+# Steps of the longest programme that is run before boxes are searched; budget steps of all projects that one
+# programme may hold.
+LONG_WORK, MOST_STATES_HELD = 1e9, 3e8
 
 
 class Stage(NamedTuple):
@@ -152,7 +155,7 @@ def cores_of(portfolio: Portfolio, lattice: Lattice) -> Iterator[Stage]:
     few, looked = few_candidates(portfolio, lattice), surveyed(portfolio, lattice)
 
     def worth(work: float) -> bool:
-        return WORTH_TRYING * work <= full and work <= MOST_CORE_WORK
+        return states <= MOST_CORE_STATES and work <= min(full / WORTH_TRYING, MOST_CORE_WORK)
 
     near = NEAR._replace(reach=min(NEAR.reach, lattice.states))
     # With unequal costs a level moves each project by another number of budget steps: no common reach.
@@ -162,8 +165,10 @@ def cores_of(portfolio: Portfolio, lattice: Lattice) -> Iterator[Stage]:
         yield Stage(solve, looked)
     for core in CORES:
         core = core._replace(reach=min(core.reach, lattice.states), width=core.width if few else None)
-        spends = 2 * core.reach + 1
-        if worth(core.items * spends):
+        spends, levels = 2 * core.reach + 1, 0 if core.width else projects * (lattice.units + 1)
+        # Where boxes come next they take less time than looking through all levels of a curve.
+        sooner = few and 2 * full > LONG_WORK and core.width is None
+        if worth(core.items * spends) and levels <= MOST_LEVELS and not sooner:
             solve = partial(solve_core, lattice=lattice, size=core)
             yield Stage(solve, projects * (spends + looked), alone=True)
 

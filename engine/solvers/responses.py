@@ -154,9 +154,10 @@ def candidate_units(
     maximiser or is convex, so no other whole unit can pay more.
     """
     curves, asked = portfolio.curves, price * portfolio.costs() / portfolio.stakes()
+    # The lowest price of all is still one, whatever a unit of performance is worth.
+    asked = jnp.maximum(asked, least_positive(jnp.float32 if rough else portfolio.dtype))
     if rough:
-        lowest = least_positive(jnp.float32)
-        curves, asked = in_float32((curves, jnp.maximum(asked, lowest)))
+        curves, asked = in_float32((curves, asked))
     efforts = jax.vmap(portfolio.effort_to)(curves.maximisers(asked).astype(portfolio.dtype))
     down = jnp.clip(jnp.floor(efforts), least[None], most[None])
     up = jnp.clip(jnp.floor(efforts) + 1.0, least[None], most[None])
