@@ -6,6 +6,7 @@ whatever JAX's own default, float32 ones in float32; but what is proved optimal 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import warnings
@@ -19,6 +20,7 @@ import numpy as np
 from engine.allocation.answer import Allocation
 from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve
+from engine.model.lots import in_lots, round_unit
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
 from engine.solvers.lattice import NO_LATTICE, Lattice, build_lattice, most_units
@@ -38,25 +40,31 @@ MOST_BUDGET = 1e15
 
 
 def allocate(
-    portfolio: Portfolio | Curve, budget: float | np.ndarray, solver: str = "exact", **options: Any
+    portfolio: Portfolio | Curve,
+    budget: float | np.ndarray,
+    solver: str = "exact",
+    *,
+    unit: float | str | None = None,
+    **options: Any,
 ) -> Allocation:
     """Allocate a budget over one portfolio, or over each of a batch.
 
     **Arguments:** `portfolio` of arrays [projects], or [..., projects] with any leading axes; `budget` in
     units of cost, one number or an array of the leading axes' shape; `solver`, a name in `engine.SOLVERS`;
-    `options` of that solver.
+    `unit`, what effort is bought in multiples of, by default 1: "auto" takes the least of 1, 2, 5, 10, … of
+    which no project can take more than 10,000; `options` of that solver.
 
     **Returns:** an `Allocation`, of NumPy numbers.
 
     **Raises:** `ValueError` naming what cannot be: a parameter out of its domain, lower bounds above the
-    upper ones, a budget that is negative, not a number or too large, an unknown solver or option. One
-    portfolio whose lower bounds cost more than the budget, or whose return is not a finite number, is such
-    an error; in a batch its `status` tells.
+    upper ones, a budget that is negative, not a number or too large, an unknown solver or option, a unit for
+    a solver of real effort. One portfolio whose lower bounds cost more than the budget, or whose return is
+    not a finite number, is such an error; in a batch its `status` tells.
     """
-    given, solution = _answer(portfolio, budget, solver, options)
+    given, solution, lot = _answer(portfolio, budget, solver, options, unit)
     batch = solution.effort.shape[:-1]
     budgets = np.broadcast_to(np.asarray(budget, dtype=float), batch)[()]
-    allocation = Allocation(given, budgets, solution, solver, options)
+    allocation = Allocation(given, budgets, solution, solver, options, lot)
     return allocation if batch else allocation.require_solved()
 
 
@@ -68,9 +76,13 @@ def solve(
 
 
 def _answer(
-    asked: Portfolio | Curve, budget: float | np.ndarray, solver: str, options: dict[str, Any]
-) -> tuple[Portfolio, Solution]:
-    """The portfolio as arrays of its own dtype, and its solution."""
+    asked: Portfolio | Curve,
+    budget: float | np.ndarray,
+    solver: str,
+    options: dict[str, Any],
+    unit: float | str | None = None,
+) -> tuple[Portfolio, Solution, float]:
+    """The portfolio as arrays of its own dtype, its solution, and what effort is in multiples of."""
     options, method = check_options(solver, options), find_method(solver)
     given = portfolio = normalise(asked)
     if method.exactly(given.cost) and given.dtype != np.float64:
@@ -78,8 +90,11 @@ def _answer(
     check(portfolio)
     check_batch(portfolio)
     budgets = _check_budgets(budget, portfolio.shape[:-1], portfolio)
+    lot = _check_unit(unit, budgets, portfolio, whole=not method.real(options))
+    if lot != 1:
+        portfolio, budgets = in_lots(portfolio, lot), budgets / lot
     if not method.real(options):
-        check_whole_units(portfolio)
+        check_whole_units(portfolio, lot)
     upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
     most = float(np.max(budgets, initial=0.0))
     projects = portfolio.shape[-1]
@@ -87,7 +102,31 @@ def _answer(
     lattice = lattice.shared(projects, budgets.size) if method.counts else lattice
     size = round_size(portfolio, FEW_NUMBERS + method.entries(portfolio, lattice))
     code, shared = prepared(solver, lattice, options)
-    return given, batched(code, portfolio, budgets, size, shared)
+    solution = batched(code, portfolio, budgets, size, shared)
+    return given, solution if lot == 1 else _in_units(solution, lot), lot
+
+
+def _check_unit(unit: float | str | None, budgets: np.ndarray, portfolio: Portfolio, whole: bool) -> float:
+    """What effort is bought in multiples of, or a `ValueError`."""
+    if unit is None:
+        return 1.0
+    if not whole:
+        raise ValueError("unit is for whole units, expected none where effort is real")
+    if unit == "auto":
+        cheapest = 1.0 if portfolio.cost is None else float(np.min(portfolio.cost))
+        return round_unit(float(np.max(budgets, initial=0.0)), cheapest)
+    number = unit if isinstance(unit, (int, float, np.number)) and not isinstance(unit, bool) else math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(f"unit is {unit!r}, expected a number above 0, or auto")
+    return float(number)
+
+
+def _in_units(solution: Solution, lot: float) -> Solution:
+    """A solution in lots as one in units of effort and budget."""
+    kind = solution.effort.dtype.type(lot)
+    return dataclasses.replace(
+        solution, effort=solution.effort * kind, spent=solution.spent * kind, price=solution.price / kind
+    )
 
 
 def choose_lattice(
@@ -127,9 +166,10 @@ def _refuse_tables(
     bound_to = [name for name, m in methods.items() if m.counts and not free[m.any_budget]]
     if bound_to:
         others = [name for name, m in SOLVERS.items() if m.optimal != "never" and free[m.any_budget]]
+        larger = "measure effort in larger units" if portfolio is None else "buy effort in lots (unit=auto)"
         raise ValueError(
             f"budget {budget:g} lets a project take {lattice.units:.3g} units, and {bound_to[0]} holds at "
-            f"most {most_units(projects):,} of each: measure effort in larger units, set upper bounds, or "
+            f"most {most_units(projects):,} of each: {larger}, set upper bounds, or "
             f"choose solver={' or '.join([*others, 'continuous'])}"
         )
 
@@ -148,13 +188,15 @@ def check_batch(portfolio: Portfolio) -> None:
         raise ValueError(f"a batch of shape {portfolio.shape[:-1]} has no portfolios, expected at least one")
 
 
-def check_whole_units(portfolio: Portfolio) -> None:
-    """Bounds between which a project has no whole number of units are a `ValueError`."""
+def check_whole_units(portfolio: Portfolio, unit: float = 1.0) -> None:
+    """Bounds between which a project has no whole number of units, or multiple of `unit`, are a
+    `ValueError`."""
     if portfolio.lower is not None and portfolio.upper is not None:
         empty = np.ceil(portfolio.lower) > np.floor(portfolio.upper)
         if np.any(empty):
-            low, high = np.asarray(portfolio.lower)[empty][0], np.asarray(portfolio.upper)[empty][0]
-            raise ValueError(f"a project has no whole number of units within its bounds {low:g} and {high:g}")
+            low, high = (unit * np.asarray(a)[empty][0] for a in (portfolio.lower, portfolio.upper))
+            what = "whole number of units" if unit == 1 else f"multiple of {unit:g}"
+            raise ValueError(f"a project has no {what} within its bounds {low:g} and {high:g}")
 
 
 def check_budget(budget: float) -> float:

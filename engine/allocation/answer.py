@@ -32,6 +32,7 @@ class Allocation:
     - `budget`: [...], what there was to spend.
     - `solution`: the arrays that the solver gave; see `engine.Solution`.
     - `solver`, `options`: by which it was found.
+    - `unit`: what effort was bought in multiples of.
     """
 
     portfolio: Portfolio
@@ -39,6 +40,7 @@ class Allocation:
     solution: Solution
     solver: str = field(metadata={"static": True})
     options: Mapping[str, Any] = field(default_factory=dict, metadata={"static": True})
+    unit: float = field(default=1.0, metadata={"static": True})
 
     @property
     def effort(self) -> Float[np.ndarray, "... projects"]:
@@ -97,8 +99,13 @@ class Allocation:
 
     @property
     def whole(self) -> bool:
-        """Whether effort is in whole units."""
-        return not SOLVERS[self.solver].real(self.options)
+        """Whether effort is in whole units, or in whole multiples of them."""
+        return not SOLVERS[self.solver].real(self.options) and float(self.unit).is_integer()
+
+    @property
+    def lots(self) -> str:
+        """What effort was bought in multiples of, in words; nothing where it is 1."""
+        return "" if self.unit == 1 else f" in lots of {self.unit:.9g}"
 
     def __getitem__(self, index: Any) -> Allocation:
         return jax.tree.map(lambda a: a[index], self)
@@ -113,13 +120,13 @@ class Allocation:
         return self.effort[..., self.names.index(name)][()]
 
     def projects(self) -> list[dict[str, Any]]:
-        """One row a project: its name, effort, performance, return, what the next unit of effort gains (NaN
+        """One row a project: its name, effort, performance, return, what the next `unit` of effort gains (NaN
         at the upper bound), its stage, counted from 1, and whether that is the frontier.
 
         **Raises:** `ValueError` for a batch.
         """
         self._check_one("projects() is")
-        return project_rows(self.portfolio, self.effort)
+        return project_rows(self.portfolio, self.effort, self.unit)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, as `engine allocate format=json` prints them; lists for a batch."""
@@ -129,6 +136,7 @@ class Allocation:
             **{name: plain(getattr(self, name)) for name in ("value", "bound", "gap", "proved", "price")},
             **{name: plain(getattr(self, name)) for name in ("budget", "spent", "unspent")},
             "solver": self.solver,
+            **({} if self.unit == 1 else {"unit": plain(self.unit, self.whole)}),
         }
 
     def to_pandas(self) -> Any:
@@ -168,7 +176,7 @@ class Allocation:
         return "\n".join(self._batch_lines() if self.batch else self._lines())
 
     def _lines(self) -> list[str]:
-        head = f"budget {self.budget:.9g} by {self.solver}: {self._efforts()}"
+        head = f"budget {self.budget:.9g} by {self.solver}{self.lots}: {self._efforts()}"
         if self.status != Status.SOLVED:
             return [head, Status(int(self.solution.status)).message]
         price = f"shadow price {self.price:.6g} per unit of budget, unspent {self.unspent:g}"
@@ -191,7 +199,7 @@ class Allocation:
         mean = float(np.mean(self.value[solved])) if np.any(solved) else float("nan")
         shape = " × ".join(f"{length:,}" for length in self.batch)
         return [
-            f"{shape} portfolios of {len(self.names)} projects, {budgets} by {self.solver}",
+            f"{shape} portfolios of {len(self.names)} projects, {budgets} by {self.solver}{self.lots}",
             f"mean total return {mean:.8g}, {counts}",
         ]
 
@@ -203,7 +211,7 @@ class Allocation:
         head = "".join(f"<th>{key}</th>" for key in rows[0])
         cells = [[html.escape(_cell(value)) for value in row.values()] for row in rows]
         body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in cells)
-        caption = f"budget {self.budget:.9g} by {html.escape(self.solver)}<br>{lines[1]}"
+        caption = f"budget {self.budget:.9g} by {html.escape(self.solver)}{self.lots}<br>{lines[1]}"
         return f"<table><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
 
     def _check_one(self, what: str) -> None:

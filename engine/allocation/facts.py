@@ -15,21 +15,25 @@ from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio, project_names
 
 
-def project_rows(portfolio: Portfolio, effort: Float[np.ndarray, " projects"]) -> list[dict[str, Any]]:
-    """Effort, performance, return, marginal gain of the next unit and stage, per project of one portfolio."""
-    columns: dict[str, Any] = {"effort": effort, **on_host(_facts, portfolio, effort)}
+def project_rows(
+    portfolio: Portfolio, effort: Float[np.ndarray, " projects"], unit: float = 1.0
+) -> list[dict[str, Any]]:
+    """Effort, performance, return, what the next `unit` of effort gains and stage, per project of one
+    portfolio."""
+    units = np.full_like(effort, unit)
+    columns: dict[str, Any] = {"effort": effort, **on_host(_facts, portfolio, effort, units)}
     columns["stage"] = columns["stage"] + 1
     rows = zip(project_names(portfolio), *(plain(values) for values in columns.values()), strict=True)
     return [dict(zip(("project", *columns), row, strict=True)) for row in rows]
 
 
-def _facts(portfolio: Portfolio, effort: Vector) -> dict[str, Array]:
+def _facts(portfolio: Portfolio, effort: Vector, unit: Vector) -> dict[str, Array]:
     stage, frontier = portfolio.stage(effort)
-    within = effort + 1 <= portfolio.uppers()
+    within = effort + unit <= portfolio.uppers()
     return {
         "performance": portfolio.performance(effort),
         "return": portfolio.returns(effort),
-        "gain": jnp.where(within, portfolio.gain(effort), jnp.nan),
+        "gain": jnp.where(within, portfolio.gain(effort, unit), jnp.nan),
         "stage": stage,
         "frontier": frontier,
     }

@@ -156,10 +156,12 @@ def allocation_table(allocation: Allocation, goal: str = "") -> Sheet:
         ]
         for row in rows
     ]
+    gains = f"next {'lot' if allocation.lots else 'unit'} gains"
+    how = f"{allocation.solver}{allocation.lots}"
     return Sheet(
         Group(["project"], [[row["project"]] for row in rows]),
-        [Group(["effort", "performance", "return", "next unit gains", "stage"], cells)],
-        f"budget {allocation.budget:.9g} by {allocation.solver}{f', {goal}' if goal else ''}",
+        [Group(["effort", "performance", "return", gains, "stage"], cells)],
+        f"budget {allocation.budget:.9g} by {how}{f', {goal}' if goal else ''}",
         _totals(allocation),
     )
 

@@ -101,6 +101,18 @@ BAD_ARGUMENTS = {
         ("allocate", "portfolio=textbook", "target.value=9", "target.price=1"),
         ("target.value and target.price are given",),
     ),
+    "a unit and a target": (
+        ("allocate", "portfolio=textbook", "target.value=9", "unit=5"),
+        ("unit and target.value are given",),
+    ),
+    "a unit of nothing": (
+        ("allocate", "portfolio=textbook", "budget=100", "unit=0"),
+        ("unit is 0", "a number above 0, or auto"),
+    ),
+    "a unit of real effort": (
+        ("allocate", "portfolio=textbook", "budget=100", "unit=5", "solver=waterfilling"),
+        ("unit is for whole units",),
+    ),
     "a target out of reach": (
         ("allocate", "portfolio=textbook", "target.value=1e6"),
         ("target value is 1e+06", "returns more than 3523.1924"),

@@ -25,6 +25,7 @@ class AllocateConfig:
 
     portfolio: str = MISSING
     budget: float | None = MISSING
+    unit: Any = MISSING
     target: TargetConfig = field(default_factory=TargetConfig)
     solver: dict[str, Any] = field(default_factory=dict)
     format: str = MISSING
@@ -44,7 +45,7 @@ def allocate(config: AllocateConfig) -> None:
     target = _check_target(config)
     portfolio = load_portfolio(portfolio_path(config.portfolio))
     if config.budget is not None:
-        answer: Any = solve(portfolio, config.budget, solver, **options)
+        answer: Any = solve(portfolio, config.budget, solver, unit=config.unit, **options)
         allocation, goal = answer, ""
     else:
         answer = budget_for(portfolio, **target, solver=solver)
@@ -65,6 +66,8 @@ def _check_target(config: AllocateConfig) -> dict[str, float]:
         raise ValueError(f"budget is missing, expected budget=... or one of {choices}")
     if len(keys) > 1:
         raise ValueError(f"{' and '.join(keys)} are given, expected one of them")
+    if target and config.unit is not None:
+        raise ValueError(f"unit and {keys[0]} are given, expected a unit with budget=... only")
     return target
 
 

@@ -1,0 +1,95 @@
+"""Effort in lots: against the same portfolio tabulated by lots, and what cannot be bought so."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import engine
+from engine import Portfolio, Tabulated
+from engine.model.lots import round_unit
+from engine.model.validation import normalise
+from tests import reference
+
+UNIT, BUDGET = 2.5, 60.0
+# Values are sums of four float64 numbers of size 1 to 10.
+ROUNDING = 1e-12
+
+
+def by_lots(portfolio: Portfolio, lots: int) -> Portfolio:
+    """The same choice as tables, a level for each lot."""
+    efforts = UNIT * np.arange(lots + 1)
+    shape = portfolio.shape
+    table = np.stack([portfolio.performance(np.full(shape, effort)) for effort in efforts], axis=-1)
+    given = {name: getattr(portfolio, name) for name in ("lower", "upper")}
+    bounds = {name: None if bound is None else bound / UNIT for name, bound in given.items()}
+    return Portfolio(Tabulated(table), weight=portfolio.weight, cost=portfolio.cost, **bounds)
+
+
+@pytest.mark.parametrize("solver", ["exact", "greedy", "density", "bound"])
+@pytest.mark.parametrize(
+    ("family", "parts"), [("log", ()), ("hill", ("cost",)), ("lifecycle", ()), ("mixture", ("startup",))]
+)
+def test_lots_are_levels_of_a_table(solver: str, family: str, parts: tuple[str, ...]) -> None:
+    portfolio = normalise(reference.draw(family, 1, (12, 4), parts, reach=BUDGET / 2))
+    if family == "lifecycle":
+        least, most = UNIT * np.array([0.0, 1.0, 0.0, 2.0]), UNIT * np.array([3.0, 30.0, 30.0, 8.0])
+        portfolio = normalise(dataclasses.replace(portfolio, lower=least, upper=most))
+    found = engine.allocate(portfolio, BUDGET, solver, unit=UNIT)
+    expected = engine.allocate(by_lots(portfolio, 24), BUDGET / UNIT, solver)
+    np.testing.assert_array_equal(found.effort % UNIT, 0.0)
+    np.testing.assert_allclose(found.value, expected.value, rtol=ROUNDING)
+    np.testing.assert_array_equal(found.effort, UNIT * expected.effort)
+    np.testing.assert_allclose(found.bound, expected.bound, rtol=1e-9)
+    np.testing.assert_allclose(
+        found.spent, (reference.costs(portfolio) * found.effort).sum(-1), rtol=ROUNDING
+    )
+    np.testing.assert_allclose(found.value, reference.value(portfolio, found.effort), rtol=ROUNDING)
+
+
+def test_a_unit_of_one_changes_nothing() -> None:
+    portfolio = reference.draw("hill", 2, (4, 5), reach=20.0)
+    one, plain = engine.allocate(portfolio, 40.0, unit=1), engine.allocate(portfolio, 40.0)
+    np.testing.assert_array_equal(one.effort, plain.effort)
+    np.testing.assert_array_equal(one.value, plain.value)
+    assert "lots" not in repr(one)
+
+
+def test_the_unit_is_said_aloud() -> None:
+    portfolio = Portfolio(engine.Hill([3.0, 2.0], [4e5, 2e5], [2.0, 3.0]), names=("one", "two"))
+    found = engine.allocate(portfolio, 1_500_000, unit="auto")
+    assert found.unit == 200.0
+    assert "by exact in lots of 200: one" in repr(found)
+    assert found.to_dict()["unit"] == 200
+    assert np.all(found.effort % 200 == 0)
+    assert found.proved
+    rows = found.projects()
+    gain = portfolio.curves.value(found.effort + 200) - portfolio.curves.value(found.effort)
+    np.testing.assert_allclose([row["gain"] for row in rows], gain, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("budget", "unit"), [(0, 1), (10_000, 1), (10_001, 2), (20_001, 5), (1e6, 100), (1.5e6, 200), (1e8, 1e4)]
+)
+def test_a_round_unit_makes_ten_thousand_lots_at_most(budget: float, unit: float) -> None:
+    assert round_unit(budget, 1.0) == unit
+    assert round_unit(budget / 4, 0.25) == unit
+
+
+@pytest.mark.parametrize("unit", [0, -1.0, np.inf, np.nan, "many", True, [2]])
+def test_a_unit_is_a_number_above_zero(unit: object) -> None:
+    with pytest.raises(ValueError, match=r"unit is .*, expected a number above 0, or auto"):
+        engine.allocate(engine.Log([1.0], [1.0]), 5.0, unit=unit)
+
+
+def test_real_effort_has_no_lots() -> None:
+    with pytest.raises(ValueError, match="unit is for whole units, expected none where effort is real"):
+        engine.allocate(engine.Log([1.0], [1.0]), 5.0, "waterfilling", unit=2)
+
+
+def test_bounds_without_a_multiple_between_them_are_refused() -> None:
+    portfolio = Portfolio(engine.Log([1.0], [1.0]), lower=3.0, upper=4.0)
+    with pytest.raises(ValueError, match="no multiple of 5 within its bounds 3 and 4"):
+        engine.allocate(portfolio, 10.0, unit=5)
