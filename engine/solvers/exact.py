@@ -39,7 +39,7 @@ from engine.solvers.window import WindowSize, solve_window
 
 # The cores tried in turn: near the best responses, then whatever an allocation known before leaves over.
 NEAR = NearSize(width=8, reach=24)
-CORES = CoreSize(items=512, width=16, reach=200), CoreSize(items=1024, width=None, reach=512)
+CORES = CoreSize(items=1024, width=16, reach=200), CoreSize(items=2048, width=None, reach=512)
 # Of unequal costs: the projects that leave their best response most cheaply, by a level or two.
 WINDOW = WindowSize(projects=256, levels=2, reach=1 << 15)
 # The price need not be the best one: a core mends what is left.
