@@ -155,7 +155,7 @@ def cores_of(portfolio: Portfolio, lattice: Lattice) -> Iterator[Stage]:
     few, looked = few_candidates(portfolio, lattice), surveyed(portfolio, lattice)
 
     def worth(work: float) -> bool:
-        return states <= MOST_CORE_STATES and work <= min(full / WORTH_TRYING, MOST_CORE_WORK)
+        return states <= MOST_CORE_STATES and WORTH_TRYING * work <= full and work <= MOST_CORE_WORK
 
     near = NEAR._replace(reach=min(NEAR.reach, lattice.states))
     # With unequal costs a level moves each project by another number of budget steps: no common reach.
