@@ -103,9 +103,9 @@ class Allocation:
         return not SOLVERS[self.solver].real(self.options) and float(self.unit).is_integer()
 
     @property
-    def lots(self) -> str:
-        """What effort was bought in multiples of, in words; nothing where it is 1."""
-        return "" if self.unit == 1 else f" in lots of {self.unit:.9g}"
+    def how(self) -> str:
+        """By what it was found, in words: the solver, and the lots where effort was bought in such."""
+        return self.solver if self.unit == 1 else f"{self.solver} in lots of {self.unit:.9g}"
 
     def __getitem__(self, index: Any) -> Allocation:
         return jax.tree.map(lambda a: a[index], self)
@@ -176,7 +176,7 @@ class Allocation:
         return "\n".join(self._batch_lines() if self.batch else self._lines())
 
     def _lines(self) -> list[str]:
-        head = f"budget {self.budget:.9g} by {self.solver}{self.lots}: {self._efforts()}"
+        head = f"budget {self.budget:.9g} by {self.how}: {self._efforts()}"
         if self.status != Status.SOLVED:
             return [head, Status(int(self.solution.status)).message]
         price = f"shadow price {self.price:.6g} per unit of budget, unspent {self.unspent:g}"
@@ -199,7 +199,7 @@ class Allocation:
         mean = float(np.mean(self.value[solved])) if np.any(solved) else float("nan")
         shape = " × ".join(f"{length:,}" for length in self.batch)
         return [
-            f"{shape} portfolios of {len(self.names)} projects, {budgets} by {self.solver}{self.lots}",
+            f"{shape} portfolios of {len(self.names)} projects, {budgets} by {self.how}",
             f"mean total return {mean:.8g}, {counts}",
         ]
 
@@ -211,7 +211,7 @@ class Allocation:
         head = "".join(f"<th>{key}</th>" for key in rows[0])
         cells = [[html.escape(_cell(value)) for value in row.values()] for row in rows]
         body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in cells)
-        caption = f"budget {self.budget:.9g} by {html.escape(self.solver)}{self.lots}<br>{lines[1]}"
+        caption = f"budget {self.budget:.9g} by {html.escape(self.how)}<br>{lines[1]}"
         return f"<table><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
 
     def _check_one(self, what: str) -> None:

@@ -156,12 +156,11 @@ def allocation_table(allocation: Allocation, goal: str = "") -> Sheet:
         ]
         for row in rows
     ]
-    gains = f"next {'lot' if allocation.lots else 'unit'} gains"
-    how = f"{allocation.solver}{allocation.lots}"
+    gains = f"next {'unit' if allocation.unit == 1 else 'lot'} gains"
     return Sheet(
         Group(["project"], [[row["project"]] for row in rows]),
         [Group(["effort", "performance", "return", gains, "stage"], cells)],
-        f"budget {allocation.budget:.9g} by {how}{f', {goal}' if goal else ''}",
+        f"budget {allocation.budget:.9g} by {allocation.how}{f', {goal}' if goal else ''}",
         _totals(allocation),
     )
 

@@ -112,9 +112,10 @@ def survey(portfolio: Portfolio, price: Scalar, least: Vector, most: Vector, lat
 
     def outside(firsts: Levels, width: int) -> Vector:
         # Between windows and candidates the scores rise or fall only, so that these levels are enough.
-        ends = jnp.concatenate([most[None], firsts - 1.0, firsts + width])
-        critical = jnp.concatenate([candidates, ends]) if few else candidates
-        scores = jnp.concatenate([paid - payoff[None], score(ends)]) if few else paid - payoff[None]
+        critical, scores = candidates, paid - payoff[None]
+        if few:
+            ends = jnp.concatenate([most[None], firsts - 1.0, firsts + width])
+            critical, scores = jnp.concatenate([critical, ends]), jnp.concatenate([scores, score(ends)])
         inside = jnp.zeros_like(critical, bool)
         for first in firsts:
             inside |= (critical >= first[None]) & (critical < first[None] + width)
@@ -241,7 +242,7 @@ def solve_core(
     seen = jnp.where(allowed, seen, least)
     floor = portfolio.value(seen) - bound
 
-    levels, scores, outside = _look(land, floor - rounding, least, lattice, size)
+    levels, scores, outside = _look(portfolio, land, floor - rounding, lattice, size)
     steps = jnp.round((levels - land.best[:, None]) * costs[:, None] / lattice.step)
     steps = jnp.clip(steps, -2.0 * size.reach - 1.0, 2.0 * size.reach + 1.0).astype(jnp.int32)
     before, last, dropped, complete = _run(scores, steps, size)
@@ -264,22 +265,22 @@ def solve_core(
 
 
 def _look(
-    land: Landscape, floor: Scalar, least: Vector, lattice: Lattice, size: CoreSize
+    portfolio: Portfolio, land: Landscape, floor: Scalar, lattice: Lattice, size: CoreSize
 ) -> tuple[Array, Array, Scalar]:
     """(levels, their scores, −∞ of the best responses and of what scores less than `floor`), [projects,
     levels], and the best score of any level that was not looked at."""
     if size.width is None:
-        levels = jnp.broadcast_to(jnp.arange(lattice.units + 1.0)[:, None], (lattice.units + 1, least.size))
+        levels = all_levels(portfolio, lattice)
         fresh, outside = jnp.ones(levels.shape, bool), jnp.asarray(-jnp.inf, floor.dtype)
     else:
         firsts = land.windows(size.width)
-        levels = firsts[:, None] + jnp.arange(size.width, dtype=least.dtype)[None, :, None]
+        levels = firsts[:, None] + jnp.arange(size.width, dtype=portfolio.dtype)[None, :, None]
         earlier = jnp.tril(jnp.ones((firsts.shape[0],) * 2, bool), -1)[:, None, :, None]
         begin = firsts[None, None]
         inside = (levels[:, :, None] >= begin) & (levels[:, :, None] < begin + size.width)
-        fresh = ~jnp.any(inside & earlier, axis=2).reshape(-1, least.size)
+        fresh = ~jnp.any(inside & earlier, axis=2).reshape(-1, land.best.size)
         # A curve's value at a level that is still being put together is not computed by vector instructions.
-        levels = jax.lax.optimization_barrier(levels.reshape(-1, least.size))
+        levels = jax.lax.optimization_barrier(levels.reshape(-1, land.best.size))
         outside = jnp.max(land.outside(firsts, size.width))
     scores = jax.lax.optimization_barrier(land.score(levels))
     kept = fresh & (scores >= floor) & (levels != land.best[None])

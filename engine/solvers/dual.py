@@ -14,7 +14,6 @@ concave envelopes of S-shaped curves.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -23,6 +22,7 @@ from jaxtyping import Array, Bool
 
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
+from engine.solvers.batching import choose
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import (
     Haste,
@@ -197,8 +197,8 @@ def _cross(
         affordable = found.spend <= limit
         met = (found.spend == inside.spend) | (found.spend == outside.spend)
         ends = jnp.where(step > 0, met, affordable)
-        inside = jax.tree.map(partial(jnp.where, affordable & ~ended), found, inside)
-        outside = jax.tree.map(partial(jnp.where, affordable | ended), outside, found)
+        inside = choose(affordable & ~ended, found, inside)
+        outside = choose(affordable | ended, outside, found)
         return inside, outside, ended | ends, jnp.where(ended, step, step + 1)
 
     def unfinished(state: tuple[Line, Line, Array, Array]) -> Array:

@@ -161,8 +161,7 @@ def cores_of(portfolio: Portfolio, lattice: Lattice) -> Iterator[Stage]:
     # With unequal costs a level moves each project by another number of budget steps: no common reach.
     if portfolio.cost is None and worth(projects * 4 * near.width * near.reach):
         entries = projects * (2 * near.reach + 1) + looked
-        solve = projects_first(partial(by_near, lattice=lattice, size=near), entries)
-        yield Stage(solve, looked)
+        yield Stage(projects_first(partial(by_near, lattice=lattice, size=near), entries), entries)
     for core in CORES:
         core = core._replace(reach=min(core.reach, lattice.states), width=core.width if few else None)
         spends, levels = 2 * core.reach + 1, 0 if core.width else projects * (lattice.units + 1)
@@ -170,7 +169,7 @@ def cores_of(portfolio: Portfolio, lattice: Lattice) -> Iterator[Stage]:
         sooner = few and 2 * full > LONG_WORK and core.width is None
         if worth(core.items * spends) and levels <= MOST_LEVELS and not sooner:
             solve = partial(solve_core, lattice=lattice, size=core)
-            yield Stage(solve, projects * (spends + looked), alone=True)
+            yield Stage(solve, projects * spends + looked + levels, alone=True)
 
 
 def by_near(

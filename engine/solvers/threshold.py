@@ -33,7 +33,7 @@ from engine.solvers.exact import exact
 from engine.solvers.greedy import fill
 from engine.solvers.kernel import Matrix, Row, as_kernel, some
 from engine.solvers.lattice import Lattice
-from engine.solvers.responses import Scalar, unit_bounds
+from engine.solvers.responses import Scalar, total, unit_bounds
 from engine.solvers.rounding import budget_slack, first_best
 from engine.solvers.solution import Solution, conclude
 
@@ -69,14 +69,14 @@ def _settle(portfolio: Portfolio, budget: Row, lattice: Lattice) -> tuple[Matrix
     effort = as_kernel(partial(_search, lattice=lattice), portfolio.shape[0])(portfolio, budget)
     next_gain = jnp.where(effort < jnp.floor(portfolio.uppers()), portfolio.gain(effort), 0.0)
     price = jnp.max(next_gain, axis=0, keepdims=True)
-    bound = _total(portfolio.returns(effort)) + price * (budget - _total(effort))
+    bound = total(portfolio.returns(effort)) + price * (budget - total(effort))
     return effort, price[0], bound[0]
 
 
 def _search(portfolio: Portfolio, budget: Row, projects: int, lattice: Lattice) -> Matrix:
     """Greedy's effort; projects past the number given have no say in it."""
     least, most = (_first(bound, projects, 0.0) for bound in unit_bounds(portfolio, budget, lattice))
-    wanted = jnp.floor(budget + budget_slack(budget) - _total(least))
+    wanted = jnp.floor(budget + budget_slack(budget) - total(least))
     price, elasticity, ends = _water_level(portfolio, wanted, least, most, projects)
     effort = _count(portfolio, wanted, least, most, price, elasticity, ends)
     return _unit_by_unit(portfolio, wanted, least, most, effort)
@@ -88,10 +88,6 @@ def _first(values: Matrix, projects: int, otherwise: float) -> Matrix:
         return values
     index = jax.lax.broadcasted_iota(jnp.int32, values.shape, 0)
     return jnp.where(index < projects, values, otherwise)
-
-
-def _total(values: Matrix) -> Row:
-    return jnp.sum(values, axis=0, keepdims=True)
 
 
 def _water_level(
@@ -108,11 +104,11 @@ def _water_level(
     first = _first(portfolio.slope(least), projects, 0.0)
     high = logarithm(2.0 * jnp.max(first, axis=0, keepdims=True))
     share = jnp.clip(least + wanted / projects, least, most)
-    guess = logarithm(_total(_first(portfolio.slope(share), projects, 0.0)) / projects)
-    floor, target = _total(least), jnp.maximum(wanted, NEAR_BUDGET)
+    guess = logarithm(total(_first(portfolio.slope(share), projects, 0.0)) / projects)
+    floor, target = total(least), jnp.maximum(wanted, NEAR_BUDGET)
 
     def effort_above(level: Row) -> Row:
-        return _total(jnp.clip(portfolio.inverse_slope(jnp.exp(level)), least, most)) - floor
+        return total(jnp.clip(portfolio.inverse_slope(jnp.exp(level)), least, most)) - floor
 
     def newton(state: Search) -> Search:
         level, low, high, _, _, step = state
@@ -145,10 +141,10 @@ def _count(
     ends: tuple[Row, Row],
 ) -> Matrix:
     """All units that gain some price, within a few units of what is wanted; or all there are, if fewer."""
-    floor = _total(least)
+    floor = total(least)
 
     def missing(effort: Matrix) -> Row:
-        return wanted - (_total(effort) - floor)
+        return wanted - (total(effort) - floor)
 
     def count(level: Row) -> Matrix:
         # The gain of the unit from floor(x) lies half a unit of slope from the price, so that one comparison
@@ -172,7 +168,7 @@ def _count(
     def unfinished(state: State) -> Array:
         return some(jnp.abs(missing(state[0])) > FEW_UNITS) & (state[4] < SECANT_STEPS)
 
-    level = jnp.where(_total(most) - floor <= wanted, ends[0], level)
+    level = jnp.where(total(most) - floor <= wanted, ends[0], level)
     begin = (count(level), level, *ends, jnp.int32(0))
     effort, level, *_ = jax.lax.while_loop(unfinished, secant, begin)
     last = portfolio.gain(jnp.maximum(effort - 1.0, 0.0))
@@ -184,7 +180,7 @@ def _unit_by_unit(portfolio: Portfolio, wanted: Row, least: Matrix, most: Matrix
 
     Ties go to the lowest index, as greedy has them, so they are given back by the highest.
     """
-    left = wanted - (_total(effort) - _total(least))
+    left = wanted - (total(effort) - total(least))
     buying = left > 0
     unit = jnp.where(buying, 1.0, -1.0).astype(effort.dtype)
     index = jax.lax.broadcasted_iota(jnp.int32, effort.shape, 0)
