@@ -125,7 +125,10 @@ def _in_units(solution: Solution, lot: float) -> Solution:
     """A solution in lots as one in units of effort and budget."""
     kind = solution.effort.dtype.type(lot)
     return dataclasses.replace(
-        solution, effort=solution.effort * kind, spent=solution.spent * kind, price=solution.price / kind
+        solution,
+        effort=solution.effort * kind,
+        spent=solution.spent * kind,
+        multiplier=solution.multiplier / kind,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from jax.tree_util import register_dataclass
 from jaxtyping import Bool, Float, Int
 
 from engine.allocation.facts import as_frame, plain, project_rows
+from engine.allocation.prices import shadow_prices
 from engine.model.portfolio import Portfolio, project_names
 from engine.solvers.registry import SOLVERS
 from engine.solvers.solution import Solution, Status
@@ -69,8 +71,22 @@ class Allocation:
 
     @property
     def price(self) -> Float[np.ndarray, ...]:
-        """What the next unit of budget earns: the budget's multiplier."""
-        return self.solution.price  # type: ignore[return-value]
+        """The shadow price of the budget: the slope to its right of the concave majorant of the optimum, over
+        all budgets. It belongs to portfolio and budget, and is the same whatever the solver, but for whole
+        units, lots and real effort; NaN where the budget does not cover the lower bounds."""
+        return self._prices.right
+
+    @property
+    def price_left(self) -> Float[np.ndarray, ...]:
+        """The shadow price to the left of the budget, at least `price`: what a little less budget costs. NaN
+        where the lower bounds take all of it."""
+        return self._prices.left
+
+    @functools.cached_property
+    def _prices(self) -> Any:
+        """Found when they are first asked for."""
+        real = SOLVERS[self.solver].real(self.options)
+        return shadow_prices(self.portfolio, self.budget, real=real, unit=self.unit)
 
     @property
     def spent(self) -> Float[np.ndarray, ...]:
@@ -133,7 +149,8 @@ class Allocation:
         whole, last = self.whole, np.moveaxis(self.effort, -1, 0)
         return {
             "effort": {name: plain(units, whole) for name, units in zip(self.names, last, strict=True)},
-            **{name: plain(getattr(self, name)) for name in ("value", "bound", "gap", "proved", "price")},
+            **{name: plain(getattr(self, name)) for name in ("value", "bound", "gap", "proved")},
+            **{name: plain(getattr(self, name)) for name in ("price", "price_left")},
             **{name: plain(getattr(self, name)) for name in ("budget", "spent", "unspent")},
             "solver": self.solver,
             **({} if self.unit == 1 else {"unit": plain(self.unit, self.whole)}),
@@ -146,7 +163,8 @@ class Allocation:
         """
         if not self.batch:
             return as_frame(self.projects())
-        names = ("budget", "value", "bound", "gap", "proved", "price", "spent", "unspent", "status")
+        names = ["budget", "value", "bound", "gap", "proved", "price", "price_left"]
+        names += ["spent", "unspent", "status"]
         columns = {name: np.ravel(getattr(self, name)) for name in names}
         efforts = {f"effort.{name}": np.ravel(self.effort_of(name)) for name in self.names}
         axes = [f"axis {i}" for i in range(len(self.batch))] if len(self.batch) > 1 else ["portfolio"]

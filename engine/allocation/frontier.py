@@ -8,11 +8,12 @@ programme, which holds every V(b) when it is done; allocations are read back for
 project at a time: O(N·B²) operations and O(N·B) memory, as the programme itself. Real effort is
 water-filled budget by budget.
 
-Two prices of the budget run along it. The *marginal return* is what one step more or less changes,
-(V(b) − V(b − s))/s: on staged curves it is nothing for long, then a jump. The *shadow price* is the slope of
-the least concave majorant of V, the minimiser of the Lagrangian dual, and differs from it wherever V is
-not concave: a price at which spending up to b pays on average over the jump that it stands in. Both have a
-left and a right side.
+Two rates run along it. The *marginal* return is what the next step gains, (V(b + s) − V(b))/s: on staged
+curves it is nothing for long, then a jump. The *shadow price* is the slope of the least concave majorant of
+V, the minimiser of the Lagrangian dual, and differs from it wherever V is not concave: where the next step
+gains little, it is what saving up for the next jump returns on average. The majorant is that over all
+budgets, those beyond the largest one asked for too (`engine.solvers.shadow`), and so the price is that of
+`engine.allocate`, however far the frontier goes. It has a left and a right side.
 
 Sources: Ibaraki & Katoh (1988), chapter 3; Ayer, Brunk, Ewing, Reid & Silverman (1955) for the
 pool-adjacent-violators algorithm.
@@ -59,13 +60,14 @@ class Frontier(Optima):
     - `value`: the optimum V(b); NaN where the budget does not cover the lower bounds.
     - `spent`: what the allocation uses of it. Nothing is spent that earns nothing.
     - `effort`: [..., budgets, projects], the optimal effort.
-    - `marginal`: (V(b) − V(b'))/(b − b') over the step from the budget b' before: the discrete marginal
-      return on the left; the one on the right is the next entry. NaN at the first budget.
-    - `price_left`, `price_right`: the shadow price on either side, the slopes of the concave majorant of V
-      over the budgets given. Equal for real effort, where V is smooth. NaN where there is no such side:
-      before the first budget and, for whole units, after the last.
+    - `marginal`: what the next step of budget gains, (V(b') − V(b))/(b' − b) with b' the next budget. NaN at
+      the last one.
+    - `price`: the shadow price, that of `Allocation.price`: the slope of the concave majorant of V over all
+      budgets, to the right. Where V is concave it is the marginal return of a unit.
+    - `price_left`: the shadow price to the left, at least `price`. Equal for real effort, where V is smooth.
+      NaN where there is no such side: at the first budget and where the lower bounds take it all.
     - `proved`: whether the value is the optimum beyond doubt. Costs without a common unit are rounded up to
-      the lattice: values are then lower bounds of the optimum, and none is proved.
+      the lattice: values are then lower bounds of the optimum, none is proved, and prices are theirs.
     - `status`: the numbers of `engine.Status`.
     """
 
@@ -95,12 +97,12 @@ class Frontier(Optima):
         def now(numbers: Any) -> Any:
             return np.asarray(numbers)[..., place][()]
 
-        value, proved, right = now(self.value), now(self.proved), now(self.price_right)
+        value, proved = now(self.value), now(self.proved)
         arrays: dict[str, Any] = {
             "effort": np.asarray(self.effort)[..., place, :],
             "value": value,
             "bound": np.where(proved | np.isnan(value), value, np.inf)[()],
-            "price": np.where(np.isnan(right), now(self.price_left), right)[()],
+            "multiplier": now(self.price),
             "spent": now(self.spent),
             "proved": proved,
             "status": now(self.status),
@@ -150,7 +152,7 @@ class Frontier(Optima):
         **Raises:** `ValueError` for a batch.
         """
         self._check_one()
-        names = ("budget", "value", "spent", "unspent", "marginal", "price_left", "price_right")
+        names = ("budget", "value", "spent", "unspent", "marginal", "price", "price_left")
         whole = SOLVERS[self.solver].counts
         efforts = zip(self.names, np.asarray(self.effort).T, strict=True)
         return {

@@ -19,6 +19,7 @@ from engine.solvers.lattice import MOST_STATES, NO_LATTICE, Lattice
 from engine.solvers.programme import Programme, programme
 from engine.solvers.responses import Scalar, unit_bounds
 from engine.solvers.rounding import budget_slack, value_error
+from engine.solvers.shadow import shadow_prices, up_to, whole_piece
 from engine.solvers.solution import Status
 from engine.solvers.waterfilling import waterfilling
 
@@ -35,8 +36,8 @@ class Optima:
     spent: Budgets
     effort: Float[Array, "budgets projects"]
     marginal: Budgets
+    price: Budgets
     price_left: Budgets
-    price_right: Budgets
     proved: Bool[Array, " budgets"]
     status: Int[Array, " budgets"]
 
@@ -56,7 +57,8 @@ def along_path(portfolio: Portfolio, lattice: Lattice) -> Optima:
         jnp.where(index[1:] > lattice.purchases, 0.0, gains[jnp.clip(index[:-1], 0, None)]) / lattice.step
     )
     budgets = jnp.asarray(budget_steps(lattice), portfolio.dtype)
-    return _describe(portfolio, budgets, effort, slopes, slopes, jnp.asarray(True))
+    after = whole_piece(portfolio, up_to(budgets[-1])).price
+    return _describe(portfolio, budgets, effort, slopes, jnp.append(slopes, after), jnp.asarray(True))
 
 
 def along_programme(portfolio: Portfolio, lattice: Lattice) -> Optima:
@@ -70,20 +72,29 @@ def along_programme(portfolio: Portfolio, lattice: Lattice) -> Optima:
     effort = jnp.where(jnp.isfinite(value)[:, None], effort, least[None])
     steps = jnp.diff(value) / lattice.step
     budgets = jnp.asarray(budget_steps(lattice), portfolio.dtype)
+    # The majorant's corners within the largest budget are on the lattice; the next one beyond is what the
+    # budgets after it are worth, however far that is.
+    beyond = whole_piece(portfolio, up_to(budgets[-1])).high
+    far = jnp.maximum((beyond.spend - budgets[-1]) / lattice.step, 0.0)
+    rise = jnp.where(far > 0, (beyond.value - value[-1]) / jnp.where(far > 0, far, 1.0), 0.0) / lattice.step
+    widths = jnp.append(jnp.ones_like(steps), jnp.where(far > 0, far, 1.0))
+    slopes = majorant_slopes(jnp.append(steps, rise), widths)
     proved = jnp.asarray(lattice.holds_costs)
-    return _describe(portfolio, budgets, effort, steps, majorant_slopes(steps), proved)
+    return _describe(portfolio, budgets, effort, steps, slopes, proved)
 
 
 def along_water(portfolio: Portfolio, budgets: Budgets) -> Optima:
-    """Real effort, budget by budget; its price is the water level, the same on both sides."""
+    """Real effort, budget by budget."""
     solution = jax.vmap(lambda budget: waterfilling(portfolio, budget, NO_LATTICE))(budgets)
     steps = jnp.diff(solution.value) / jnp.diff(budgets)
-    frontier = _describe(portfolio, budgets, solution.effort, steps, steps, jnp.asarray(True))
-    price = jnp.where(solution.status == Status.SOLVED, solution.price, jnp.nan)
+    slopes = jnp.append(steps, 0.0)
+    frontier = _describe(portfolio, budgets, solution.effort, steps, slopes, jnp.asarray(True))
+    right, left = jax.vmap(lambda budget: shadow_prices(portfolio, budget, real=True))(budgets)
+    solved = solution.status == Status.SOLVED
     return dataclasses.replace(
         frontier,
-        price_left=price,
-        price_right=price,
+        price=jnp.where(solved, right, jnp.nan),
+        price_left=jnp.where(solved, left, jnp.nan),
         proved=solution.proved,
         status=solution.status,
     )
@@ -149,12 +160,16 @@ def read_back_all(solved: Programme, states: Int[Array, " budgets"]) -> Float[Ar
     return jax.lax.scan(project, states, rows, reverse=True)[1].T
 
 
-def majorant_slopes(steps: Float[Array, " steps"]) -> Float[Array, " steps"]:
-    """The slopes of the least concave majorant of a function with these increments.
+def majorant_slopes(
+    steps: Float[Array, " steps"], widths: Float[Array, " steps"] | None = None
+) -> Float[Array, " steps"]:
+    """The slopes of the least concave majorant of a function with these slopes, each over a width, 1 unless
+    given; of widths other than 1 there may be one, the last.
 
-    They are the decreasing regression of the increments: neighbours that rise are pooled into their mean.
+    They are the decreasing regression of the slopes: neighbours that rise are pooled into their mean.
     Each of the 2·size turns pools the last two blocks or begins another one.
     """
+    widths = jnp.ones_like(steps) if widths is None else widths
     size = steps.size
     if size == 0:
         return steps
@@ -164,10 +179,10 @@ def majorant_slopes(steps: Float[Array, " steps"]) -> Float[Array, " steps"]:
         last, other = jnp.maximum(top - 1, 0), jnp.maximum(top - 2, 0)
         rises = (top >= 2) & (sums[last] / counts[last] >= sums[other] / counts[other])
         begins = ~rises & (taken < size)
-        step = steps[jnp.minimum(taken, size - 1)]
+        step, width = (each[jnp.minimum(taken, size - 1)] for each in (steps, widths))
         at = jnp.where(rises, other, jnp.minimum(top, size - 1))
-        total = jnp.where(rises, sums[other] + sums[last], jnp.where(begins, step, sums[at]))
-        count = jnp.where(rises, counts[other] + counts[last], jnp.where(begins, 1.0, counts[at]))
+        total = jnp.where(rises, sums[other] + sums[last], jnp.where(begins, step * width, sums[at]))
+        count = jnp.where(rises, counts[other] + counts[last], jnp.where(begins, width, counts[at]))
         moved = begins.astype(jnp.int32)
         return (
             taken + moved,
@@ -189,10 +204,11 @@ def _describe(
     budgets: Budgets,
     effort: Float[Array, "budgets projects"],
     steps: Float[Array, " steps"],
-    slopes: Float[Array, " steps"],
+    slopes: Budgets,
     proved: Bool[Array, ""],
 ) -> Optima:
-    """The frontier of these allocations, with the returns of the steps between and their concave slopes."""
+    """The frontier of these allocations, with the returns of the steps between, and the slopes of the concave
+    majorant to the right of every budget."""
     spent = jax.vmap(portfolio.spend)(effort)
     values = jax.vmap(portfolio.value)(effort)
     feasible = spent <= budgets + jax.vmap(budget_slack)(budgets)
@@ -206,15 +222,15 @@ def _describe(
         return jnp.where(where, numbers, jnp.nan)
 
     end = jnp.full(1, jnp.nan, portfolio.dtype)
-    inner = jnp.concatenate([jnp.zeros(1, bool), solved[:-1] & solved[1:]])
+    after = solved[:-1] & solved[1:]
     return Optima(
         budget=budgets,
         value=known(best, solved),
         spent=known(spent, solved),
         effort=known(effort, solved[:, None]),
-        marginal=known(jnp.concatenate([end, steps]), inner),
-        price_left=known(jnp.concatenate([end, slopes]), inner),
-        price_right=known(jnp.concatenate([slopes, end]), jnp.append(inner[1:], False)),
+        marginal=known(jnp.append(steps, jnp.nan), jnp.append(after, False)),
+        price=known(slopes, solved),
+        price_left=known(jnp.append(end, slopes[:-1]), jnp.append(False, after)),
         proved=proved & solved,
         status=status.astype(jnp.int32),
     )

@@ -75,7 +75,7 @@ def _optimum(portfolio: Portfolio, budget: Scalar) -> tuple[Vector, Scalar]:
     """(x*, λ)."""
     if portfolio.diminishing:
         solution = waterfilling(portfolio, budget, NO_LATTICE)
-        return solution.effort, solution.price
+        return solution.effort, solution.multiplier
     effort = relaxation(portfolio, budget, NO_LATTICE, rounding=False, tolerance=TOLERANCE).effort
     # The multiplier of this very optimum; the dual's belongs to the concave envelopes.
     slope, costs = portfolio.slope(effort), portfolio.costs()

@@ -185,7 +185,7 @@ def frontier_table(frontier: Frontier, budget: float, most_rows: int) -> Sheet:
             number_text(frontier.value[row], 6),
             number_text(frontier.unspent[row], 4),
             number_text(frontier.marginal[row], 4),
-            number_text(frontier.price_left[row], 4),
+            number_text(frontier.price[row], 4),
         ]
         for row in shown
     ]
@@ -198,7 +198,7 @@ def frontier_table(frontier: Frontier, budget: float, most_rows: int) -> Sheet:
     return Sheet(
         Group(["budget"], [[f"{frontier.budget[row]:.9g}"] for row in shown]),
         [
-            Group(["value", "unspent", "last step", "price"], numbers),
+            Group(["value", "unspent", "marginal", "price"], numbers),
             Group(["what happens"], [[", ".join(events.get(row, []))] for row in shown], remarks=True),
             Group(list(names) if wide else ["funded"], efforts),
         ],
@@ -210,8 +210,8 @@ def frontier_table(frontier: Frontier, budget: float, most_rows: int) -> Sheet:
 
 def _frontier_caption(frontier: Frontier) -> str:
     lines = [
-        "last step: what the step that ends here returned, per unit of budget.",
-        "price: the same on the concave majorant, the shadow price.",
+        "marginal: what the next step gains, per unit of budget.",
+        "price: the shadow price, what it gains with saving up for jumps.",
     ]
     solved = frontier.status == Status.SOLVED
     if not np.all(solved):

@@ -109,7 +109,7 @@ def _shade_stages(axes: Axes, grid: np.ndarray, stage: np.ndarray, last: np.ndar
 def _price(portfolio: Portfolio, solution: Allocation | Solution, project: int) -> float:
     """Return per unit of effort at the margin."""
     cost = 1.0 if portfolio.cost is None else float(np.asarray(portfolio.cost)[project])
-    return float(solution.price) * cost
+    return float(solution.price if isinstance(solution, Allocation) else solution.multiplier) * cost
 
 
 def _draw_tangent(axes: Axes, effort: float, value: float, slope: float, end: float) -> None:
@@ -134,7 +134,7 @@ def _mark(k: int) -> dict[str, Any]:
 
 @mpl.rc_context(STYLE)
 def allocation_figure(portfolio: Portfolio, frontier: Frontier) -> tuple[Axes, Axes]:
-    """The optimal spend on each project, stacked, at every budget; below, what the last unit is worth.
+    """The optimal spend on each project, stacked, at every budget; below, the shadow price.
 
     The key says from which budget on a project is at the frontier, and names the projects that spend most.
 
@@ -163,10 +163,10 @@ def allocation_figure(portfolio: Portfolio, frontier: Frontier) -> tuple[Axes, A
     handles, texts = above.get_legend_handles_labels()
     key: Any = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "handlelength": 1.6, "handleheight": 1.2}
     above.legend(handles[::-1], texts[::-1], **key)
-    price = np.asarray(frontier.price_left)
-    below.step(budget, np.where(price > 0, price, np.nan), where="pre", color="black", linewidth=1.2)
+    price = np.asarray(frontier.price)
+    below.step(budget, np.where(price > 0, price, np.nan), where="post", color="black", linewidth=1.2)
     below.set(xlabel="budget (units of cost)", ylabel="shadow price\n(return per unit)")
-    if np.nanmax(price[1:], initial=0.0) > 20 * np.nanmin(np.where(price > 0, price, np.inf)):
+    if np.nanmax(price, initial=0.0) > 20 * np.nanmin(np.where(price > 0, price, np.inf)):
         below.set_yscale("log")
     else:
         below.set_ylim(0, None)

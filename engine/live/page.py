@@ -342,7 +342,7 @@ def facts_html(names: list[str], live: Live, picture: Picture, seconds: float, a
         ("bound", "upper bound", float(exact.bound), f"{float(exact.bound):,.6g}"),
         ("gap", "proved gap", float(exact.gap), f"{100 * float(exact.gap):.2g} %"),
         ("greedy_gap", "greedy's gap", float(greedy.gap), f"{100 * float(greedy.gap):.2f} %"),
-        ("price", "shadow price", float(exact.price), f"{float(exact.price):.4g}"),
+        ("multiplier", "multiplier", float(exact.multiplier), f"{float(exact.multiplier):.4g}"),
         ("spent", "spent", float(exact.spent), f"{float(exact.spent):,g} of {picture.state.budget:,g}"),
         ("milliseconds", "answered in", 1e3 * seconds, f"{1e3 * seconds:.0f} ms"),
     ]

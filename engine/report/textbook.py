@@ -82,7 +82,7 @@ def _spread(five: Portfolio) -> Chapter:
     frontier = budget_frontier(five, 400)
     shares = np.asarray(frontier.effort)[[SMALL, 400]] / np.array([[SMALL], [400.0]])
     moved = float(np.max(np.abs(shares[1] - shares[0])))
-    price = frontier.price_right
+    price = frontier.price
     text = [
         f"Diminishing returns spread the budget: from {SMALL} to 400 units no project's share of it moves "
         f"by more than {moved:.1%}. What changes is the price: the unit after {SMALL} returns "

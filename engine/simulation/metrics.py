@@ -22,7 +22,7 @@ METRICS = {
     "funded": "number of projects with effort",
     "largest_share": "largest share of the budget spent on one project",
     "effective_number": "1/Σ share²: the number of equally funded projects of the same concentration",
-    "price": "multiplier of the budget (shadow price)",
+    "multiplier": "multiplier of the budget that the solver ended with",
     "unspent": "share of the budget not spent",
 }
 
@@ -57,6 +57,6 @@ def measure(
         "funded": jnp.sum(flag(solution.effort > 0)),
         "largest_share": jnp.max(share),
         "effective_number": jnp.where(squares > 0, 1.0 / jnp.where(squares > 0, squares, 1.0), 0.0),
-        "price": solution.price,
+        "multiplier": solution.multiplier,
         "unspent": jnp.where(budget > 0, 1.0 - solution.spent / jnp.where(budget > 0, budget, 1.0), 0.0),
     }

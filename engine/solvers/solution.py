@@ -44,7 +44,8 @@ class Solution:
     - `effort`: units of effort per project.
     - `value`: V(effort), the total return.
     - `bound`: no feasible effort of the same kind (whole units or real) returns more.
-    - `price`: the multiplier of the budget: return per unit of budget at the margin.
+    - `multiplier`: that of the budget which the solver ended with, a minimum of its own dual or the gain of
+      the next unit. The shadow price, `Allocation.price`, is the same number for all solvers.
     - `spent`: budget used.
     - `proved`: whether value equals bound up to rounding, so that the effort is optimal.
     - `status`: the number of a `Status`: 0 where it was solved.
@@ -53,7 +54,7 @@ class Solution:
     effort: Vector
     value: Float[Array, ""]
     bound: Float[Array, ""]
-    price: Float[Array, ""]
+    multiplier: Float[Array, ""]
     spent: Float[Array, ""]
     proved: Bool[Array, ""]
     status: Int[Array, ""]
@@ -79,7 +80,7 @@ def conclude(
     portfolio: Portfolio,
     budget: Float[Array, ""],
     effort: Vector,
-    price: Float[Array, ""],
+    multiplier: Float[Array, ""],
     bound: Float[Array, ""],
 ) -> Solution:
     """Judge an allocation: its value, whether the bound proves it, and whether it could be at all.
@@ -100,7 +101,7 @@ def conclude(
         effort=effort,
         value=jnp.where(solved, value, jnp.nan),
         bound=jnp.where(solved, bound + slack, jnp.nan),
-        price=price,
+        multiplier=multiplier,
         spent=spent,
         proved=solved & (jnp.abs(bound - value) <= slack),
         status=status,

@@ -22,7 +22,7 @@ from tests import reference
 
 TEXTBOOK = Path(__file__).parents[2] / "configs" / "portfolios" / "textbook.csv"
 BUDGET = 12.0
-FIELDS = ("effort", "value", "bound", "price", "spent", "proved", "status")
+FIELDS = ("effort", "value", "bound", "multiplier", "spent", "proved", "status")
 
 
 @pytest.mark.parametrize("solver", ["exact", "greedy", "threshold", "density", "bound", "waterfilling"])

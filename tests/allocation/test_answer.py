@@ -164,7 +164,7 @@ def test_a_frontier_is_looked_up_at_a_budget(portfolio: Portfolio) -> None:
     assert list(frame["effort.search"]) == list(frontier.effort[:, 0])
     facts = json.loads(json.dumps(frontier.to_dict()))
     assert list(facts["effort"]) == list(NAMES)
-    assert facts["marginal"][0] is None
+    assert facts["marginal"][-1] is None
     np.testing.assert_array_equal(facts["value"], frontier.value)
 
 

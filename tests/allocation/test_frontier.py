@@ -107,7 +107,7 @@ def test_the_greedy_path_is_the_programme_on_concave_curves() -> None:
     path = jax.jit(jax.vmap(lambda p: along_path(p, lattice)))(portfolio)
     whole = jax.jit(jax.vmap(lambda p: along_programme(p, lattice)))(portfolio)
     np.testing.assert_array_equal(path.status, whole.status)
-    for field in ("value", "spent", "marginal", "price_left", "price_right"):
+    for field in ("value", "spent", "marginal", "price", "price_left"):
         # Differences of values of size 10, where the path has the gains themselves.
         np.testing.assert_allclose(getattr(path, field), getattr(whole, field), rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(path.effort, whole.effort)
@@ -123,7 +123,7 @@ def test_equal_costs_are_nested_whatever_they_are() -> None:
     assert np.all(frontier.proved)
     values = [max(3 * np.log1p(k) + np.log1p(2 * (b - k)) for k in range(b + 1)) for b in range(11)]
     np.testing.assert_allclose(frontier.value, values, rtol=ROUNDING)
-    np.testing.assert_allclose(frontier.marginal[1:] * np.pi, np.diff(values), rtol=1e-9)
+    np.testing.assert_allclose(frontier.marginal[:-1] * np.pi, np.diff(values), rtol=1e-9)
     np.testing.assert_allclose(frontier.spent, frontier.budget, rtol=1e-14)
     staged = Portfolio(Tabulated([[0.0, 0.0, 5.0], [0.0, 1.0, 1.0]]), cost=[np.pi, np.pi])
     np.testing.assert_array_equal(budget_frontier(staged, 10.0).value, [0.0, 1.0, 5.0, 6.0])
@@ -139,10 +139,10 @@ def test_a_staged_frontier_by_hand() -> None:
     np.testing.assert_array_equal(frontier.unspent, [0, 0, 1, 0, 0, 1, 2])
     np.testing.assert_array_equal(frontier.effort[3], [3, 0])
     np.testing.assert_array_equal(frontier.effort[6], [3, 1])
-    np.testing.assert_array_equal(frontier.marginal, [nan, 1, 0, 5, 1, 0, 0])
+    np.testing.assert_array_equal(frontier.marginal, [1, 0, 5, 1, 0, 0, nan])
     # The majorant runs straight from (0, 0) to (3, 6), on to (4, 7), then flat.
     np.testing.assert_allclose(frontier.price_left, [nan, 2, 2, 2, 1, 0, 0], rtol=1e-15)
-    np.testing.assert_allclose(frontier.price_right, [2, 2, 2, 1, 0, 0, nan], rtol=1e-15)
+    np.testing.assert_allclose(frontier.price, [2, 2, 2, 1, 0, 0, 0], rtol=1e-15)
     assert np.all(frontier.proved)
 
 
@@ -156,7 +156,7 @@ def test_nothing_to_gain_and_nothing_to_spend() -> None:
         np.testing.assert_array_equal(none.budget, [0.0])
         np.testing.assert_array_equal(none.value, [0.0])
         assert np.isnan(none.price_left[0])
-        assert np.isnan(none.price_right[0])
+        assert none.price[0] > 0  # what the first budgets beyond return
         assert none.proved[0]
     single = budget_frontier(Exponential([2.0], [0.5]), 4)
     np.testing.assert_array_equal(single.effort[:, 0], np.arange(5))
@@ -167,8 +167,8 @@ def test_budgets_beyond_all_caps_stay_unspent(curves: engine.Curve) -> None:
     frontier = budget_frontier(Portfolio(curves, upper=[2.0, 1.0]), 9)
     np.testing.assert_array_equal(frontier.spent, [0, 1, 2, 3, 3, 3, 3, 3, 3, 3])
     np.testing.assert_array_equal(frontier.unspent, [0, 0, 0, 0, 1, 2, 3, 4, 5, 6])
-    np.testing.assert_array_equal(frontier.marginal[4:], np.zeros(6))
-    np.testing.assert_array_equal(frontier.price_left[4:], np.zeros(6))
+    np.testing.assert_array_equal(frontier.marginal[3:-1], np.zeros(6))
+    np.testing.assert_array_equal(frontier.price[3:], np.zeros(7))
 
 
 @pytest.mark.parametrize("curves", [Log([1.0, 2.0], 1.0), Tabulated(np.cumsum(np.ones((2, 9)), -1))])
@@ -176,8 +176,8 @@ def test_budgets_below_the_lower_bounds_have_no_optimum(curves: engine.Curve) ->
     frontier = budget_frontier(Portfolio(curves, lower=[2.0, 1.0]), 5)
     np.testing.assert_array_equal(frontier.status, [1, 1, 1, 0, 0, 0])
     np.testing.assert_array_equal(np.isnan(frontier.value), frontier.status == 1)
-    np.testing.assert_array_equal(np.isnan(frontier.marginal), [True] * 4 + [False] * 2)
-    np.testing.assert_array_equal(np.isnan(frontier.price_right), [True] * 3 + [False] * 2 + [True])
+    np.testing.assert_array_equal(np.isnan(frontier.marginal), [True] * 3 + [False] * 2 + [True])
+    np.testing.assert_array_equal(np.isnan(frontier.price), [True] * 3 + [False] * 3)
     np.testing.assert_array_equal(frontier.effort[3], [2.0, 1.0])
     np.testing.assert_array_equal(frontier.proved, frontier.status == 0)
 
@@ -203,13 +203,12 @@ def test_prices_are_the_slopes_of_the_least_concave_majorant(seed: int) -> None:
     portfolio = reference.draw("mixture", seed, (4, 3), reach=10.0)
     frontier = budget_frontier(portfolio, 12)
     assert np.all(np.diff(frontier.value) >= 0)
-    left, right = frontier.price_left[:, 1:], frontier.price_right[:, :-1]
+    left, right = frontier.price_left[:, 1:], frontier.price[:, :-1]
     np.testing.assert_array_equal(left, right)
     # Sums of steps in another order may differ by a few ulps of the values.
     assert np.all(np.diff(left) <= 1e-12)
     hull = frontier.value[:, :1] + np.concatenate([np.zeros((4, 1)), np.cumsum(left, -1)], -1)
     assert np.all(hull >= frontier.value - 1e-12)
-    np.testing.assert_allclose(hull[:, -1], frontier.value[:, -1], rtol=ROUNDING)
     # The least one: it bends only where it touches.
     bends = np.diff(left) < -1e-9
     np.testing.assert_allclose(hull[:, 1:-1][bends], frontier.value[:, 1:-1][bends], rtol=1e-11)
@@ -247,11 +246,11 @@ def test_water_filling_along_a_grid() -> None:
         # Nested bisection of the reference, 70 and 80 halvings.
         np.testing.assert_allclose(frontier.value[:, i], reference.value(portfolio, effort), rtol=1e-10)
         np.testing.assert_allclose(frontier.price_left[:, i], price, rtol=1e-6)
-    np.testing.assert_array_equal(frontier.price_left, frontier.price_right)
+    np.testing.assert_allclose(frontier.price_left, frontier.price, rtol=1e-12)
     np.testing.assert_allclose(frontier.spent, np.tile(grid, (6, 1)), rtol=1e-12)
     assert np.all(frontier.proved)
     # A mean slope between two budgets lies between the slopes at them.
-    mean = frontier.marginal[:, 1:]
+    mean = frontier.marginal[:, :-1]
     assert np.all((mean <= frontier.price_left[:, :-1]) & (mean >= frontier.price_left[:, 1:]))
 
 

@@ -11,7 +11,19 @@ import engine as library
 from tests.cli.conftest import Run
 
 TEXTBOOK = Path(__file__).parents[2] / "configs" / "portfolios" / "textbook.csv"
-KEYS = ["effort", "value", "bound", "gap", "proved", "price", "budget", "spent", "unspent", "solver"]
+KEYS = [
+    "effort",
+    "value",
+    "bound",
+    "gap",
+    "proved",
+    "price",
+    "price_left",
+    "budget",
+    "spent",
+    "unspent",
+    "solver",
+]
 MEASURED = """project,effort,performance,weight
 search,0,0.1,3
 search,10,0.4,3

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import engine as library
 from tests.cli.conftest import Run
@@ -28,11 +29,11 @@ def test_json_is_one_object_of_columns(engine: Run) -> None:
     assert done.stderr == ""
     facts = json.loads(done.stdout)
     frontier = library.budget_frontier(library.load_portfolio(TEXTBOOK), 20)
-    for name in ("budget", "value", "spent", "unspent", "marginal", "price_left", "price_right", "proved"):
+    for name in ("budget", "value", "spent", "unspent", "marginal", "price", "price_left", "proved"):
         expected = [None if np.isnan(number) else number for number in getattr(frontier, name).tolist()]
         assert facts[name] == expected, name
     np.testing.assert_array_equal(np.array(list(facts["effort"].values())).T, frontier.effort)
-    assert facts["marginal"][0] is None
+    assert facts["marginal"][-1] is None
     assert facts["solver"] == "exact"
     assert next(iter(facts["effort"])) == "dynamic pricing"
 
@@ -45,8 +46,9 @@ def test_csv_has_one_row_a_budget(engine: Run, tmp_path: Path) -> None:
     assert [float(row["value"]) for row in rows] == [0, 1, 1, 6, 7, 7]
     assert [float(row["unspent"]) for row in rows] == [0, 0, 1, 0, 0, 1]
     assert [row["effort.bridge"] for row in rows] == ["0", "0", "0", "3", "3", "3"]
-    assert rows[0]["marginal"] == ""
+    assert rows[-1]["marginal"] == ""
     assert [float(row["price_left"]) for row in rows[1:]] == [2, 2, 2, 1, 0]
+    assert [float(row["price"]) for row in rows] == [2, 2, 2, 1, 0, 0]
     assert all(row["proved"] == "True" for row in rows)
 
 
@@ -73,7 +75,7 @@ def test_real_effort(engine: Run) -> None:
     done = engine("frontier", "portfolio=textbook", "budget=100", "solver=waterfilling", "format=json")
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
-    assert facts["price_left"][-1] == facts["price_right"][-1]
+    assert facts["price_left"][-1] == pytest.approx(facts["price"][-1], rel=1e-12)
     np.testing.assert_allclose([e[-1] for e in facts["effort"].values()], [25, 30, 12, 20, 13], rtol=1e-9)
 
 

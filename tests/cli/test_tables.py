@@ -32,11 +32,11 @@ COMMANDS = {
 HEADINGS = {
     "run": (
         *("value", "gap mean", "gap 95 %", "gap max", "− exact", "optimal", "proved"),
-        *("frontier", "funded", "largest", "eff. no.", "price", "per second"),
+        *("frontier", "funded", "largest", "eff. no.", "multiplier", "per second"),
     ),
     "sweep": ("gap mean", "gap max", "proved", "frontier", "funded", "portfolios"),
     "benchmark": ("gap mean", "gap max", "proved", "optimal", "loss mean", "loss 99 %", "loss max"),
-    "frontier": ("what happens", "dispatching", "recommendations", "last step", "price"),
+    "frontier": ("what happens", "dispatching", "recommendations", "marginal", "price"),
 }
 
 

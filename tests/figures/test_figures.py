@@ -83,7 +83,7 @@ def test_allocation_adds_up_to_what_is_spent(portfolio: engine.Portfolio) -> Non
     labels = above.get_legend_handles_labels()[1]
     assert any(label.startswith("dispatching\nfrontier from 2") for label in labels)
     price = np.asarray(below.lines[0].get_ydata())
-    np.testing.assert_allclose(price[1:], frontier.price_left[1:])
+    np.testing.assert_allclose(price, frontier.price)
     check_text(above)
 
 

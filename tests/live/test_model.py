@@ -38,7 +38,9 @@ def same_as_allocate(model: Live, picture: Picture, *also: str) -> None:
     for solver in ("exact", "greedy"):
         shown, expected = getattr(picture, solver), engine.allocate(portfolio, picture.state.budget, solver)
         for name in ("effort", "value", "spent", "proved", "status", *also):
-            np.testing.assert_array_equal(getattr(shown, name), getattr(expected, name), err_msg=name)
+            np.testing.assert_array_equal(
+                getattr(shown, name), getattr(expected.solution, name), err_msg=name
+            )
     # The bound's sum runs over the lattice of the slider's end, whose length moves its last digit.
     np.testing.assert_allclose(
         picture.exact.bound, engine.allocate(portfolio, picture.state.budget).bound, 1e-14
@@ -46,7 +48,7 @@ def same_as_allocate(model: Live, picture: Picture, *also: str) -> None:
 
 
 def same_as_solve(model: Live, picture: Picture) -> None:
-    """All of it, on the lattice of the slider's end: greedy's bound and the price may differ on another."""
+    """All of it, on the lattice of the slider's end: bounds and multipliers may differ on another."""
     portfolio, budgets = (
         model.portfolio_of(picture.state),
         np.array([picture.state.budget, model.most_budget]),
@@ -81,7 +83,7 @@ def test_a_drag_shows_what_allocate_gives(s_shaped: Live, drags: list[tuple[str,
     for drag in drags:
         state = s_shaped.moved(state, *drag)
     picture = s_shaped.answer(state)
-    same_as_allocate(s_shaped, picture, "price")
+    same_as_allocate(s_shaped, picture, "multiplier")
     assert picture.effort.shape == picture.returns.shape == picture.stage.shape == (8, SAMPLES)
     assert np.all(picture.effort[:, -1] >= picture.exact.effort)  # no dot outside its panel
     assert np.all(picture.effort[:, -1] >= picture.greedy.effort)

@@ -171,7 +171,7 @@ class Tab:
         assert numbers["spent"] == float(exact.spent)
         assert numbers["gap"] == float(exact.gap) == 0.0
         # Searched for on the lattice of the slider's end: another number of steps, other last digits.
-        assert numbers["price"] == pytest.approx(float(exact.price), rel=1e-9)
+        assert numbers["multiplier"] == pytest.approx(float(exact.solution.multiplier), rel=1e-9)
         assert numbers["loss"] == pytest.approx(1.0 - float(greedy.value) / float(exact.value), abs=1e-12)
 
 

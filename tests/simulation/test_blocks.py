@@ -206,5 +206,5 @@ def test_two_devices_allocate_as_one_does(tmp_path: Path) -> None:
     one, two = (pq.read_table(tmp_path / d / "records.parquet").to_pydict() for d in ("1", "2"))
     assert one["portfolio"] == two["portfolio"]
     assert one["solver"] == two["solver"]
-    for name in ("value", "bound", "price", "effort", "difference", "status"):
+    for name in ("value", "bound", "multiplier", "effort", "difference", "status"):
         np.testing.assert_array_equal(one[name], two[name], err_msg=name)

@@ -50,7 +50,7 @@ def test_five_projects_beat_a_fine_dynamic_programme_and_by_little(name: str) ->
     assert np.all(solution.value >= np.array(grid) * (1 - TOLERANCE))
     assert np.all(solution.gap <= TOLERANCE)
     # Rounding five efforts down to units loses at most five units' worth of slope.
-    steepest = solution.price * 5.0
+    steepest = solution.solution.multiplier * 5.0
     assert np.all(solution.value - grid <= 2.0 * steepest + 0.02 * solution.value)
 
 
@@ -61,7 +61,7 @@ def test_concave_portfolios_are_filled_like_water(name: str) -> None:
     effort, price = reference.concave_optimum(portfolio, 20.0)
     np.testing.assert_allclose(solution.value, reference.value(portfolio, effort), rtol=1e-9)
     assert np.all(solution.gap <= TOLERANCE)
-    np.testing.assert_allclose(solution.price, price, rtol=1e-3)
+    np.testing.assert_allclose(solution.solution.multiplier, price, rtol=1e-3)
 
 
 PARTS = ("cost", "startup", "success")

@@ -168,9 +168,10 @@ def test_the_price_is_one_at_which_no_unit_of_a_concave_optimum_moves(family: st
 
     gains = value(solution.effort + 1) - value(solution.effort)
     losses = value(solution.effort) - value(solution.effort - 1)
-    assert gains.max() <= solution.price * (1 + 1e-9)
-    assert solution.price <= losses.min() * (1 + 1e-9)
+    assert gains.max() <= solution.solution.multiplier * (1 + 1e-9)
+    assert solution.solution.multiplier <= losses.min() * (1 + 1e-9)
     # It is a minimiser of the dual: there the bound is the value.
     levels = np.arange(budget + 1)
-    payoff = np.max([value(np.full(6, x)) - solution.price * x for x in levels], axis=0)
-    assert payoff.sum() + solution.price * budget == pytest.approx(float(solution.value), rel=1e-9)
+    multiplier = solution.solution.multiplier
+    payoff = np.max([value(np.full(6, x)) - multiplier * x for x in levels], axis=0)
+    assert payoff.sum() + multiplier * budget == pytest.approx(float(solution.value), rel=1e-9)

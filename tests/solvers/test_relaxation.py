@@ -57,7 +57,7 @@ def test_price_is_what_a_little_more_budget_earns() -> None:
     # Each value is right to 1e-6, and most to far more: the middle of the draws tells.
     scarce = slack > CONCAVE_BUDGET * 1.01
     assert np.mean(scarce) > 0.9
-    assert np.median(np.abs(solution.price / earned - 1)[scarce]) < 1e-3
+    assert np.median(np.abs(solution.solution.multiplier / earned - 1)[scarce]) < 1e-3
 
 
 def test_concave_portfolios_that_do_not_promise_it_are_solved_too() -> None:

@@ -37,7 +37,7 @@ def test_value_and_price_are_those_of_nested_bisection(name: str, parts: tuple[s
     scarce = (reference.costs(portfolio) * effort).sum(-1) >= BUDGET * (1 - 1e-9)
     assert scarce.mean() > 0.5
     # Both multipliers are the slopes at efforts known to about 1e-10.
-    np.testing.assert_allclose(solution.price[scarce], price[scarce], rtol=1e-6)
+    np.testing.assert_allclose(solution.solution.multiplier[scarce], price[scarce], rtol=1e-6)
     # A concave problem has no duality gap: the bound is the value, widened by rounding alone.
     np.testing.assert_allclose(solution.bound, solution.value, rtol=1e-9)
     assert np.all(solution.bound >= solution.value)
@@ -47,7 +47,7 @@ def test_value_and_price_are_those_of_nested_bisection(name: str, parts: tuple[s
 def test_karush_kuhn_tucker_conditions_hold(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 2, SHAPE, parts, reach=BUDGET)
     solution = engine.allocate(portfolio, BUDGET, "waterfilling")
-    effort, price = solution.effort, solution.price[:, None]
+    effort, price = solution.effort, solution.solution.multiplier[:, None]
     lower, upper = reference.limits(portfolio)
     cost, hair = reference.costs(portfolio), 1e-9
     funded, open_ = effort > lower + 2 * hair, effort < upper - 2 * hair
@@ -61,7 +61,7 @@ def test_karush_kuhn_tucker_conditions_hold(name: str, parts: tuple[str, ...]) -
     assert np.mean(price > 0) > 0.5
     left = BUDGET - (reference.costs(portfolio) * effort).sum(-1)
     # Complementary slackness: budget is left only where it is worth nothing.
-    assert np.all((left <= 1e-9 * BUDGET) | (solution.price == 0))
+    assert np.all((left <= 1e-9 * BUDGET) | (solution.solution.multiplier == 0))
 
 
 @pytest.mark.parametrize("name", ["log", "power", "exponential"])
@@ -146,4 +146,4 @@ def test_price_is_what_a_little_more_budget_returns(projects: int) -> None:
     curves = engine.Log([1.0, 1e-3][:projects], [1.0, 1.0][:projects])
     solution = engine.allocate(curves, 5.0, "waterfilling")
     np.testing.assert_allclose(solution.effort[0], 5.0, rtol=1e-12)
-    np.testing.assert_allclose(solution.price, 1 / 6, rtol=1e-9)
+    np.testing.assert_allclose(solution.solution.multiplier, 1 / 6, rtol=1e-9)
