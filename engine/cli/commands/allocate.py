@@ -37,6 +37,7 @@ def allocate(config: AllocateConfig) -> None:
     from engine.allocation.targets import budget_for
     from engine.cli.sheet import show
     from engine.cli.tables import allocation_table
+    from engine.cli.waiting import waiting
     from engine.files.portfolios import load_portfolio, portfolio_path
 
     if config.format not in ("table", "json"):
@@ -44,12 +45,13 @@ def allocate(config: AllocateConfig) -> None:
     solver, options = one_solver(config.solver)
     target = _check_target(config)
     portfolio = load_portfolio(portfolio_path(config.portfolio))
-    if config.budget is not None:
-        answer: Any = solve(portfolio, config.budget, solver, unit=config.unit, **options)
-        allocation, goal = answer, ""
-    else:
-        answer = budget_for(portfolio, **target, solver=solver)
-        allocation, goal = answer.allocation, answer.goal
+    with waiting(f"allocating by {solver}"):
+        if config.budget is not None:
+            answer: Any = solve(portfolio, config.budget, solver, unit=config.unit, **options)
+            allocation, goal = answer, ""
+        else:
+            answer = budget_for(portfolio, **target, solver=solver)
+            allocation, goal = answer.allocation, answer.goal
     if config.format == "table":
         show(allocation_table(allocation, goal))
     else:

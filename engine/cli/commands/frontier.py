@@ -28,6 +28,7 @@ def frontier(config: FrontierConfig) -> None:
     from engine.allocation.frontier import budget_frontier
     from engine.cli.sheet import show
     from engine.cli.tables import frontier_table
+    from engine.cli.waiting import waiting
     from engine.files.portfolios import load_portfolio, portfolio_path
 
     if config.format not in ("table", "json", "csv"):
@@ -36,7 +37,8 @@ def frontier(config: FrontierConfig) -> None:
         raise ValueError(f"rows is {config.rows}, expected a number of at least 2")
     solver, _ = one_solver(config.solver)
     portfolio = load_portfolio(portfolio_path(config.portfolio))
-    frontier = budget_frontier(portfolio, config.budget, solver)
+    with waiting(f"every budget by {solver}"):
+        frontier = budget_frontier(portfolio, config.budget, solver)
     if config.format == "table":
         show(frontier_table(frontier, config.budget, config.rows))
     elif config.format == "json":
