@@ -40,8 +40,12 @@ from engine.solvers.window import WindowSize, solve_window
 # The cores tried in turn: near the best responses, then whatever an allocation known before leaves over.
 NEAR = NearSize(width=8, reach=24)
 CORES = CoreSize(items=1024, width=16, reach=200), CoreSize(items=2048, width=None, reach=512)
-# Of unequal costs: the projects that leave their best response most cheaply, by a level or two.
-WINDOW = WindowSize(projects=256, levels=2, reach=1 << 15)
+# Of unequal costs: the projects that leave their best response most cheaply, by a level or two. The second is
+# for costs that returns nearly follow, where a thousand projects are undecided.
+WINDOWS = (
+    WindowSize(projects=256, levels=2, reach=1 << 15),
+    WindowSize(projects=1024, levels=2, reach=1 << 15),
+)
 # The price need not be the best one: a core mends what is left.
 FEW_CHORDS = 10
 # What is kept of a project whose curve names its own candidates.
@@ -134,18 +138,23 @@ def stages(portfolio: Portfolio, lattice: Lattice) -> list[Stage]:
     work = projects * lattice.units * states
     cores = list(cores_of(portfolio, lattice))
     if portfolio.cost is not None:
-        size = window_of(portfolio, states)
-        if WORTH_TRYING * (2 * size.levels + 1) * size.projects * size.states <= work:
-            window = partial(by_window, lattice=lattice, size=size)
-            cores.append(Stage(window, size.projects * size.states + surveyed(portfolio, lattice)))
+        for size in windows_of(portfolio, lattice):
+            if WORTH_TRYING * (2 * size.levels + 1) * size.projects * size.states <= work:
+                window = partial(by_window, lattice=lattice, size=size)
+                cores.append(Stage(window, size.projects * size.states + surveyed(portfolio, lattice)))
     if states > MOST_STATES or projects * states > MOST_STATES_HELD:
         return [*cores, boxes]
     return [*cores, programme] if work <= LONG_WORK else [*cores, boxes, programme]
 
 
-def window_of(portfolio: Portfolio, states: int) -> WindowSize:
-    """The window of these projects; never wider than all of the budget."""
-    return WindowSize(min(portfolio.shape[-1], WINDOW.projects), WINDOW.levels, min(states, WINDOW.reach))
+def windows_of(portfolio: Portfolio, lattice: Lattice) -> list[WindowSize]:
+    """The windows of these projects; never wider than all of the budget, nor than what a project can take."""
+    projects, levels = portfolio.shape[-1], max(lattice.units, 1)
+    fitted = [
+        WindowSize(min(projects, w.projects), min(levels, w.levels), min(lattice.states, w.reach))
+        for w in WINDOWS
+    ]
+    return list(dict.fromkeys(fitted))
 
 
 def cores_of(portfolio: Portfolio, lattice: Lattice) -> Iterator[Stage]:

@@ -96,11 +96,25 @@ def test_ten_thousand_items_at_a_capacity_of_millions() -> None:
     assert dantzig - gains.max() <= found.value <= dantzig
 
 
+def test_items_worth_a_constant_more_than_they_cost() -> None:
+    """Strongly correlated items, of which hundreds are undecided: the first window does not prove them."""
+    random = np.random.default_rng(4)
+    costs = random.integers(1, 1001, 2000)
+    gains, capacity = costs + 100.0, 9819
+    portfolio = Portfolio(Tabulated(np.stack([0.0 * gains, gains], 1)), cost=costs.astype(float), upper=1.0)
+    best = np.zeros(capacity + 1)
+    for cost, gain in zip(costs, gains, strict=True):
+        best[cost:] = np.maximum(best[cost:], best[: capacity + 1 - cost] + gain)
+    found = engine.allocate(portfolio, float(capacity))
+    assert found.proved
+    assert found.value == best[-1]
+
+
 def test_the_window_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     portfolio = reference.draw("hill", 4, (8, 6), ("cost",), reach=60.0)
     monkeypatch.setattr("engine.solvers.lattice.BRIEF_WORK", 0.0)
     monkeypatch.setattr(exact_module, "WORTH_TRYING", 0.0)
-    monkeypatch.setattr(exact_module, "WINDOW", WindowSize(3, 2, 16))
+    monkeypatch.setattr(exact_module, "WINDOWS", (WindowSize(3, 2, 16), WindowSize(5, 2, 64)))
     found = engine.allocate(portfolio, 120.0)
     assert np.all(found.proved)
     expected = [reference.dynamic_programme(reference.pick(portfolio, i), 120.0) for i in range(8)]
