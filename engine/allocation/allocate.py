@@ -90,7 +90,7 @@ def _answer(
     check(portfolio)
     check_batch(portfolio)
     budgets = _check_budgets(budget, portfolio.shape[:-1], portfolio)
-    lot = _check_unit(unit, budgets, portfolio, whole=not method.real(options))
+    lot = check_unit(unit, budgets, portfolio, whole=not method.real(options))
     if lot != 1:
         portfolio, budgets = in_lots(portfolio, lot), budgets / lot
     if not method.real(options):
@@ -106,7 +106,7 @@ def _answer(
     return given, solution if lot == 1 else _in_units(solution, lot), lot
 
 
-def _check_unit(unit: float | str | None, budgets: np.ndarray, portfolio: Portfolio, whole: bool) -> float:
+def check_unit(unit: float | str | None, budgets: np.ndarray, portfolio: Portfolio, whole: bool) -> float:
     """What effort is bought in multiples of, or a `ValueError`."""
     if unit is None:
         return 1.0

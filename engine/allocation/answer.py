@@ -13,7 +13,7 @@ import numpy as np
 from jax.tree_util import register_dataclass
 from jaxtyping import Bool, Float, Int
 
-from engine.allocation.facts import as_frame, plain, project_rows
+from engine.allocation.facts import as_frame, in_words, plain, project_rows
 from engine.allocation.prices import shadow_prices
 from engine.model.portfolio import Portfolio, project_names
 from engine.solvers.registry import SOLVERS
@@ -120,8 +120,8 @@ class Allocation:
 
     @property
     def how(self) -> str:
-        """By what it was found, in words: the solver, and the lots where effort was bought in such."""
-        return self.solver if self.unit == 1 else f"{self.solver} in lots of {self.unit:.9g}"
+        """By what it was found, in words."""
+        return in_words(self.solver, self.unit)
 
     def __getitem__(self, index: Any) -> Allocation:
         return jax.tree.map(lambda a: a[index], self)

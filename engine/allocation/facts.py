@@ -68,6 +68,11 @@ def _steps(portfolio: Portfolio, efforts: Float[Array, "budgets projects"]) -> t
     return stage, last, efforts > portfolio.lowers()[None]
 
 
+def in_words(solver: str, unit: float) -> str:
+    """By what effort was found: the solver, and the lots where it was bought in such."""
+    return solver if unit == 1 else f"{solver} in lots of {unit:.9g}"
+
+
 def plain(numbers: Any, whole: bool = False) -> Any:
     """Arrays as lists of plain numbers, or one as a plain number; whole ones as `int` if all are finite."""
     numbers = np.asarray(numbers)

@@ -29,12 +29,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from jax.tree_util import register_dataclass
 
-from engine.allocation.allocate import check_batch, check_budget, check_whole_units, choose_lattice
+from engine.allocation.allocate import (
+    check_batch,
+    check_budget,
+    check_unit,
+    check_whole_units,
+    choose_lattice,
+)
 from engine.allocation.answer import Allocation
-from engine.allocation.facts import as_frame, known, milestones
+from engine.allocation.facts import as_frame, in_words, known, milestones, plain
 from engine.allocation.optima import Budgets, Optima, along_path, along_programme, along_water, budget_steps
 from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve
+from engine.model.lots import in_lots
 from engine.model.portfolio import Portfolio, project_names
 from engine.model.validation import check, normalise
 from engine.solvers.lattice import MOST_STATES, Lattice
@@ -69,10 +76,12 @@ class Frontier(Optima):
     - `proved`: whether the value is the optimum beyond doubt. Costs without a common unit are rounded up to
       the lattice: values are then lower bounds of the optimum, none is proved, and prices are theirs.
     - `status`: the numbers of `engine.Status`.
+    - `unit`: what effort was bought in multiples of.
     """
 
     portfolio: Portfolio
     solver: str = field(metadata={"static": True})
+    unit: float = field(default=1.0, metadata={"static": True})
 
     @property
     def unspent(self) -> Budgets:
@@ -83,6 +92,16 @@ class Frontier(Optima):
     def names(self) -> tuple[str, ...]:
         """The projects' names, or their numbers."""
         return project_names(self.portfolio)
+
+    @property
+    def whole(self) -> bool:
+        """Whether effort is in whole units, or in whole multiples of them."""
+        return SOLVERS[self.solver].counts and float(self.unit).is_integer()
+
+    @property
+    def how(self) -> str:
+        """By what it was found, in words."""
+        return in_words(self.solver, self.unit)
 
     def at(self, budget: float) -> Allocation:
         """The allocation at one budget. Whole units are looked up at the largest step within it.
@@ -109,13 +128,13 @@ class Frontier(Optima):
         }
         batch = np.shape(value)
         budgets = np.full(batch, budget, float)[()]
-        found = Allocation(self.portfolio, budgets, Solution(**arrays), self.solver)
+        found = Allocation(self.portfolio, budgets, Solution(**arrays), self.solver, unit=self.unit)
         return found if batch else found.require_solved()
 
     def _place(self, budget: float) -> int:
         grid, number = np.asarray(self.budget), check_number(budget)
         place = int(np.searchsorted(grid, number + float(budget_slack(grid[-1])), side="right")) - 1
-        if place < 0 or number > grid[-1] + 1:
+        if place < 0 or number > grid[-1] + self.unit:
             raise ValueError(
                 f"budget is {number:g}, expected one of the frontier's, {grid[0]:g} to {grid[-1]:g}"
             )
@@ -137,7 +156,8 @@ class Frontier(Optima):
         """
         columns = self.columns()
         efforts = {name: columns.pop(f"effort.{name}") for name in self.names}
-        return {**columns, "effort": efforts, "solver": self.solver}
+        lots = {} if self.unit == 1 else {"unit": plain(self.unit, self.whole)}
+        return {**columns, "effort": efforts, "solver": self.solver, **lots}
 
     def to_pandas(self) -> Any:
         """A `pandas.DataFrame` of `columns()`: one row a budget.
@@ -153,12 +173,11 @@ class Frontier(Optima):
         """
         self._check_one()
         names = ("budget", "value", "spent", "unspent", "marginal", "price", "price_left")
-        whole = SOLVERS[self.solver].counts
         efforts = zip(self.names, np.asarray(self.effort).T, strict=True)
         return {
             **{name: known(getattr(self, name)) for name in names},
             "proved": np.asarray(self.proved).tolist(),
-            **{f"effort.{name}": known(effort, whole) for name, effort in efforts},
+            **{f"effort.{name}": known(effort, self.whole) for name, effort in efforts},
         }
 
     def __repr__(self) -> str:
@@ -169,7 +188,7 @@ class Frontier(Optima):
         least, most = (np.nanmin(value), np.nanmax(value)) if np.any(solved) else (math.nan, math.nan)
         proved = f"{np.count_nonzero(self.proved):,} of {value.size:,} values proved optimal"
         return (
-            f"{budget.size:,} budgets from {budget[0]:.9g} to {budget[-1]:.9g} by {self.solver}, "
+            f"{budget.size:,} budgets from {budget[0]:.9g} to {budget[-1]:.9g} by {self.how}, "
             f"{len(self.names)} projects{many}\n"
             f"total return {least:.8g} to {most:.8g}, {proved}"
         )
@@ -180,18 +199,29 @@ class Frontier(Optima):
 
 
 def budget_frontier(
-    portfolio: Portfolio | Curve, budget: float | np.ndarray, solver: str = "exact"
+    portfolio: Portfolio | Curve,
+    budget: float | np.ndarray,
+    solver: str = "exact",
+    *,
+    unit: float | str | None = None,
 ) -> Frontier:
     """The optimum of every budget from 0 to `budget`, in one call, for one portfolio or a batch.
 
     **Arguments:** `portfolio` of arrays [..., projects]; `budget`, the largest budget, common to the batch.
     With `solver="exact"`, whole units, every step of the lattice is a budget: 1 where costs are whole. With
     `solver="waterfilling"`, real effort, `budget` may be a grid of increasing budgets instead; a number is
-    the grid 0, 1, …, ⌊budget⌋. It is exact for concave portfolios, and `proved` says where.
+    the grid 0, 1, …, ⌊budget⌋. It is exact for concave portfolios, and `proved` says where. `unit`, what
+    effort is bought in multiples of, as for `engine.allocate`: a step is then one of those.
 
     **Raises:** `ValueError` naming what cannot be.
     """
-    portfolio = checked(portfolio, solver)
+    given = portfolio = checked(portfolio, solver)
+    whole, lot = SOLVERS[solver].counts, 1.0
+    if unit is not None:
+        lot = check_unit(unit, np.asarray(check_number(budget)), portfolio, whole)
+        portfolio, budget = in_lots(portfolio, lot), check_number(budget) / lot
+    if whole:
+        check_whole_units(portfolio, lot)
     shared: tuple[np.ndarray, ...] = ()
     if SOLVERS[solver].effort == "real":
         grid = _check_grid(budget).astype(portfolio.dtype)
@@ -203,7 +233,11 @@ def budget_frontier(
     numbers = np.zeros(portfolio.shape[:-1], portfolio.dtype)
     optima = batched(run, portfolio, numbers, round_size(portfolio, entries), shared)
     arrays = {**vars(optima), "budget": grid.astype(portfolio.dtype)}
-    return Frontier(**arrays, portfolio=portfolio, solver=solver)
+    if lot != 1:
+        kind = portfolio.dtype.type(lot)
+        arrays |= {name: arrays[name] * kind for name in ("budget", "spent", "effort")}
+        arrays |= {name: arrays[name] / kind for name in ("marginal", "price", "price_left")}
+    return Frontier(**arrays, portfolio=given, solver=solver, unit=lot)
 
 
 # The border.
@@ -217,8 +251,6 @@ def checked(portfolio: Portfolio | Curve, solver: str) -> Portfolio:
     portfolio = normalise(portfolio)
     check(portfolio)
     check_batch(portfolio)
-    if SOLVERS[solver].counts:
-        check_whole_units(portfolio)
     return portfolio
 
 
@@ -278,7 +310,7 @@ def choose_method(terms: Terms, budget: float) -> tuple[bool, Lattice]:
     if not nested and work > MOST_WORK:
         raise ValueError(
             f"budget {budget:g} makes the frontier of all budgets take {work:.1e} steps, expected at most "
-            f"{MOST_WORK:.0e}: measure effort in larger units, or allocate one budget"
+            f"{MOST_WORK:.0e}: buy effort in lots (unit=auto), or allocate one budget"
         )
     return nested, lattice
 

@@ -32,7 +32,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from engine.allocation.allocate import MOST_BUDGET, prepared, responds, solve
+from engine.allocation.allocate import MOST_BUDGET, check_whole_units, prepared, responds, solve
 from engine.allocation.answer import Allocation, BudgetFound
 from engine.allocation.envelopes import (
     KINDS,
@@ -98,7 +98,10 @@ def budget_for(
     kind, targets = _check_target(
         {"value": value, "return_per_unit": return_per_unit, "price": price}, portfolio
     )
-    find = _find_whole if SOLVERS[solver].counts else _find_real
+    find = _find_real
+    if SOLVERS[solver].counts:
+        check_whole_units(portfolio)
+        find = _find_whole
     found = find(portfolio, kind, targets)
     if targets.ndim == 0:
         _refuse_unmet(found, kind, float(targets))

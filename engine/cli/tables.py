@@ -202,7 +202,7 @@ def frontier_table(frontier: Frontier, budget: float, most_rows: int) -> Sheet:
             Group(["what happens"], [[", ".join(events.get(row, []))] for row in shown], remarks=True),
             Group(list(names) if wide else ["funded"], efforts),
         ],
-        f"every budget up to {budget:g} by {frontier.solver}",
+        f"every budget up to {budget:g} by {frontier.how}",
         _frontier_caption(frontier),
         right=True,
     )

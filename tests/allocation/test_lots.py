@@ -93,3 +93,33 @@ def test_bounds_without_a_multiple_between_them_are_refused() -> None:
     portfolio = Portfolio(engine.Log([1.0], [1.0]), lower=3.0, upper=4.0)
     with pytest.raises(ValueError, match="no multiple of 5 within its bounds 3 and 4"):
         engine.allocate(portfolio, 10.0, unit=5)
+
+
+@pytest.mark.parametrize(("family", "parts"), [("log", ()), ("hill", ("cost",)), ("lifecycle", ())])
+def test_a_frontier_in_lots_is_that_of_a_table(family: str, parts: tuple[str, ...]) -> None:
+    portfolio = normalise(reference.draw(family, 1, (3, 4), parts, reach=BUDGET / 2))
+    found = engine.budget_frontier(portfolio, BUDGET, unit=UNIT)
+    expected = engine.budget_frontier(by_lots(portfolio, 24), BUDGET / UNIT)
+    np.testing.assert_array_equal(found.budget, UNIT * expected.budget)
+    np.testing.assert_array_equal(found.effort, UNIT * expected.effort)
+    np.testing.assert_allclose(found.value, expected.value, rtol=ROUNDING)
+    np.testing.assert_allclose(found.price, expected.price / UNIT, rtol=1e-9)
+    np.testing.assert_allclose(found.price_left, expected.price_left / UNIT, rtol=1e-9)
+    at = found.at(50.0)
+    alone = engine.allocate(portfolio, 50.0, unit=UNIT)
+    np.testing.assert_allclose(at.value, alone.value, rtol=ROUNDING)
+    np.testing.assert_allclose(at.price, alone.price, rtol=1e-9)
+    assert at[0].how == alone[0].how == "exact in lots of 2.5"
+
+
+def test_a_frontier_of_millions_in_lots() -> None:
+    portfolio = Portfolio(engine.Hill([9.0, 6.0, 5.0], [2e5, 1.2e5, 8e4], [3.0, 2.0, 2.0]))
+    found = engine.budget_frontier(portfolio, 421_500.0, unit="auto")
+    assert found.unit == 50.0
+    assert found.to_dict()["unit"] == 50
+    alone = engine.allocate(portfolio, 421_500.0, unit=50)
+    np.testing.assert_allclose(found.value[-1], alone.value, rtol=ROUNDING)
+    with pytest.raises(ValueError, match="unit=auto"):
+        engine.budget_frontier(portfolio, 9e5)
+    with pytest.raises(ValueError, match="expected none where effort is real"):
+        engine.budget_frontier(portfolio, 100.0, "waterfilling", unit=5)

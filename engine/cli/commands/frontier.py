@@ -18,6 +18,7 @@ class FrontierConfig:
 
     portfolio: str = MISSING
     budget: float = MISSING
+    unit: Any = MISSING
     solver: dict[str, Any] = field(default_factory=dict)
     format: str = MISSING
     rows: int = MISSING
@@ -38,7 +39,7 @@ def frontier(config: FrontierConfig) -> None:
     solver, _ = one_solver(config.solver)
     portfolio = load_portfolio(portfolio_path(config.portfolio))
     with waiting(f"every budget by {solver}"):
-        frontier = budget_frontier(portfolio, config.budget, solver)
+        frontier = budget_frontier(portfolio, config.budget, solver, unit=config.unit)
     if config.format == "table":
         show(frontier_table(frontier, config.budget, config.rows))
     elif config.format == "json":
