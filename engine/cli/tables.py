@@ -28,7 +28,7 @@ FIT_CAPTION = (
 RUN_CAPTION = (
     "gap: certified, (bound − value)/|bound|. − exact: paired difference to the exact\n"
     "integer optimum. frontier: chance that some project reaches its last stage.\n"
-    "largest, eff. no.: how concentrated the spend is."
+    "largest, eff. no.: how concentrated the spend is. λ: the solver's multiplier."
 )
 
 SWEEP_CAPTION = (

@@ -48,7 +48,7 @@ SPEND = (
     Column("funded", "mean", "funded", 3),
     Column("largest_share", "mean", "largest", places=1),
     Column("effective_number", "mean", "eff. no.", 3),
-    Column("multiplier", "mean", "multiplier", 3),
+    Column("multiplier", "mean", "λ", 3),
 )
 
 LOSS = (
