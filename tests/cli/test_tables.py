@@ -32,7 +32,7 @@ COMMANDS = {
 HEADINGS = {
     "run": (
         *("value", "gap mean", "gap 95 %", "gap max", "− exact", "optimal", "proved"),
-        *("frontier", "funded", "largest", "eff. no.", "multiplier", "per second"),
+        *("frontier", "funded", "largest", "eff. no.", "λ", "per second"),
     ),
     "sweep": ("gap mean", "gap max", "proved", "frontier", "funded", "portfolios"),
     "benchmark": ("gap mean", "gap max", "proved", "optimal", "loss mean", "loss 99 %", "loss max"),
