@@ -659,6 +659,64 @@ def test_lifecycle_stage_is_the_one_that_carries_the_performance() -> None:
         assert (int(found[0][0]), bool(found[1][0])) == (stage, last), effort
 
 
+EFFORTS = np.concatenate([np.linspace(0.0, 60.0, 241), np.geomspace(61.0, 1e6, 60)])
+
+
+@jax.jit
+def stages_along(curve: Curve) -> tuple[jnp.ndarray, jnp.ndarray]:
+    """(stages, whether the last one) [efforts, projects]."""
+    ceiling = jnp.broadcast_to(curve.ceiling(), (PROJECTS,))
+    rows = jnp.broadcast_to(jnp.asarray(EFFORTS)[:, None], (EFFORTS.size, PROJECTS))
+    return jax.vmap(lambda effort: curve.stage(effort, (0.5, 0.75, 0.9), ceiling))(rows)
+
+
+@pytest.mark.parametrize("family", RANDOM)
+@given(data=st.data())
+def test_no_stage_is_left_by_going_on(family: str, data: st.DataObject) -> None:
+    stage, last = map(np.asarray, stages_along(data.draw(RANDOM[family])))
+    assert np.all(np.diff(stage, axis=0) >= 0)
+    assert np.all(np.diff(last.astype(int), axis=0) >= 0)
+
+
+@given(curve=staged())
+def test_lifecycle_has_reached_a_stage_that_led_each_earlier_one_before(curve: Lifecycle) -> None:
+    since = EFFORTS[:, None, None] - curve.start
+    levels = curve.base + curve.scale * np.log1p(curve.rate * np.maximum(since, 0.0))
+    lead = levels[..., :, None] - levels[..., None, :]
+    best = np.maximum.accumulate(np.where(since[..., None] >= 0, lead, -np.inf), axis=0)
+    best[:, :, *np.triu_indices(3)] = np.inf
+    open_yet = (since >= 0) & (levels >= 0)
+    sure, perhaps = (open_yet & np.all(best >= near, axis=-1) for near in (0.0, -0.05))
+    stage, last = map(np.asarray, stages_along(curve))
+    # The grid sees a lead that lasts; what lies between its efforts may be reached a little sooner.
+    numbers = np.arange(3)
+    assert np.all(stage >= np.max(np.where(sure, numbers, 0), axis=-1))
+    near = EFFORTS <= 60.0  # where the grid is fine
+    assert np.all(stage[near] <= np.max(np.where(perhaps, numbers, 0), axis=-1)[near])
+    np.testing.assert_array_equal(last, (stage == 2) & open_yet[..., 2])
+
+
+def test_lifecycle_stays_at_the_frontier_where_an_earlier_stage_overtakes_it() -> None:
+    curve = Lifecycle([[0.0, 5.0]], [[0.0, 4.0]], [[2.0, 0.1]], [[1.0, 1.0]])
+    levels, last = zip(
+        *(
+            (float(curve.lift(x)[0]), bool(curve.stage(x, (), curve.ceiling())[1][0]))
+            for x in (jnp.array([4.9]), jnp.array([5.0]), jnp.array([60.0]))
+        ),
+        strict=True,
+    )
+    assert levels[1] == 4.0  # the last stage carries it
+    assert levels[2] == pytest.approx(2.0 * math.log1p(60.0))  # the first one again
+    assert last == (False, True, True)
+
+
+def test_table_that_falls_keeps_the_stage_it_was_at() -> None:
+    curve = Tabulated([[0.0, 8.0, 10.0, 2.0]])
+    reached = [curve.stage(jnp.array([x]), (0.5, 0.9), curve.ceiling()) for x in (0.5, 1.0, 2.0, 3.0, 9.0)]
+    assert [int(stage[0]) for stage, _ in reached] == [0, 1, 2, 2, 2]
+    assert [bool(last[0]) for _, last in reached] == [False, False, True, True, True]
+
+
 def test_lifecycle_of_one_stage_is_at_the_frontier_once_it_opens() -> None:
     curve = Lifecycle([[4.0]], [[1.0]], [[2.0]], [[1.0]])
     reached = [bool(curve.stage(jnp.array([x]), (), curve.ceiling())[1][0]) for x in (0.0, 3.9, 4.0, 9.0)]

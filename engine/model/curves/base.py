@@ -171,11 +171,19 @@ class Curve:
     def stage(
         self, effort: Vector, cuts: tuple[float, ...], ceiling: Vector
     ) -> tuple[Int[Array, " projects"], Bool[Array, " projects"]]:
-        """(stage, whether it is the last one: the frontier), by shares `cuts` of the attainable lift."""
-        share = self.lift(effort) / jnp.where(ceiling > 0, ceiling, 1.0)
-        stage = sum(((share >= cut).astype(jnp.int32) for cut in cuts), jnp.zeros(share.shape, jnp.int32))
-        stage = jnp.where(ceiling > 0, stage, 0)
-        return stage, stage == len(cuts)
+        """(stage, whether it is the last one: the frontier), by shares `cuts` of the attainable lift. Neither
+        ever falls as effort rises."""
+        return stage_of(self.lift(effort), cuts, ceiling)
+
+
+def stage_of(
+    lift: Vector, cuts: tuple[float, ...], ceiling: Vector
+) -> tuple[Int[Array, " projects"], Bool[Array, " projects"]]:
+    """(how many of the shares `cuts` of the attainable lift are reached, whether all are)."""
+    share = lift / jnp.where(ceiling > 0, ceiling, 1.0)
+    stage = sum(((share >= cut).astype(jnp.int32) for cut in cuts), jnp.zeros(share.shape, jnp.int32))
+    stage = jnp.where(ceiling > 0, stage, 0)
+    return stage, stage == len(cuts)
 
 
 class Smooth(Curve):

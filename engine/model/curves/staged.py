@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from engine.model.curves.base import SPENT_SLOPE, Curve, Refuse, Vector, curve_family, parameter
+from engine.model.curves.base import (
+    SPENT_SLOPE,
+    Curve,
+    Refuse,
+    Vector,
+    curve_family,
+    parameter,
+    stage_of,
+)
 
 
 @curve_family
@@ -17,8 +27,10 @@ class Lifecycle(Curve):
     """Upper envelope of stages: stage s opens after effort `start`, at level `base`, then gains as a log.
 
     Feature engineering → classical ML → deep learning → research frontier: each stage is
-    base + scale·log(1 + rate·(x − start)), and a project is at the frontier when its last stage is the
-    one that carries the performance. Parameters have a trailing axis of stages.
+    base + scale·log(1 + rate·(x − start)). A project has reached a stage once that one has overtaken every
+    earlier one, each at this effort or a lesser one. An earlier stage that grows faster may carry the
+    performance again later on, but nobody leaves the frontier by spending more. Parameters have a trailing
+    axis of stages.
     """
 
     family: ClassVar[str] = "lifecycle"
@@ -29,9 +41,9 @@ class Lifecycle(Curve):
     baseline: Vector | None = parameter(any_sign=True, default=None)
 
     def _stages(self, effort: Vector) -> Float[Array, "projects stages"]:
-        since = effort[..., None] - self.start
-        lift = self.base + self.scale * jnp.log1p(self.rate * jnp.maximum(since, 0.0))
-        return jnp.where(since >= 0, lift, -jnp.inf)
+        effort = effort[..., None]
+        lift = _level(effort, self.start, self.base, self.scale, self.rate)
+        return jnp.where(effort >= self.start, lift, -jnp.inf)
 
     def _active(self, effort: Vector) -> tuple[Int[Array, " projects"], Bool[Array, " projects"]]:
         """The stage that carries the performance, the latest of several, and whether it has begun."""
@@ -72,9 +84,36 @@ class Lifecycle(Curve):
     def stage(
         self, effort: Vector, cuts: tuple[float, ...], ceiling: Vector
     ) -> tuple[Int[Array, " projects"], Bool[Array, " projects"]]:
-        stage, opened = self._active(effort)
-        stage = jnp.where(opened, stage, 0).astype(jnp.int32)
-        return stage, opened & (stage == self.start.shape[-1] - 1)
+        reached = self._reached(effort)
+        numbers = jnp.arange(self.start.shape[-1], dtype=jnp.int32)
+        return jnp.max(jnp.where(reached, numbers, 0), axis=-1), reached[..., -1]
+
+    def _reached(self, effort: Vector) -> Bool[Array, "projects stages"]:
+        """Whether each stage is open, above the baseline, and has led each earlier one at some effort so far.
+
+        With start t, scale a and rate r the lead of stage s over stage u has the slope
+        a_s r_s/(1 + r_s(x − t_s)) − a_u r_u/(1 + r_u(x − t_u)), whose numerator is linear in x. So of all
+        efforts from t_s to here it is largest at one of these two, or where the numerator is 0.
+        """
+        later = [a[..., :, None] for a in (self.start, self.base, self.scale, self.rate)]
+        earlier = [a[..., None, :] for a in (self.start, self.base, self.scale, self.rate)]
+        (start, _, scale, rate), (before, _, faster, slower) = later, earlier
+        falling = rate * slower * (faster - scale)
+        turn = scale * rate * (1.0 - slower * before) - faster * slower * (1.0 - rate * start)
+        turn = turn / jnp.where(falling > 0, falling, 1.0)
+        here = effort[..., None, None]
+        tried = (jnp.clip(place, start, jnp.maximum(here, start)) for place in (start, turn, here))
+        led = functools.reduce(
+            operator.or_, (_level(place, *later) >= _level(place, *earlier) for place in tried)
+        )
+        stages = range(self.start.shape[-1])
+        overtaken = [jnp.all(led[..., stage, :stage], axis=-1) for stage in stages]
+        return jnp.stack(overtaken, axis=-1) & (self._stages(effort) >= 0)
+
+
+def _level(effort: Array, start: Array, base: Array, scale: Array, rate: Array) -> Array:
+    """base + scale·log(1 + rate·(x − start)); the base before the start."""
+    return base + scale * jnp.log1p(rate * jnp.maximum(effort - start, 0.0))
 
 
 @curve_family
@@ -150,3 +189,16 @@ class Tabulated(Curve):
 
     def ceiling(self) -> Vector:
         return jnp.max(self.values, axis=-1) - self.value(jnp.zeros_like(self.values[..., 0]))
+
+    def stage(
+        self, effort: Vector, cuts: tuple[float, ...], ceiling: Vector
+    ) -> tuple[Int[Array, " projects"], Bool[Array, " projects"]]:
+        return stage_of(self._highest(effort), cuts, ceiling)
+
+    def _highest(self, effort: Vector) -> Vector:
+        """The largest lift at any effort so far: a measured curve that falls has still been there."""
+        levels = jnp.arange(self.values.shape[-1], dtype=effort.dtype)
+        points = jnp.broadcast_to(levels, np.shape(self.values)) if self.points is None else self.points
+        lifts = self.values - self.value(jnp.zeros_like(self.values[..., 0]))[..., None]
+        passed = jnp.where(points <= effort[..., None], lifts, -jnp.inf)
+        return jnp.maximum(self.lift(effort), jnp.max(passed, axis=-1))
