@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -103,11 +101,9 @@ class Lifecycle(Curve):
         turn = turn / jnp.where(falling > 0, falling, 1.0)
         here = effort[..., None, None]
         tried = (jnp.clip(place, start, jnp.maximum(here, start)) for place in (start, turn, here))
-        led = functools.reduce(
-            operator.or_, (_level(place, *later) >= _level(place, *earlier) for place in tried)
-        )
-        stages = range(self.start.shape[-1])
-        overtaken = [jnp.all(led[..., stage, :stage], axis=-1) for stage in stages]
+        leads = [_level(place, *later) >= _level(place, *earlier) for place in tried]
+        led = leads[0] | leads[1] | leads[2]
+        overtaken = [jnp.all(led[..., s, :s], axis=-1) for s in range(self.start.shape[-1])]
         return jnp.stack(overtaken, axis=-1) & (self._stages(effort) >= 0)
 
 
