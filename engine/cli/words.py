@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+# A line that quotes what a file holds is shortened to this, begin and end kept.
+MOST_CHARACTERS = 600
 
 
 def say(text: str) -> None:
     """A line to the user, who may have put standard output elsewhere."""
-    print(f"engine: {text}", file=sys.stderr, flush=True)
+    print(f"engine: {shortened(text)}", file=sys.stderr, flush=True)
+
+
+def shortened(text: str) -> str:
+    """A text without its middle, where it is too long to be read."""
+    half = MOST_CHARACTERS // 2
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:half]} … {text[-half:]}"
 
 
 def settings_text(settings: dict[str, Any]) -> str:
@@ -51,6 +63,23 @@ def fail(message: str) -> None:
     """Say in one line what is wrong with the input, and exit with code 2."""
     say(message)
     sys.exit(2)
+
+
+@contextlib.contextmanager
+def noted() -> Iterator[list[str]]:
+    """The warnings that are said meanwhile, as lines."""
+    notes: list[str] = []
+    show = warnings.showwarning
+
+    def note(message: Warning | str, *rest: Any, **more: Any) -> None:
+        notes.append(str(message))
+        show(message, *rest, **more)
+
+    warnings.showwarning = note
+    try:
+        yield notes
+    finally:
+        warnings.showwarning = show
 
 
 def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

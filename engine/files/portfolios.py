@@ -41,7 +41,7 @@ def load_portfolio(path: str | Path) -> Portfolio:
 
     **Returns:** a `Portfolio` of float64 arrays [projects], with names.
 
-    **Warns:** of measured curves that fall, and of ones without a point at effort 0.
+    **Warns:** of measured curves that fall.
 
     **Raises:** `ValueError` in one line naming the file, the place, what is wrong and what was expected.
     """

@@ -21,6 +21,8 @@ from engine.model.portfolio import STAGE_CUTS, Portfolio, project_names
 from engine.model.validation import check, normalise
 
 DEFAULTS = Portfolio.neutral_values()
+# The baseline of measured points that are flat before the first of them.
+FIRST = "first"
 Row = dict[str, Any]
 
 
@@ -148,7 +150,7 @@ def _parse(name: str, row: Row, notes: list[str]) -> tuple[str, dict[str, Any], 
     parts = {k: number(row.pop(k), f"{name}: {k}") for k in (*DEFAULTS, "reach") if k in row}
     if isinstance(row.get("points"), list) and "values" not in row:
         row = {"family": "tabulated", **row}
-        values: dict[str, Any] = _measured(name, row.pop("points"), row.pop("baseline", None), notes)
+        values: dict[str, Any] = _measured(name, row.pop("points"), row.pop("baseline", None))
         family = row.pop("family")
         if family != "tabulated":
             raise ValueError(f"{name}: has measured points and family {family}, expected tabulated")
@@ -179,7 +181,7 @@ def _parse(name: str, row: Row, notes: list[str]) -> tuple[str, dict[str, Any], 
     return family, values, parts
 
 
-def _measured(name: str, points: list[Any], baseline: Any, notes: list[str]) -> dict[str, list[float]]:
+def _measured(name: str, points: list[Any], baseline: Any) -> dict[str, list[float]]:
     """A tabulated curve through measured points, which may come in any order."""
     if not points:
         raise ValueError(f"{name}: has no points, expected [effort, performance] pairs")
@@ -190,16 +192,16 @@ def _measured(name: str, points: list[Any], baseline: Any, notes: list[str]) -> 
         pairs.append(
             [number(v, f"{name}: {k}") for v, k in zip(point, ("effort", "performance"), strict=True)]
         )
-    if baseline is not None:
+    if baseline not in (None, FIRST):
         pairs.append([0.0, number(baseline, f"{name}: baseline")])
     pairs.sort()
     for (effort, one), (other, two) in itertools.pairwise(pairs):
         if effort == other:
             raise ValueError(f"{name}: has two performances, {one:g} and {two:g}, for effort {effort:g}")
-    if pairs[0][0] > 0:
-        notes.append(
-            f"{name}: has no point at effort 0; performance is taken as {pairs[0][1]:g} up to effort "
-            f"{pairs[0][0]:g}"
+    if pairs[0][0] > 0 and baseline is None:
+        raise ValueError(
+            f"{name}: has no point at effort 0, expected one, or a baseline: what is attained without effort "
+            f"as a number, or {FIRST} for that of the first point, {pairs[0][1]:g}"
         )
     return {"points": [e for e, _ in pairs], "values": [p for _, p in pairs]}
 

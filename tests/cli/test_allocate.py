@@ -39,7 +39,7 @@ def test_json_is_exactly_one_object(engine: Run) -> None:
     assert done.returncode == 0
     assert done.stderr == ""
     facts = json.loads(done.stdout)
-    assert list(facts) == KEYS
+    assert list(facts) == [*KEYS, "warnings"]
     assert facts["effort"] == {
         "dynamic pricing": 25,
         "dispatching": 30,
@@ -100,7 +100,7 @@ def test_a_target_in_place_of_a_budget(engine: Run, target: str, goal: str) -> N
     done = engine("allocate", "portfolio=textbook", f"target.{target}", "format=json")
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
-    assert list(facts) == [*KEYS, "target", "budget_proved"]
+    assert list(facts) == [*KEYS, "target", "budget_proved", "warnings"]
     assert facts["target"] == {kind: float(number)}
     assert facts["budget_proved"] is True
     assert facts["budget"] == found.budget

@@ -427,15 +427,30 @@ def test_measurements_that_fall_are_taken_with_a_warning(write: Write) -> None:
     assert_same(portfolio, Portfolio(Tabulated(full(1, 5, 3)[None], full(0, 2, 4)[None])))
 
 
-def test_measurements_without_an_origin_are_taken_with_a_warning(write: Write) -> None:
-    path = write(NO_ORIGIN)
-    with pytest.warns(
-        UserWarning, match=r"^A: has no point at effort 0; performance is taken as 5 up to"
-    ) as caught:
-        portfolio = load_portfolio(path)
-    assert len(caught) == 1
-    assert caught[0].filename == __file__
-    assert float(portfolio.value(jnp.array([0.0]))) == 5.0
+def test_measurements_without_an_origin_ask_what_no_effort_attains(write: Write) -> None:
+    with pytest.raises(
+        ValueError, match=r"A: has no point at effort 0, expected one, or a baseline"
+    ) as error:
+        load_portfolio(write(NO_ORIGIN))
+    assert "first for that of the first point, 5" in str(error.value)
+    with pytest.raises(ValueError, match=r"A: has no point at effort 0"):
+        load_portfolio(write("projects: {A: {points: [[2, 5], [4, 6]]}}", "p.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("baseline", "before", "between"), [("first", 5.0, 5.0), ("0", 0.0, 2.5), ("1", 1.0, 3.0)]
+)
+def test_measurements_without_an_origin_take_the_baseline(
+    write: Write, baseline: str, before: float, between: float
+) -> None:
+    texts = {
+        "p.csv": f"project,effort,performance,baseline\nA,2,5,{baseline}\nA,4,6,{baseline}\n",
+        "p.yaml": f"projects: {{A: {{points: [[2, 5], [4, 6]], baseline: {baseline}}}}}",
+    }
+    for name, text in texts.items():
+        portfolio = load_portfolio(write(text, name))
+        found = [float(portfolio.value(jnp.array([effort]))) for effort in (0.0, 1.0, 3.0)]
+        assert found == [before, between, 5.5]
 
 
 def test_values_that_fall_warn_in_any_form(write: Write) -> None:

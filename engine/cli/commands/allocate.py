@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from engine.cli.command import Command, one_solver
+from engine.cli.words import noted
 from engine.files.shipped import MISSING
 
 
@@ -44,8 +45,8 @@ def allocate(config: AllocateConfig) -> None:
         raise ValueError(f"format is {config.format!r}, expected table or json")
     solver, options = one_solver(config.solver)
     target = _check_target(config)
-    portfolio = load_portfolio(portfolio_path(config.portfolio))
-    with waiting(f"allocating by {solver}"):
+    with noted() as warnings, waiting(f"allocating by {solver}"):
+        portfolio = load_portfolio(portfolio_path(config.portfolio))
         if config.budget is not None:
             answer: Any = solve(portfolio, config.budget, solver, unit=config.unit, **options)
             allocation, goal = answer, ""
@@ -55,7 +56,7 @@ def allocate(config: AllocateConfig) -> None:
     if config.format == "table":
         show(allocation_table(allocation, goal))
     else:
-        print(json.dumps(answer.to_dict()))
+        print(json.dumps({**answer.to_dict(), "warnings": warnings}))
 
 
 def _check_target(config: AllocateConfig) -> dict[str, float]:

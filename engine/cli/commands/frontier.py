@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.cli.command import Command, one_solver
+from engine.cli.words import noted
 from engine.files.shipped import MISSING
 
 
@@ -37,13 +38,13 @@ def frontier(config: FrontierConfig) -> None:
     if config.rows < 2:
         raise ValueError(f"rows is {config.rows}, expected a number of at least 2")
     solver, _ = one_solver(config.solver)
-    portfolio = load_portfolio(portfolio_path(config.portfolio))
-    with waiting(f"every budget by {solver}"):
+    with noted() as warnings, waiting(f"every budget by {solver}"):
+        portfolio = load_portfolio(portfolio_path(config.portfolio))
         frontier = budget_frontier(portfolio, config.budget, solver, unit=config.unit)
     if config.format == "table":
         show(frontier_table(frontier, config.budget, config.rows))
     elif config.format == "json":
-        print(json.dumps(frontier.to_dict()))
+        print(json.dumps({**frontier.to_dict(), "warnings": warnings}))
     else:
         columns = frontier.columns()
         writer = csv.writer(sys.stdout, lineterminator="\n")
