@@ -103,7 +103,7 @@ def _answer(
     size = round_size(portfolio, FEW_NUMBERS + method.entries(portfolio, lattice))
     code, shared = prepared(solver, lattice, options)
     solution = batched(code, portfolio, budgets, size, shared)
-    return given, solution if lot == 1 else _in_units(solution, lot), lot
+    return given, solution if lot == 1 else in_units(solution, lot), lot
 
 
 def check_unit(unit: float | str | None, budgets: np.ndarray, portfolio: Portfolio, whole: bool) -> float:
@@ -121,7 +121,7 @@ def check_unit(unit: float | str | None, budgets: np.ndarray, portfolio: Portfol
     return float(number)
 
 
-def _in_units(solution: Solution, lot: float) -> Solution:
+def in_units(solution: Solution, lot: float) -> Solution:
     """A solution in lots as one in units of effort and budget."""
     kind = solution.effort.dtype.type(lot)
     return dataclasses.replace(
@@ -215,6 +215,8 @@ def _check_budgets(budget: float | np.ndarray, batch: tuple[int, ...], portfolio
         budgets = np.broadcast_to(budgets, batch)
     except (TypeError, ValueError):
         raise ValueError(f"budget is {budget!r}, expected a number, or one for each portfolio") from None
+    except OverflowError:
+        raise ValueError(f"budget is beyond counting, expected a number from 0 to {MOST_BUDGET:g}") from None
     bad = budgets[~((budgets >= 0) & (budgets <= MOST_BUDGET))]
     if bad.size:
         check_budget(bad[0])

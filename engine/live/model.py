@@ -3,8 +3,9 @@
 A `Live` holds one portfolio; a `State` is where its sliders stand: the budget and each project's weight,
 start-up cost and curvature. `answer` gives a `Picture`: greedy's allocation and the exact one with their
 certificates, every curve sampled, and the stages along it. All four are traced numbers and the lattice is the
-one of the slider's largest budget, so that a portfolio is compiled once and a drag never compiles. The
-numbers are those of `engine.allocate` for the same portfolio and budget.
+one of the slider's largest budget, so that a portfolio is compiled once and a drag never compiles. Efforts
+of millions are bought in lots. The numbers are those of `engine.allocate` for the same portfolio, budget and
+unit.
 
 What comes from the page is judged here: `moved` and `read_upload` raise `ValueError` in one line.
 
@@ -25,9 +26,10 @@ import jax
 import numpy as np
 import yaml
 
-from engine.allocation.allocate import check_whole_units, choose_lattice, prepared
+from engine.allocation.allocate import check_whole_units, choose_lattice, in_units, prepared
 from engine.allocation.running import batched, on_host
 from engine.files.portfolios import load_portfolio
+from engine.model.lots import in_lots
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
 from engine.simulation.config import ScenarioConfig
@@ -43,6 +45,8 @@ MOST_SEED = 2**32 - 1
 MOST_WORK = 1e9
 # What a budget that nobody gave is this share of: the effort that takes every project to its frontier.
 FUNDED = 0.4
+# A frontier that is so many times as far as those of most projects says nothing of the range they live in.
+OUTLYING = 1e3
 ROUND_NUMBERS = np.array([1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0])
 DRAGGED = ("weight", "startup", "curvature")
 
@@ -102,17 +106,19 @@ class Live:
         (projects,) = portfolio.shape
         if projects > MOST_PROJECTS:
             raise ValueError(f"the portfolio has {projects} projects, expected at most {MOST_PROJECTS}")
-        check_whole_units(portfolio)
         self.names = portfolio.names or tuple(f"project {i + 1}" for i in range(projects))
         given = {name: getattr(portfolio, name) for name in DRAGGED}
         absent = {"weight": np.ones(projects), "startup": np.zeros(projects), "curvature": np.zeros(projects)}
         start: dict[str, Any] = {n: absent[n] if v is None else np.array(v) for n, v in given.items()}
         self.portfolio = dataclasses.replace(portfolio, names=(), **start)
-        self._full = _effort_to_frontier(self.portfolio)
-        self.least_budget = float(np.sum(self._costs() * np.ceil(self._part("lower", 0.0))))
+        self._full = np.minimum(_effort_to_frontier(self.portfolio), self._part("upper", math.inf))
+        funded = nice_above(FUNDED * float(np.sum(self._costs() * self._full)))
+        self.unit = self._unit_for(nice_above(2.0 * funded))
+        check_whole_units(portfolio, self.unit)
+        least = self.unit * np.ceil(self._part("lower", 0.0) / self.unit)
+        self.least_budget = float(np.sum(self._costs() * least))
         if budget is None:
-            funded = FUNDED * float(np.sum(self._costs() * self._full))
-            budget = max(nice_above(funded), self.least_budget)
+            budget = max(funded, self.least_budget)
         if most_budget is None:
             most_budget = nice_above(2.0 * budget) if 0 < budget < math.inf else 10.0
         self.most_budget = _number(most_budget, "most_budget", max(self.least_budget, 1.0))
@@ -178,31 +184,42 @@ class Live:
         )
 
     def _solve(self, portfolio: Portfolio, budget: float) -> tuple[Solution, Solution]:
+        counted = portfolio if self.unit == 1 else in_lots(portfolio, self.unit)
         exact, greedy = (
-            batched(code, portfolio, np.asarray(budget, np.float64), 1, shared)
+            batched(code, counted, np.asarray(budget / self.unit, np.float64), 1, shared)
             for code, shared in (prepared(solver, self._lattice) for solver in ("exact", "greedy"))
         )
         if Status.NOT_FINITE in (int(exact.status), int(greedy.status)):
             raise ValueError(
                 "the total return is not a finite number, expected parameters of lesser magnitude"
             )
-        return exact, greedy
+        return (
+            (exact, greedy) if self.unit == 1 else (in_units(exact, self.unit), in_units(greedy, self.unit))
+        )
+
+    def _unit_for(self, budget: float) -> float:
+        """What effort is bought in multiples of, for such a budget to be answered while it is dragged."""
+        units = (step * 10.0**decade for decade in range(300) for step in (1.0, 2.0, 5.0))
+        return next(unit for unit in units if self._work(budget, unit) <= MOST_WORK)
+
+    def _work(self, budget: float, unit: float) -> float:
+        """The exact solver's steps at most."""
+        projects, cost = len(self.names), cast(Any, self.portfolio.cost)
+        upper = float(np.max(self._part("upper", math.inf))) / unit
+        lattice = build_lattice(budget / unit, projects, cost, upper)
+        return float(projects * lattice.states * lattice.units)
 
     def _checked_lattice(self) -> Lattice:
         """The lattice of the largest budget, if the exact solver answers on it while it is dragged."""
         upper = float(np.max(self._part("upper", math.inf)))
         projects, cost = len(self.names), cast(Any, self.portfolio.cost)
-        try:
-            lattice = build_lattice(self.most_budget, projects, cost, upper)
-            work = float(projects * lattice.states * lattice.units)
-        except ValueError:
-            work = math.inf
-        if work > MOST_WORK:
+        if self._work(self.most_budget, self.unit) > MOST_WORK:
             raise ValueError(
                 f"most_budget is {self.most_budget:g}, which takes the exact solver too long to answer a "
                 f"drag over {projects} projects, expected less: measure effort in larger units"
             )
-        lattice = choose_lattice(["exact", "greedy"], self.most_budget, projects, cost, upper)
+        most = self.most_budget / self.unit
+        lattice = choose_lattice(["exact", "greedy"], most, projects, cost, upper / self.unit)
         return lattice.shared(projects, 1)
 
     def _find_limits(self) -> dict[str, np.ndarray]:
@@ -253,10 +270,12 @@ def nice_above(number: float) -> float:
 
 
 def _effort_to_frontier(portfolio: Portfolio) -> np.ndarray:
-    """About the least effort that takes each project to its last stage; 1 where none on the list does."""
-    tried = np.geomspace(1.0, 1e5, 200)
+    """About the least effort that takes each project to its last stage; 1 where none on the list does, and
+    where it is out of all proportion to most."""
+    tried = 10.0 ** (np.arange(480) / 40.0)
     _, _, last = on_host(_sketch, portfolio, np.repeat(tried[:, None], portfolio.shape[-1], 1))
-    return np.where(last.any(axis=0), tried[np.argmax(last, axis=0)], 1.0)
+    full = np.where(last.any(axis=0), tried[np.argmax(last, axis=0)], 1.0)
+    return np.where(full > OUTLYING * np.median(full), 1.0, full)
 
 
 def _number(value: Any, key: str, low: float, high: float = math.inf) -> float:

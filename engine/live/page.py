@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import dataclasses
+import math
 import time
 import traceback
 from collections.abc import Callable
@@ -308,10 +309,12 @@ class Page:
         budget = Slider(
             title="budget", start=live.least_budget, end=live.most_budget, value=state.budget, name="budget"
         )
-        budget.step = 1.0 if live.most_budget - live.least_budget >= 20 else live.most_budget / SLIDER_STEPS
+        few = live.most_budget - live.least_budget < 20 * live.unit
+        budget.step = live.most_budget / SLIDER_STEPS if few else live.unit
         budget.sizing_mode = "stretch_width"
         budget.on_change("value", lambda _, __, new: self.set("budget", None, new))
         most = Spinner(title="up to", value=live.most_budget, low=1, width=90, name="most_budget")
+        most.step = live.unit
         most.on_change("value", lambda _, __, new: self.resize(new))
         words = ("weight", "start-up", "curvature")
         head = [Text(text="project", stylesheets=[NAME]), *(Text(text=t, stylesheets=[HEAD]) for t in words)]
@@ -321,7 +324,7 @@ class Page:
             for key in DRAGGED:
                 end, value = float(live.limits[key][project]), float(getattr(state, key)[project])
                 one = slider(title="", end=end, value=value, step=end / SLIDER_STEPS, name=f"{key} {project}")
-                one.format, one.sizing_mode = "0.[000]", "stretch_width"
+                one.format, one.sizing_mode = decimals(end), "stretch_width"
                 one.on_change("value", lambda _, __, new, k=key, p=project: self.set(k, p, new))
                 sliders.append(one)
             name = Text(text=escape(label), stylesheets=[NAME])
@@ -330,6 +333,11 @@ class Page:
         back.on_click(lambda: self.load(partial(dataclasses.replace, self.origin)))
         line = Row(budget, most, sizing_mode="stretch_width")
         return [line, Column(*rows, stylesheets=[PROJECTS], sizing_mode="stretch_width"), back]
+
+
+def decimals(end: float) -> str:
+    """Bokeh's format of a slider that ends here: three decimals, or as many as tell its steps apart."""
+    return f"0.[{'0' * max(3, 3 - math.floor(math.log10(end)))}]"
 
 
 def facts_html(names: list[str], live: Live, picture: Picture, seconds: float, answers: int) -> str:
@@ -343,7 +351,7 @@ def facts_html(names: list[str], live: Live, picture: Picture, seconds: float, a
         ("gap", "proved gap", float(exact.gap), f"{100 * float(exact.gap):.2g} %"),
         ("greedy_gap", "greedy's gap", float(greedy.gap), f"{100 * float(greedy.gap):.2f} %"),
         ("multiplier", "multiplier", float(exact.multiplier), f"{float(exact.multiplier):.4g}"),
-        ("spent", "spent", float(exact.spent), f"{float(exact.spent):,g} of {picture.state.budget:,g}"),
+        ("spent", "spent", float(exact.spent), f"{float(exact.spent):,.9g} of {picture.state.budget:,.9g}"),
         ("milliseconds", "answered in", 1e3 * seconds, f"{1e3 * seconds:.0f} ms"),
     ]
     tiles = "".join(
@@ -352,8 +360,9 @@ def facts_html(names: list[str], live: Live, picture: Picture, seconds: float, a
         for name, words, number, text in numbers
     )
     there = [escape(n) for n, last in zip(names, picture.exact_frontier, strict=True) if last]
-    front = f"{len(there)} of {len(names)} at the frontier{': ' if there else ''}{', '.join(there)}"
-    effort = " ".join(f"{float(e):g}" for e in exact.effort)
+    lots = "" if live.unit == 1 else f"effort in lots of {live.unit:,.9g} · "
+    front = f"{lots}{len(there)} of {len(names)} at the frontier{': ' if there else ''}{', '.join(there)}"
+    effort = " ".join(f"{float(e):.12g}" for e in exact.effort)
     return (
         f'<div class="facts" data-answer="{answers}" data-budget="{picture.state.budget!r}" '
         f'data-effort="{effort}">{tiles}</div><div class="front" data-frontier="{len(there)}">'

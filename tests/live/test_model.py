@@ -21,6 +21,7 @@ from engine.live.model import (
     nice_above,
     read_upload,
 )
+from engine.live.page import decimals
 from engine.simulation.catalogue import scenario_names, shipped_scenario
 from engine.simulation.config import PriorConfig
 from tests.simulation.test_scenarios import SHIPPED
@@ -242,3 +243,45 @@ def test_a_nonsense_upload_is_one_line(what: str) -> None:
 )
 def test_round_numbers(number: float, above: float) -> None:
     assert nice_above(number) == above
+
+
+DOLLARS = (
+    "project,effort,performance,upper\n"
+    + "".join(f"search,{e},{p},3e6\n" for e, p in ((0, 0), (7e5, 24150), (2.7e6, 85150), (3e6, 93430)))
+    + "".join(f"radio,{e},{p},3e6\n" for e, p in ((0, 0), (1e6, 40000), (3e6, 70000)))
+    + "".join(f"print,{e},{p},2e6\n" for e, p in ((0, 0), (5e5, 1000), (2e6, 60000)))
+)
+
+
+def test_efforts_of_millions_open_at_budgets_of_millions() -> None:
+    portfolio, _ = read_upload("dollars.csv", DOLLARS.encode())
+    model = Live(portfolio)
+    attained = 3e6 + 3e6 + 2e6
+    assert 0.3 * attained <= model.budget <= 0.6 * attained
+    assert model.most_budget == nice_above(2 * model.budget)
+    assert model.unit > 1
+    assert np.all(model.limits["startup"] == nice_above(0.1 * model.most_budget))
+    picture = model.answer(model.start)
+    assert np.all(picture.effort[:, -1] >= 1.5e6)  # panels as wide as the measurements
+    expected = engine.allocate(portfolio, model.budget, unit=model.unit)
+    np.testing.assert_array_equal(picture.exact.effort, expected.effort)
+    assert picture.exact.value == pytest.approx(float(expected.value), rel=1e-12)
+    assert picture.exact.multiplier == pytest.approx(float(expected.solution.multiplier), rel=1e-6)  # of another lattice
+    assert bool(picture.exact.proved)
+    moved = model.answer(model.moved(model.start, "budget", 0.5 * model.budget))
+    expected = engine.allocate(portfolio, 0.5 * model.budget, unit=model.unit)
+    assert float(moved.exact.value) == pytest.approx(float(expected.value), rel=1e-12)
+
+
+def test_a_frontier_out_of_all_proportion_leaves_the_budget_alone() -> None:
+    text = "project,family,scale,rate\na,exponential,1,0.1\nb,exponential,1,0.2\nc,exponential,1,{}\n"
+    near, far = (Live(read_upload("p.csv", text.format(rate).encode())[0]) for rate in (0.1, 1e-9))
+    assert (near.unit, far.unit) == (1.0, 1.0)
+    assert far.most_budget <= near.most_budget
+
+
+@pytest.mark.parametrize(
+    ("end", "shown"), [(8.0, "0.[000]"), (3e6, "0.[000]"), (0.2, "0.[0000]"), (5e-5, "0.[00000000]")]
+)
+def test_sliders_show_as_many_decimals_as_tell_their_steps_apart(end: float, shown: str) -> None:
+    assert decimals(end) == shown
