@@ -16,8 +16,9 @@ from typing import Any
 
 from engine.cli.words import say
 
-# SIGUSR1 is what Slurm is commonly asked to send ahead of the end of a job.
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+# SIGUSR1 is what Slurm is commonly asked to send ahead of the end of a job, SIGUSR2 what submitit asks for.
+# Where submitit runs the task it answers SIGUSR2 itself, and queues the task again while there is time.
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Interruption:
@@ -37,20 +38,25 @@ class Interruption:
         self._send.setblocking(False)
         self._wakeup = signal.set_wakeup_fd(self._send.fileno(), warn_on_full_buffer=False)
         for number in STOPPING:
+            if number == signal.SIGUSR2 and callable(signal.getsignal(number)):
+                continue
             self._previous[number] = signal.signal(number, lambda *_: None)
         threading.Thread(target=self._watch, daemon=True).start()
         return self
 
     def _watch(self) -> None:
-        while received := self._receive.recv(1):
-            if received[0] not in STOPPING:
-                continue
-            name = signal.Signals(received[0]).name
-            if self.signum is not None:
-                os.write(2, f"engine: {name} again, stopped at once\n".encode())
-                os._exit(128 + received[0])
-            self.signum = received[0]
-            say(f"{name}: stopping after the blocks at hand")
+        with self._receive:
+            while received := self._receive.recv(1):
+                if received[0] in STOPPING:
+                    self._note(received[0])
+
+    def _note(self, signum: int) -> None:
+        name = signal.Signals(signum).name
+        if self.signum is not None:
+            os.write(2, f"engine: {name} again, stopped at once\n".encode())
+            os._exit(128 + signum)
+        self.signum = signum
+        say(f"{name}: stopping after the blocks at hand")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

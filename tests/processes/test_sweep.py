@@ -27,7 +27,7 @@ def wait_for_blocks(folder: Path, count: int, running: subprocess.Popen[str]) ->
     raise AssertionError("no blocks")
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGUSR1"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2"])
 def test_signals_stop_after_the_blocks_at_hand(engine: Run, start: Start, tmp_path: Path, name: str) -> None:
     process = start(*LONG)
     wait_for_blocks(tmp_path / "study", 3, process)
