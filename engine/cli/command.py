@@ -42,4 +42,6 @@ def one_solver(solvers: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if len(solvers) != 1:
         raise ValueError(f"solver is {list(solvers)}, expected one solver")
     ((solver, options),) = solvers.items()
-    return solver, dict(options)
+    if not isinstance(options, dict):
+        raise ValueError(f"solver.{solver} is {options!r}, expected its options")
+    return solver, options

@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from engine.cli.arguments import check_options, check_overrides
 from engine.cli.command import Command
 from engine.cli.errors import guarded, one_line
 from engine.cli.words import fail, say
@@ -45,6 +46,7 @@ def start(name: str, command: Command) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, not Hydra's own printer
     register_schema(name, command)
     try:
+        check_overrides(sys.argv[1:])
         if all(map(_is_plain, sys.argv[1:])):
             _run_once(name, command, sys.argv[1:])
         else:
@@ -83,6 +85,7 @@ def _run_once(name: str, command: Command, overrides: list[str]) -> None:
 
 def _run_by_hydra(name: str, command: Command) -> None:
     """Run a command as Hydra is told to: its help, many times, by a launcher, from a folder of one's own."""
+    check_options(sys.argv[1:])
     decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)
     decorate(lambda config: guarded(command.run, config))()
 

@@ -9,10 +9,12 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from engine.cli.arguments import check_switches
 from engine.cli.words import fail
 from engine.files.shipped import config_folder
 
@@ -20,6 +22,7 @@ from engine.files.shipped import config_folder
 def guarded(command: Callable[[Any], None], config: DictConfig) -> None:
     """Run a command; what is wrong with its input ends it here, before Hydra reports it as a crash."""
     try:
+        check_switches(config, HydraConfig.get().overrides.task)
         settings = OmegaConf.to_object(config)
         _refuse_unknown_keys(config, settings)
         command(settings)

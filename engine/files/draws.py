@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.model.curves import FAMILIES
+from engine.model.portfolio import Portfolio
+from engine.model.validation import check, normalise
 
 Numbers = dict[str, dict[str, np.ndarray]]
 
@@ -44,7 +46,7 @@ def read_draws(path: str) -> tuple[tuple[str, ...], np.ndarray, Numbers]:
         count = table.num_rows // len(names)
         families = table["family"].to_pylist()[: len(names)]
         used = list(dict.fromkeys(families))
-        if len(names) * count != table.num_rows or any(family not in FAMILIES for family in used):
+        if len(names) * count != table.num_rows or not all(map(_is_drawn, used)):
             raise ValueError
         choice = np.array([used.index(family) for family in families], np.int32)
         numbers: Numbers = {}
@@ -60,4 +62,17 @@ def read_draws(path: str) -> tuple[tuple[str, ...], np.ndarray, Numbers]:
         raise ValueError(f"{path}: cannot be read ({reason}), expected draws of engine fit") from None
     except (KeyError, ValueError, pa.ArrowInvalid, ZeroDivisionError):
         raise ValueError(f"{path}: is no draws.parquet of engine fit") from None
+    for index, (family, values) in enumerate(numbers.items()):
+        own = np.flatnonzero(choice == index)
+        curves = FAMILIES[family](**{name: value[:, own] for name, value in values.items()})
+        try:
+            check(normalise(Portfolio(curves, names=tuple(names[project] for project in own))))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
     return names, choice, numbers
+
+
+def _is_drawn(family: str) -> bool:
+    """Whether draws of a family are numbers, one a parameter."""
+    known = FAMILIES.get(family)
+    return known is not None and not any(field.metadata["axes"] for field in known.parameters().values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -26,6 +27,19 @@ def open_folder(path: str | Path, key: str = "output") -> Path:
     return folder
 
 
+def check_folder(path: str | Path, key: str = "output") -> None:
+    """Know that `open_folder` could make this folder, and leave no trace of it.
+
+    **Raises:** `ValueError` naming the key and the folder, if it cannot be written.
+    """
+    folder = Path(path)
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    open_folder(folder, key)
+    with contextlib.suppress(OSError):  # somebody else has begun to use it
+        for each in missing:
+            each.rmdir()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole file, or leave what was there."""
     write_whole(path, text.encode())
@@ -43,6 +57,8 @@ def write_whole(path: Path, data: bytes) -> None:
 
     **Raises:** `OSError`; what is there stays as it was.
     """
+    if path.exists() and not path.is_file():  # a device would be replaced by a file
+        raise OSError(errno.EINVAL, "cannot be written, it is no file", str(path))
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with partial.open("wb") as file:

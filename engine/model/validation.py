@@ -20,6 +20,7 @@ def normalise(portfolio: Portfolio | Curve, dtype: np.dtype | None = None) -> Po
         portfolio = Portfolio(portfolio)
     if not isinstance(portfolio, Portfolio):
         raise ValueError(f"expected a Portfolio or curves, got {type(portfolio).__name__}")
+    _check_curves(portfolio.curves)
     kinds = [np.asarray(leaf).dtype for leaf in jax.tree.leaves(portfolio)]
     for kind in kinds:
         if not (jnp.issubdtype(kind, jnp.floating) or jnp.issubdtype(kind, jnp.integer)):
@@ -57,6 +58,17 @@ def normalise(portfolio: Portfolio | Curve, dtype: np.dtype | None = None) -> Po
     given = {n: getattr(portfolio, n) for n in portfolio.optional_fields()}
     parts: dict[str, Any] = {n: spread(v, 0, dtype) for n, v in given.items() if v is not None}
     return dataclasses.replace(portfolio, curves=spread_curve(portfolio.curves), **parts)
+
+
+def _check_curves(curves: Any) -> None:
+    """Curves are of a family, and those of a mixture are chosen among."""
+    if not isinstance(curves, Curve):
+        raise ValueError(f"the portfolio's curves are a {type(curves).__name__}, expected curves of a family")
+    if isinstance(curves, Mixture):
+        if not curves.families or curves.choice is None:
+            raise ValueError("mixture: expected families, and a choice of one for each project")
+        for family in curves.families:
+            _check_curves(family)
 
 
 def _check_lengths(curve: Curve) -> None:

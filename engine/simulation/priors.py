@@ -88,6 +88,8 @@ def build_prior(config: PriorConfig, where: str) -> Prior:
             raise ValueError(f"{where}.{item.name} {problem}: {config.dist} takes {' and '.join(needs)}")
     a, *rest = (finite(getattr(config, n), f"{where}.{n}") for n in needs)
     b = rest[0] if rest else np.zeros(())
+    if config.dist == "choice" and a.ndim != 1:
+        raise ValueError(f"{where}.values is {config.values!r}, expected a list of numbers")
     if config.dist in ("uniform", "loguniform") and np.any(a > b):
         raise ValueError(f"{where}.low is {a}, expected at most high, {b}")
     if config.dist in ("loguniform", "lognormal") and np.any(a <= 0):

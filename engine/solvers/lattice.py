@@ -100,6 +100,8 @@ def build_lattice(
     Costs with a common unit (all multiples of 0.25, say) give a lattice that holds them exactly. Others
     are rounded up to one of `COARSE_STATES` steps, for whoever needs budget steps at all: see also
     `Lattice.coarse`.
+
+    **Raises:** `ValueError` for a cost so small that units cannot be counted.
     """
     if costs is None:
         cheapest, step, holds_costs = 1.0, 1.0, True
@@ -108,6 +110,10 @@ def build_lattice(
         common = _common_unit(np.unique(costs))
         holds_costs = common is not None
         step = common if common is not None else max(budget, cheapest) / COARSE_STATES
+    if math.isinf(float(budget) / cheapest):
+        raise ValueError(
+            f"cost is {cheapest:g}, expected more: {budget:g} buys more units than can be counted"
+        )
     purchases = whole(budget / cheapest)
     units = min(purchases, math.floor(min(upper, purchases)))
     states = whole(budget / step)

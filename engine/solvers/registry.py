@@ -149,6 +149,8 @@ def find_method(solver: str) -> Method:
 def check_options(solver: str, options: dict[str, Any]) -> dict[str, Any]:
     """The options, or a `ValueError` that names the unknown solver, the unknown option or its wrong type."""
     known = find_method(solver).options
+    if not isinstance(options, Mapping):
+        raise ValueError(f"solver.{solver} is {options!r}, expected its options")
     for name, value in options.items():
         if name not in known:
             expected = f"one of {', '.join(known)}" if known else "none: it has no options"

@@ -102,7 +102,17 @@ class Manifest:
         plain["grid"] = read_grid(plain["grid"])
         plain["groups"] = tuple(map(tuple, plain["groups"]))
         plain["overrides"] = tuple(plain["overrides"])
-        return cls(**plain)
+        found = cls(**plain)
+        found._check()
+        return found
+
+    def _check(self) -> None:
+        """Ask for all that a study is planned, named and shown by: what is no manifest fails here."""
+        known = self.keys_of_tasks, self.records, self.run["seed"], self.versions.items()
+        if not known or not all(isinstance(override, str) for override in self.overrides):
+            raise ValueError("a manifest without overrides")
+        if self.blocks < 1 or not all(axis.keys and len(axis) for axis in self.grid.axes):
+            raise ValueError("a manifest without blocks")
 
     # What is common to all points.
 
@@ -150,7 +160,7 @@ class Manifest:
         """The study in a few words."""
         if self.command == "benchmark":
             return "benchmark"
-        name = self.config["scenario"]["name"]
+        name = self.config.get("scenario", {}).get("name", self.command)
         return str(name if CHOICE not in self.keys else " and ".join(self.choices))
 
     # Points, tasks and blocks.

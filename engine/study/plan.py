@@ -37,7 +37,7 @@ def checked_solvers(solvers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The options of each solver."""
     if not solvers:
         raise ValueError("solver is empty, expected at least one solver")
-    return {name: check_options(name, dict(options)) for name, options in solvers.items()}
+    return {name: dict(check_options(name, options)) for name, options in solvers.items()}
 
 
 def check_run(run: MonteCarloConfig) -> MonteCarloConfig:

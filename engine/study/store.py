@@ -112,12 +112,11 @@ class Store:
         self._locks: int | None = None
         try:
             self.manifest = Manifest.read((folder / "manifest.json").read_text())
-            assert self.manifest.blocks > 0
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise StoreError(f"{folder}: no study, expected a folder with a manifest.json") from None
         except StoreError as error:
             raise StoreError(f"{folder} {error}") from None
-        except (ValueError, LookupError, TypeError, AttributeError, AssertionError):
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
             raise StoreError(f"{folder}/manifest.json is damaged, expected a study's manifest") from None
 
     @classmethod
@@ -128,13 +127,14 @@ class Store:
         or cannot be written.
         """
         try:
-            for name in ("blocks", "failed", "logs", *(["records"] if manifest.records else [])):
-                (folder / name).mkdir(parents=True, exist_ok=True)
             if not (folder / "manifest.json").exists():
+                folder.mkdir(parents=True, exist_ok=True)
                 _keep_inputs(folder, manifest)
                 write_whole(folder / "manifest.json", manifest.write().encode())
             store = cls(folder)
             store._grow(manifest)
+            for name in ("blocks", "failed", "logs", *(["records"] if manifest.records else [])):
+                (folder / name).mkdir(exist_ok=True)
             store._open_locks()
         except OSError as error:
             raise StoreError(f"run.output {folder}: cannot be written ({error.strerror})") from None

@@ -266,7 +266,9 @@ def test_efforts_of_millions_open_at_budgets_of_millions() -> None:
     expected = engine.allocate(portfolio, model.budget, unit=model.unit)
     np.testing.assert_array_equal(picture.exact.effort, expected.effort)
     assert picture.exact.value == pytest.approx(float(expected.value), rel=1e-12)
-    assert picture.exact.multiplier == pytest.approx(float(expected.solution.multiplier), rel=1e-6)  # of another lattice
+    assert picture.exact.multiplier == pytest.approx(
+        float(expected.solution.multiplier), rel=1e-6
+    )  # of another lattice
     assert bool(picture.exact.proved)
     moved = model.answer(model.moved(model.start, "budget", 0.5 * model.budget))
     expected = engine.allocate(portfolio, 0.5 * model.budget, unit=model.unit)

@@ -9,6 +9,8 @@ from engine.cli.command import Command
 from engine.cli.words import say, suggest
 from engine.files.shipped import MISSING
 
+MOST_SEED = 2**32 - 1
+
 
 @dataclass
 class FitConfig:
@@ -30,7 +32,7 @@ def fit(config: FitConfig) -> None:
     from engine.cli.sheet import show
     from engine.cli.tables import fit_table
     from engine.files.draws import write_draws
-    from engine.files.folders import open_folder, write_parquet, write_text
+    from engine.files.folders import check_folder, open_folder, write_parquet, write_text
     from engine.files.measurements import load_measurements
     from engine.files.portfolios import save_portfolio
     from engine.fitting.fit import fit as fit_curves
@@ -39,7 +41,9 @@ def fit(config: FitConfig) -> None:
 
     check_extrapolate(config.extrapolate)
     data = load_measurements(config.data)
-    folder = open_folder(config.output)
+    if not 0 <= config.seed <= MOST_SEED:
+        raise ValueError(f"seed is {config.seed}, expected a whole number from 0 to {MOST_SEED}")
+    check_folder(config.output)
     begin = time.perf_counter()
     fitted = fit_curves(
         data,
@@ -50,6 +54,7 @@ def fit(config: FitConfig) -> None:
         bootstrap=config.bootstrap,
         seed=config.seed,
     )
+    folder = open_folder(config.output)
     save_portfolio(fitted.portfolio(config.extrapolate), folder / "portfolio.csv")
     write_text(folder / "fits.csv", fits_csv(fitted))
     write_parquet(folder / "measurements.parquet", data.table())

@@ -31,18 +31,23 @@ def report(config: ReportConfig) -> None:
         key = "question" if config.question else "output"
         raise ValueError(f"{key} is {ignored!r} without a page to write, expected html=true")
     study = open_study(config.study)
+    table = result_table(study)
+    page = Path(config.output or study.folder / "report.html")
+    if config.html:
+        text: str = load_with_figures("engine.report.page").study_page(study, config.question)
+        try:
+            write_text(page, text)
+        except OSError as error:
+            raise ValueError(f"output {page}: cannot be written ({error.strerror})") from None
     progress = study.store.progress()
     finished = not (progress.left or progress.failed)
     if finished:
         study.write_summary()
-    show(result_table(study))
+    show(table)
     if not finished:
         done = f"{progress.done:,} of {blocks_text(progress.blocks)} done"
         say(f"{done}, {progress.failed:,} failed: so far only")
     if config.html:
-        page = Path(config.output or study.folder / "report.html")
-        webpage = load_with_figures("engine.report.page")
-        write_text(page, webpage.study_page(study, config.question))
         say(f"report in {page}")
 
 
