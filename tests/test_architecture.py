@@ -42,7 +42,7 @@ ONLY_IN = {
     "bokeh": ("live/",),
     "tornado": ("live/",),
     "pyarrow": ("files/", "fitting/folder.py", "study/", "cli/tables.py"),
-    "optimistix": ("fitting/",),
+    "scipy": ("fitting/",),
     "pandas": ("files/", "allocation/"),
     "polars": ("files/",),
 }

@@ -1,10 +1,8 @@
 """Fitting: from measurements to curves, chosen by how well they foretell the largest efforts.
 
-Every family here is linear in two of its numbers, performance = b + a·shape(x; θ), so a fit searches θ alone:
-at each θ the best a ≥ 0 and b are weighted means (variable projection). Efforts are measured in units of the
-largest, and θ lies in a box of orders of magnitude around it; a handful of starts, the same for all curves,
-are polished by Levenberg–Marquardt, all curves and starts at once. A robust loss (Huber's) keeps single
-outliers from bending a curve.
+Every family is fitted to every project by least squares (`engine.fitting.search`), under a robust loss
+(Huber's) that keeps single outliers from bending a curve. A ceiling that lies farther above the measurements
+than `MOST_RANGES` of their range is believed only where a curve below it is refuted by an F-test.
 
 Allocation asks what lies beyond the efforts that were paid for. So a family is chosen by fitting it to the
 smaller efforts of each project and scoring it on the largest ones. One curve's score is mostly noise: over
@@ -13,47 +11,39 @@ best for all of them together. So the choice is common, by the mean logarithm of
 asked for each project. AICc stands beside it, and decides where too few points are left to validate on.
 Uncertainty is a residual bootstrap: draws of all projects' curves that a scenario samples.
 
-Sources: Golub & Pereyra (1973) for variable projection; Levenberg (1944), Marquardt (1963); Huber (1964);
-Hurvich & Tsai (1989) for AICc; Efron (1979) for the bootstrap.
+Sources: Huber (1964); Hurvich & Tsai (1989) for AICc; Efron (1979) for the bootstrap.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
-from jaxtyping import Array
 
 from engine.allocation.running import cores, in_threads
 from engine.files.measurements import Measurements, as_measurements
 from engine.fitting.fitted import FamilyFit, Fitted
-from engine.fitting.shapes import LEAST_BEND, SHAPES, Fit, box, fit_from, lift
+from engine.fitting.search import Curves, Fit, polish, search
+from engine.fitting.shapes import SHAPES, Shape
 
-# Fits side by side in one call, and what the number of points is a multiple of.
-ROWS, POINTS = 256, 8
+# Curves fitted side by side, in a thread: fewer where they have many points, so that they stay in its cache.
+ROWS, ENTRIES = 2048, 1 << 16
 HOLDOUT = 0.2
-# The chosen family's draws are of what remains after its own numbers are fitted.
 HUBER = 1.5
 ROBUST_PASSES = 4
-
-
-@functools.lru_cache(maxsize=64)
-def _compiled(family: str) -> Callable[..., Fit]:
-    """Rows of a start, efforts, performances and weights each, fitted side by side."""
-    return jax.jit(jax.vmap(functools.partial(fit_from, family)))
-
-
-def starts_of(family: str) -> np.ndarray:
-    """The starts of a family, without bounds."""
-    return box(SHAPES[family], np.asarray(SHAPES[family].starts, float))
+# Of the range of the performance: residuals below are rounding.
+LEAST_BEND = 1e-6
+# Narrow limits are refuted where chance alone would make them fit so badly in this share of curves.
+REFUTED = 0.01
 
 
 class Scaled(NamedTuple):
-    """Measurements in units of each project's largest effort and range of performance."""
+    """Measurements in units of each project's largest effort and range of performance.
+
+    `first` is the smallest positive effort, `baseline` the performance without effort where known, else NaN.
+    """
 
     effort: np.ndarray
     performance: np.ndarray
@@ -61,9 +51,16 @@ class Scaled(NamedTuple):
     unit: np.ndarray
     level: np.ndarray
     range: np.ndarray
+    first: np.ndarray
+    baseline: np.ndarray
+
+    def curves(self, shape: Shape, weight: np.ndarray, most: float | np.ndarray) -> Curves:
+        """What is searched, with these weights and this largest rise to the ceiling."""
+        mosts, limits = np.broadcast_to(np.asarray(most, float), self.first.shape), shape.limits(self.first)
+        return Curves(self.effort, self.performance, weight, *limits, self.first, mosts, self.baseline)
 
 
-def scale(data: Measurements) -> Scaled:
+def scale(data: Measurements, baseline: float | None = None) -> Scaled:
     """Dimensionless measurements; weights with mean 1 over the points that are there."""
     there = data.weight > 0
     most = np.max(np.where(there, data.effort, -np.inf), axis=1)
@@ -72,6 +69,8 @@ def scale(data: Measurements) -> Scaled:
     low = np.min(np.where(there, data.performance, np.inf), axis=1)
     span = np.where(high > low, high - low, 1.0)
     weight = data.weight * data.counts[:, None] / np.sum(data.weight, axis=1, keepdims=True)
+    first = np.min(np.where(there & (data.effort > 0), data.effort, unit[:, None]), axis=1) / unit
+    known = np.full(unit.shape, np.nan if baseline is None else baseline)
     return Scaled(
         np.where(there, data.effort / unit[:, None], 0.0),
         np.where(there, (data.performance - low[:, None]) / span[:, None], 0.0),
@@ -79,6 +78,8 @@ def scale(data: Measurements) -> Scaled:
         unit,
         low,
         span,
+        first,
+        (known - low) / span,
     )
 
 
@@ -89,6 +90,7 @@ def fit(
     holdout: float = HOLDOUT,
     loss: str = "huber",
     choice: str = "common",
+    baseline: float | None = None,
     bootstrap: int = 0,
     seed: int = 0,
 ) -> Fitted:
@@ -96,23 +98,23 @@ def fit(
 
     **Arguments:** `data`, `Measurements`, the path of a file of them, or a data frame with its columns;
     `families`, of `SHAPES`; `holdout`, the share of efforts, the largest, that families are
-    scored on; `loss`, huber or squares; `choice`, common to all projects or made for each; `bootstrap`, how
-    many draws.
+    scored on; `loss`, huber or squares; `choice`, common to all projects or made for each; `baseline`, the
+    performance of every project without effort where it is known, by default fitted; `bootstrap`, how many
+    draws.
 
     **Raises:** `ValueError` naming what cannot be.
     """
     check_fit(families, holdout, loss, choice, bootstrap)
     data = as_measurements(data)
-    with jax.enable_x64(True):
-        scaled = scale(data)
-        training, testing = split(scaled, holdout)
-        found = {}
-        for family in families:
-            everything = run_fit(family, scaled, scaled.weight, loss)
-            cheap = run_fit(family, scaled, training, loss)
-            found[family] = describe(family, scaled, data, everything, cheap, testing, training)
-        chosen = choose(list(found.values()), choice)
-        draws = draw_refits(scaled, found, chosen, loss, bootstrap, seed) if bootstrap else {}
+    scaled = scale(data, baseline)
+    training, testing = split(scaled, holdout)
+    found = {}
+    for family in families:
+        everything = run_fit(family, scaled, scaled.weight, loss)
+        cheap, _ = run_fit(family, scaled, training, loss)
+        found[family] = describe(family, scaled, data, everything, cheap, testing, training)
+    chosen = choose(list(found.values()), choice, LEAST_BEND * scaled.range)
+    draws = draw_refits(scaled, found, chosen, loss, bootstrap, seed) if bootstrap else {}
     return Fitted(data, found, chosen, draws)
 
 
@@ -142,74 +144,110 @@ def split(scaled: Scaled, holdout: float) -> tuple[np.ndarray, np.ndarray]:
     return np.where(late, 0.0, scaled.weight), np.where(late, scaled.weight, 0.0)
 
 
-def run_fit(
-    family: str, scaled: Scaled, weight: np.ndarray, loss: str, starts: np.ndarray | None = None
-) -> Fit:
-    """Fit a family to every project with these weights."""
-    if starts is None:
-        starts = np.broadcast_to(starts_of(family), (len(scaled.effort), *starts_of(family).shape))
-    fit = _fit(family, starts, scaled, weight)
-    # Huber's loss by weights that fall with the residuals, from their own spread.
+def run_fit(family: str, scaled: Scaled, weight: np.ndarray, loss: str) -> tuple[Fit, np.ndarray]:
+    """(fits of a family to every project with these weights, the largest rise to the ceiling of each)."""
+    shape = SHAPES[family]
+    curves = scaled.curves(shape, weight, shape.most)
+    return in_blocks(lambda rows: _fit_within(shape, curves.take(rows), loss), len(weight), weight.shape[1])
+
+
+def in_blocks(function: Any, count: int, points: int) -> Any:
+    """A function of blocks of rows, which gives fits and another array, joined."""
+    size = max(1, min(ROWS, ENTRIES // points))
+
+    def run(begin: int) -> tuple[Fit, np.ndarray]:
+        with np.errstate(all="ignore"):  # numbers that overflow are of fits that lose
+            return function(slice(begin, min(begin + size, count)))  # type: ignore[no-any-return]
+
+    parts = in_threads(run, range(0, count, size), cores())
+    fits = Fit(*(np.concatenate(values) for values in zip(*(fit for fit, _ in parts), strict=True)))
+    return fits, np.concatenate([other for _, other in parts])
+
+
+def _fit_within(shape: Shape, curves: Curves, loss: str) -> tuple[Fit, np.ndarray]:
+    """(fits, the largest rises to the ceiling): some number is spared, and the ceiling kept low, where the
+    measurements do not refute it."""
+    high = curves.high.copy()
+    if shape.spared:
+        place = shape.parameters.index(shape.spared)
+        high[:, place] = curves.low[:, place]
+    narrow = curves._replace(high=high)
+    fit, _ = _robust(shape, narrow, search(shape, narrow), loss)
+    if shape.spared:
+        fit = _unless_refuted(shape, fit, narrow, curves, loss)
+    most, tight = curves.most.copy(), np.flatnonzero(fit.capped)
+    if tight.size:
+        within = curves.take(tight)
+        above = within._replace(most=np.full(tight.size, np.inf))
+        found = _unless_refuted(shape, fit.take(tight), within, above, loss)
+        fit.put(tight, found)
+        most[tight[~found.capped]] = np.inf
+    return fit, most
+
+
+def _unless_refuted(shape: Shape, fit: Fit, narrow: Curves, wide: Curves, loss: str) -> Fit:
+    """These fits within narrow limits, or ones within wide limits where the measurements refute these."""
+    free, weight = _robust(shape, wide, search(shape, wide), loss)
+    bound = polish(shape, narrow._replace(weight=weight), fit.theta)
+    spare = np.sum(weight > 0, axis=1) - fit.theta.shape[1] - np.isnan(wide.baseline) - 1
+    refuted = _refuted(bound.loss, free.loss, spare)
+    return Fit(
+        *(np.where(refuted.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in zip(fit, free, strict=True))
+    )
+
+
+def _refuted(bound: np.ndarray, free: np.ndarray, spare: np.ndarray) -> np.ndarray:
+    """Where squares left within a limit are too many, beside those without, for chance alone: by an F-test of
+    one number against so many to spare."""
+    from scipy.special import fdtrc  # here, since no other command should wait for it
+
+    ratio = np.maximum(bound / np.maximum(free, np.finfo(float).tiny) - 1.0, 0.0)
+    return (spare > 0) & (fdtrc(1, np.maximum(spare, 1), ratio * spare) < REFUTED)
+
+
+def _robust(shape: Shape, curves: Curves, fit: Fit, loss: str) -> tuple[Fit, np.ndarray]:
+    """(fits, weights): Huber's loss by weights that fall with the residuals, from their own spread."""
+    weight = lighter = curves.weight
     for _ in range(ROBUST_PASSES if loss == "huber" else 0):
-        residual = np.abs(scaled.performance - predict(family, fit, scaled.effort)) * np.sqrt(weight)
-        spread = np.ma.median(np.ma.masked_array(residual, weight <= 0), axis=1).filled(0.0) / 0.6745
+        residual = np.abs(curves.performance - predict(shape, fit, curves.effort)) * np.sqrt(weight)
+        spread = _medians(residual, weight > 0) / 0.6745
         bend = np.maximum(HUBER * spread, LEAST_BEND)[:, None]
         lighter = weight * np.minimum(1.0, bend / np.maximum(residual, LEAST_BEND))
-        fit = _fit(family, box(SHAPES[family], fit.theta)[:, None], scaled, lighter)
-    return fit
+        fit = polish(shape, curves._replace(weight=lighter), fit.theta)
+    return fit, lighter
 
 
-def _fit(family: str, starts: np.ndarray, scaled: Scaled, weight: np.ndarray) -> Fit:
-    """Each curve from each of its starts [curves, starts, numbers], and the best of them.
-
-    Rows and points are filled up to round numbers, so that code compiled for one table serves others.
-    """
-    curves, count, numbers = starts.shape
-    spare = -scaled.effort.shape[1] % POINTS
-    data = [np.pad(a, ((0, 0), (0, spare))) for a in (scaled.effort, scaled.performance, weight)]
-    rows = [starts.reshape(-1, numbers), *(np.repeat(a, count, axis=0) for a in data)]
-    total = curves * count
-    places = [np.minimum(np.arange(i, i + ROWS), total - 1) for i in range(0, total, ROWS)]
-
-    def run(place: np.ndarray) -> Fit:
-        return Fit(*map(np.asarray, _compiled(family)(*(a[place] for a in rows))))
-
-    first = run(places[0])  # compiled once, before the threads begin
-    parts = [first, *in_threads(run, places[1:], cores())]
-    joined = [np.concatenate(leaves)[:total] for leaves in zip(*parts, strict=True)]
-    found = Fit(*(leaf.reshape(curves, count, *leaf.shape[1:]) for leaf in joined))
-    best = np.argmin(found.loss, axis=1)
-    return Fit(*(leaf[np.arange(curves), best] for leaf in found))
+def _medians(values: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """The median of each row's values that are there; 0 of none."""
+    count, ordered = np.sum(there, axis=1), np.sort(np.where(there, values, np.inf), axis=1)
+    middle = np.stack([np.maximum(count - 1, 0) // 2, count // 2], axis=1)
+    middle = np.minimum(middle, values.shape[1] - 1)
+    return np.where(count > 0, np.mean(np.take_along_axis(ordered, middle, axis=1), axis=1), 0.0)
 
 
-@functools.lru_cache(maxsize=64)
-def _lifts(family: str) -> Callable[..., Array]:
-    return jax.jit(jax.vmap(functools.partial(lift, family)))
-
-
-def predict(family: str, fit: Fit, effort: np.ndarray) -> np.ndarray:
+def predict(shape: Shape, fit: Fit, effort: np.ndarray) -> np.ndarray:
     """Dimensionless performance at dimensionless efforts [projects, points]."""
-    lifts = np.asarray(_lifts(family)(fit.theta, effort))
-    return np.asarray(fit.baseline[:, None] + fit.scale[:, None] * lifts)
+    return np.asarray(fit.baseline[:, None] + fit.scale[:, None] * shape.at(effort, fit.theta)[0])
 
 
 def describe(
     family: str,
     scaled: Scaled,
     data: Measurements,
-    fit: Fit,
+    everything: tuple[Fit, np.ndarray],
     cheap: Fit,
     testing: np.ndarray,
     training: np.ndarray,
 ) -> FamilyFit:
     """A family's fit in the units of the data, and how good it is."""
-    numbers = len(SHAPES[family].parameters) + 2
-    error = scaled.performance - predict(family, fit, scaled.effort)
+    shape, (fit, most) = SHAPES[family], everything
+    numbers = len(shape.parameters) + 2
+    error = scaled.performance - predict(shape, fit, scaled.effort)
     counts, weight = data.counts, scaled.weight
     squares = np.sum(weight * error**2, axis=1)
     mean = np.sum(weight * scaled.performance, axis=1, keepdims=True) / counts[:, None]
     variance = np.sum(weight * (scaled.performance - mean) ** 2, axis=1)
-    ahead = scaled.performance - predict(family, cheap, scaled.effort)
+    ahead = scaled.performance - predict(shape, cheap, scaled.effort)
     held = np.sum(testing, axis=1)
     known = np.sum(training > 0, axis=1) > numbers
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -226,8 +264,18 @@ def describe(
         np.sqrt(squares / counts) * scaled.range,
         r2,
         np.where(spare > 0, aicc, np.inf),
-        np.asarray(fit.theta),
+        limited(shape, scaled, fit),
+        fit.theta,
+        most,
     )
+
+
+def limited(shape: Shape, scaled: Scaled, fit: Fit) -> dict[str, np.ndarray]:
+    """Which projects' numbers end on a limit of the search, by number; none of a flat curve's."""
+    low, high = shape.limits(scaled.first)
+    ends = (fit.theta <= low) | (fit.theta >= high)
+    numbers = {name: ends[:, place] for place, name in enumerate(shape.parameters)}
+    return {name: where & (fit.scale > 0) for name, where in {"scale": fit.capped, **numbers}.items()}
 
 
 def natural(family: str, scaled: Scaled, fit: Fit) -> dict[str, np.ndarray]:
@@ -235,7 +283,7 @@ def natural(family: str, scaled: Scaled, fit: Fit) -> dict[str, np.ndarray]:
     shape = SHAPES[family]
     numbers = {}
     for place, (name, power) in enumerate(zip(shape.parameters, shape.effort_power, strict=True)):
-        values = 10.0 ** fit.theta[..., place] * scaled.unit**power
+        values = np.exp(fit.theta[..., place]) * scaled.unit**power
         numbers[name] = -values if shape.sign < 0 and name == "exponent" else values
     return {
         "scale": shape.sign * fit.scale * scaled.range,
@@ -244,9 +292,12 @@ def natural(family: str, scaled: Scaled, fit: Fit) -> dict[str, np.ndarray]:
     }
 
 
-def choose(fits: list[FamilyFit], choice: str = "common") -> np.ndarray:
-    """The index of the family of the least validated error, or else of the least AICc, of each project."""
-    error = np.stack([fit.error for fit in fits])
+def choose(fits: list[FamilyFit], choice: str = "common", least: np.ndarray | float = 0.0) -> np.ndarray:
+    """The index of the family of the least validated error, or else of the least AICc, of each project.
+
+    **Arguments:** `least`, the error of each project below which there is nothing to choose.
+    """
+    error = np.maximum(np.stack([fit.error for fit in fits]), least)
     aicc = np.stack([fit.aicc for fit in fits])
     residual = np.stack([fit.residual for fit in fits])
     validated = np.all(np.isfinite(error), axis=0)
@@ -272,13 +323,22 @@ def draw_refits(
             part = Scaled(*(a[mine] for a in scaled))
             values = resample(family, part, found, mine, draws, random)
             flat = Scaled(*(np.concatenate([a] * draws) for a in part))._replace(performance=values)
-            start = box(SHAPES[family], np.concatenate([found.theta[mine]] * draws))[:, None]
-            refit = run_fit(family, flat, flat.weight, loss, start)
+            curves = flat.curves(SHAPES[family], flat.weight, np.tile(found.most[mine], draws))
+            refit = _refit(SHAPES[family], curves, np.tile(found.theta[mine], (draws, 1)), loss)
             numbers = natural(family, flat, refit)
             for name, values in numbers.items():
                 whole[name][:, mine] = values.reshape(draws, mine.size)
         result[family] = whole
     return result
+
+
+def _refit(shape: Shape, curves: Curves, theta: np.ndarray, loss: str) -> Fit:
+    """Fits of curves from numbers of their own."""
+
+    def run(rows: slice) -> tuple[Fit, np.ndarray]:
+        return _robust(shape, curves.take(rows), polish(shape, curves.take(rows), theta[rows]), loss)
+
+    return in_blocks(run, *curves.effort.shape)[0]  # type: ignore[no-any-return]
 
 
 def resample(
@@ -290,9 +350,9 @@ def resample(
         found.theta[mine],
         SHAPES[family].sign * found.parameters["scale"][mine] / scaled.range,
         (found.parameters["baseline"][mine] - scaled.level) / scaled.range,
-        np.zeros(mine.size),
+        *(np.zeros(mine.size), np.zeros(mine.size, bool)),
     )
-    curve = predict(family, fit, scaled.effort)
+    curve = predict(SHAPES[family], fit, scaled.effort)
     counts = np.sum(there, axis=1)
     spare = np.maximum(counts - len(SHAPES[family].parameters) - 2, 1)
     # Residuals are smaller than the noise by the numbers fitted; weights make them alike.

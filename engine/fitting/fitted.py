@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from engine.files.measurements import Measurements
 from engine.files.rows import build
@@ -28,6 +28,8 @@ class FamilyFit:
       points are left for one.
     - `residual`: root mean square error of the fit to all points; `r2`, its share of the variance explained.
     - `aicc`: Akaike's criterion, corrected for few points; infinite where it does not exist.
+    - `limited`: by number, scale among them, the projects for which the search ended on one of its limits.
+    - `theta`, `most`: what was searched and within which largest rise to the ceiling, dimensionless.
     """
 
     family: str
@@ -36,7 +38,9 @@ class FamilyFit:
     residual: Float[np.ndarray, " projects"]
     r2: Float[np.ndarray, " projects"]
     aicc: Float[np.ndarray, " projects"]
+    limited: dict[str, Bool[np.ndarray, " projects"]]
     theta: Float[np.ndarray, "projects numbers"]
+    most: Float[np.ndarray, " projects"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,7 +96,8 @@ def check_extrapolate(extrapolate: float | None) -> None:
 
 
 def warnings_of(fitted: Fitted, drop: float = 0.02) -> list[list[str]]:
-    """What a user should know of each project's fit: too few points, a curve that falls, one that is flat.
+    """What a user should know of each project's fit: too few points, a curve that falls, one that is flat,
+    numbers that end on a limit of the search.
 
     **Arguments:** `drop`, the share of a curve's range by which it may fall between neighbours unremarked.
     """
@@ -111,5 +116,18 @@ def warnings_of(fitted: Fitted, drop: float = 0.02) -> list[list[str]]:
             notes.append(
                 f"performance falls by {-np.min(np.diff(values)) / span:.0%} of its range on the way"
             )
-        found.append(notes)
+        found.append(notes + limits_text(fitted, project))
     return found
+
+
+def limits_text(fitted: Fitted, project: int) -> list[str]:
+    """That a project's numbers end on limits of the search, where they do: at most one remark."""
+    family = fitted.family_of(project)
+    fit, shape = fitted.families[family], SHAPES[family]
+    names = [name for name, where in fit.limited.items() if where[project] and name != shape.spared]
+    if not names:
+        return []
+    ends = "ends on a limit" if len(names) == 1 else "end on limits"
+    return [
+        f"{' and '.join(names)} {ends} of the search: the measurements do not determine the {family} curve"
+    ]

@@ -1,142 +1,143 @@
-"""How each family is searched: its shape parameters, and the linear ones that follow from them."""
+"""How each family is searched: its shape φ(x; θ), the slopes of φ in θ, and the limits of θ.
+
+θ holds the natural logarithms of a family's numbers besides scale and baseline, at efforts in units of the
+largest. Limits count from the data's own ends: a number measured in effort lies so many powers of ten about
+the smallest positive effort and the largest, so that measurements over ten decades are searched as far around
+as those over one.
+
+The formulas are those of `engine.model.curves`, here for NumPy: a handful of curves is fitted before a
+compiler would have begun.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from engine.model.curves import FAMILIES
-from engine.model.curves.base import Curve
-
-Values = Float[Array, " points"]
-LM_STEPS = 80
-# A curve that saturates does so within this many times the range of performance measured.
+Values = Float[np.ndarray, "rows points"]
+# One number of θ, of every row.
+Number = Float[np.ndarray, "rows 1"]
+# φ, and what gives its slope in each number of θ.
+Sloped = tuple[Values, Callable[[], tuple[Values, ...]]]
+# A curve that saturates does so within this many times the range of performance measured, counted from the
+# smallest positive effort, unless the measurements refute it.
 MOST_RANGES = 3.0
-# Of the range of the performance: residuals below are rounding.
-LEAST_BEND = 1e-6
+LARGEST_LOGARITHM = 60.0
+LEAST_EFFORT = 1e-300
+
+
+def _log(x: Values, rate: Number) -> Sloped:
+    load = np.exp(rate) * x
+    return np.log1p(load), lambda: (load / (1.0 + load),)
+
+
+def _power(x: Values, exponent: Number, shift: Number) -> Sloped:
+    p, s = np.exp(exponent), np.exp(shift)
+    fall = -p * np.log1p(x / s)
+    share = -np.expm1(fall)
+    return share, lambda: (-fall * (1.0 - share), -p * (1.0 - share) * x / (s + x))
+
+
+def _exponential(x: Values, rate: Number) -> Sloped:
+    load = np.exp(rate) * x
+    share = -np.expm1(-load)
+    return share, lambda: (load * (1.0 - share),)
+
+
+def _hill(x: Values, half: Number, exponent: Number) -> Sloped:
+    h = np.exp(exponent)
+    odds = h * (np.log(np.maximum(x, LEAST_EFFORT)) - half)
+    share = _sigmoid(odds)
+
+    def slopes() -> tuple[Values, ...]:
+        bend = share * (1.0 - share)
+        return -h * bend, odds * bend
+
+    return share, slopes
+
+
+def _weibull(x: Values, rate: Number, exponent: Number) -> Sloped:
+    h = np.exp(exponent)
+    logarithm = np.minimum(h * (np.log(np.maximum(x, LEAST_EFFORT)) + rate), LARGEST_LOGARITHM)
+    load = np.exp(logarithm)
+    share = -np.expm1(-load)
+
+    def slopes() -> tuple[Values, ...]:
+        bend = load * (1.0 - share)
+        return h * bend, logarithm * bend
+
+    return share, slopes
+
+
+def _logistic(x: Values, rate: Number, midpoint: Number) -> Sloped:
+    b, m = np.exp(rate), np.exp(midpoint)
+    now, never, left = _sigmoid(b * (x - m)), _sigmoid(-b * m), _sigmoid(b * m)
+    share = (now - never) / left
+
+    def slopes() -> tuple[Values, ...]:
+        bend, first = now * (1.0 - now), (1.0 - share) * (never * left * b * m)
+        return (bend * (b * (x - m)) + first) / left, (first - bend * (b * m)) / left
+
+    return share, slopes
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-np.maximum(x, -700.0)))
 
 
 @dataclass(frozen=True)
 class Shape:
     """How a family is searched: its numbers besides scale and baseline, each with the power of effort that it
-    is measured in, and its box and starts as decimal logarithms, at efforts in units of the largest.
+    is measured in, and its limits as decimal logarithms; its shape and its slopes.
 
-    `most` is the largest scale, in ranges of the performance measured: what no measurement hints at is not
-    promised. `sign` is that of the family's scale where its curves rise.
+    Limits of an effort: `low` counts from the smallest positive effort, `high` from the largest; of a rate:
+    `low` from one over the largest, `high` from one over the smallest. `most` is the largest rise from the
+    smallest positive effort to the ceiling, in ranges of the performance measured: what no measurement hints
+    at is not promised. `sign` is that of the family's scale where its curves rise. `spared` names a number
+    that stays at its lowest unless the measurements refute that.
     """
 
     parameters: tuple[str, ...]
     effort_power: tuple[int, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
-    starts: tuple[tuple[float, ...], ...]
+    sloped: Callable[..., Sloped]
     sign: float = 1.0
     most: float = MOST_RANGES
+    spared: str = ""
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        """How many starts there are along each number."""
+        return (16,) if len(self.parameters) == 1 else (8, 8)
+
+    def at(self, x: Values, theta: Float[np.ndarray, "rows numbers"]) -> Sloped:
+        """(φ, what gives its slopes in θ) of every row."""
+        return self.sloped(x, *(theta[:, place, None] for place in range(theta.shape[1])))
+
+    def limits(self, first: Float[np.ndarray, " rows"]) -> tuple[np.ndarray, np.ndarray]:
+        """(lowest, highest) θ [rows, numbers], given each row's smallest positive effort."""
+        power, depth = np.array(self.effort_power), np.log(first)[:, None]
+        low, high = (np.array(end) * math.log(10.0) for end in (self.low, self.high))
+        return low + depth * (power > 0), high - depth * (power < 0)
+
+    def starts(self) -> Float[np.ndarray, "starts numbers"]:
+        """The middles of a grid's cells, as shares of the way from the lowest number to the highest."""
+        axes = [(np.arange(count) + 0.5) / count for count in self.cells]
+        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
 
 
 SHAPES: dict[str, Shape] = {
-    "log": Shape(("rate",), (-1,), (-3,), (5,), ((-0.5,), (1.0,), (3.0,)), most=math.inf),
-    # b + a(1 − (1 + x/s)^−p): the power law that saturates; its scale and exponent are negative.
-    "power": Shape(
-        ("exponent", "shift"), (0, 1), (-2, -5), (1.5, 2), ((-0.5, -2.0), (0.0, -1.0), (0.7, 0.0)), sign=-1.0
-    ),
-    "exponential": Shape(("rate",), (-1,), (-2,), (4,), ((0.0,), (0.7,), (2.0,))),
-    "hill": Shape(
-        *(("half", "exponent"), (1, 0), (-4, -1.3), (2, 1.3)),
-        ((-2.0, -0.3), (-1.0, 0.0), (-0.3, 0.5), (-0.3, 0.0)),
-    ),
-    "weibull": Shape(
-        *(("rate", "exponent"), (-1, 0), (-2, -1.3), (4, 1.3)),
-        ((2.0, -0.4), (1.0, 0.0), (0.3, 0.5), (0.3, 0.0)),
-    ),
-    "logistic": Shape(
-        *(("rate", "midpoint"), (-1, 1), (-1, -3), (3, 0.5)),
-        ((1.0, -0.3), (1.5, -0.7), (0.7, -1.5)),
-    ),
+    "log": Shape(("rate",), (-1,), (-3,), (3,), _log, most=math.inf),
+    # b + a(1 − (1 + x/s)^−p), the power law that saturates; its scale and exponent are negative. At the
+    # lowest shift it is one of effort itself.
+    "power": Shape(("exponent", "shift"), (0, 1), (-2, -4), (1.5, 2), _power, sign=-1.0, spared="shift"),
+    "exponential": Shape(("rate",), (-1,), (-2,), (2,), _exponential),
+    "hill": Shape(("half", "exponent"), (1, 0), (-2, -1.3), (2, 1.3), _hill),
+    "weibull": Shape(("rate", "exponent"), (-1, 0), (-2, -1.3), (2, 1.3), _weibull),
+    "logistic": Shape(("rate", "midpoint"), (-1, 1), (-1, -1), (1, 0.5), _logistic),
 }
-
-
-class Fit(NamedTuple):
-    """One family fitted to one project, or arrays of such fits: scale and baseline at dimensionless effort
-    and performance, the loss, and `theta`, the searched numbers as decimal logarithms.
-    """
-
-    theta: Any
-    scale: Any
-    baseline: Any
-    loss: Any
-
-
-def shape_curve(family: str, theta: Float[Array, " numbers"]) -> Curve:
-    """The family's curve with scale 1 at efforts in units of the largest."""
-    shape = SHAPES[family]
-    numbers = {}
-    for name, value in zip(shape.parameters, theta, strict=True):
-        number = 10.0**value
-        numbers[name] = (-number if shape.sign < 0 and name == "exponent" else number)[None]
-    kind: Any = FAMILIES[family]
-    return kind(scale=jnp.full(1, shape.sign), **numbers)
-
-
-def lift(family: str, theta: Float[Array, " numbers"], effort: Values) -> Values:
-    """shape(x; θ) at dimensionless efforts."""
-    curve = shape_curve(family, theta)
-    return jax.vmap(lambda x: curve.lift(x[None])[0])(effort)
-
-
-def project_linear(
-    shape: Values, performance: Values, weight: Values, most: float = jnp.inf
-) -> tuple[Array, Array]:
-    """The best a within [0, most] and b of b + a·shape, by weighted least squares."""
-    total = jnp.maximum(jnp.sum(weight), float(jnp.finfo(weight.dtype).tiny))
-
-    def mean(values: Array) -> Array:
-        return jnp.sum(weight * values) / total
-
-    centre, level = mean(shape), mean(performance)
-    spread = mean((shape - centre) ** 2)
-    together = mean((shape - centre) * (performance - level))
-    scale = jnp.where(spread > 0, together / jnp.where(spread > 0, spread, 1.0), 0.0)
-    scale = jnp.clip(scale, 0.0, most)
-    return scale, level - scale * centre
-
-
-def unbox(shape: Shape, free: Array) -> Array:
-    """Numbers within the box from ones without bounds."""
-    low, high = (jnp.asarray(end, free.dtype) for end in (shape.low, shape.high))
-    return low + (high - low) * jax.nn.sigmoid(free)
-
-
-def box(shape: Shape, theta: np.ndarray) -> np.ndarray:
-    """The inverse of `unbox`."""
-    low, high = np.asarray(shape.low, float), np.asarray(shape.high, float)
-    share = np.clip((theta - low) / (high - low), 1e-6, 1 - 1e-6)
-    return np.log(share / (1 - share))
-
-
-def fit_from(family: str, start: Array, effort: Values, performance: Values, weight: Values) -> Fit:
-    """Fit a family to one project from one start, by weighted least squares."""
-    import optimistix as optx  # here, since no other command should wait for it
-
-    shape = SHAPES[family]
-
-    def parts(free: Array) -> tuple[Values, Array, Array, Array]:
-        theta = unbox(shape, free)
-        values = lift(family, theta, effort)
-        scale, baseline = project_linear(values, performance, weight, shape.most)
-        return jnp.sqrt(weight) * (performance - baseline - scale * values), theta, scale, baseline
-
-    solver: Any = optx.LevenbergMarquardt(rtol=1e-8, atol=1e-10)
-    found: Any = optx.least_squares(
-        lambda free, _: parts(free)[0], solver, start, max_steps=LM_STEPS, throw=False
-    )
-    free = jnp.where(jnp.all(jnp.isfinite(found.value)), found.value, start)
-    error, theta, scale, baseline = parts(free)
-    loss = jnp.sum(error**2)
-    return Fit(theta, scale, baseline, jnp.where(jnp.isfinite(loss), loss, jnp.inf))

@@ -12,7 +12,8 @@ from engine import FAMILIES
 from engine.files.measurements import Measurements
 from engine.fitting.fit import choose, fit
 from engine.fitting.fitted import Fitted, warnings_of
-from engine.fitting.shapes import SHAPES, lift
+from engine.fitting.search import Curves, evaluate
+from engine.fitting.shapes import SHAPES
 
 PROJECTS, POINTS = 8, 16
 EFFORT = np.round(np.geomspace(5, 400, POINTS))
@@ -169,11 +170,38 @@ def test_the_chosen_family_is_that_of_the_least_error_ahead() -> None:
 
 
 def test_shapes_are_those_of_the_curve_families() -> None:
+    effort, random = np.array([[0.0, 0.01, 0.1, 0.5, 1.0]]), np.random.default_rng(0)
     for family, shape in SHAPES.items():
-        for start in shape.starts:
-            values = np.asarray(lift(family, np.array(start), np.array([0.0, 0.1, 0.5, 1.0])))
-            assert values[0] == 0.0 < values[1]
-            assert np.all(np.diff(values) >= 0), family
+        low, high = shape.limits(np.array([0.01]))
+        for share in random.uniform(size=(20, low.shape[1])):
+            theta = low + share * (high - low)
+            numbers = {n: np.exp(theta[:, place]) for place, n in enumerate(shape.parameters)}
+            if family == "power":
+                numbers["exponent"] = -numbers["exponent"]
+            curve = FAMILIES[family](scale=np.full(1, shape.sign), **numbers)
+            expected = [float(curve.lift(np.array([x]))[0]) for x in effort[0]]
+            np.testing.assert_allclose(shape.at(effort, theta)[0][0], expected, rtol=1e-9, atol=1e-14)
+
+
+def test_slopes_are_those_of_the_squares() -> None:
+    random = np.random.default_rng(0)
+    effort = np.sort(10 ** random.uniform(-2, 0, (50, 12)), axis=1)
+    performance, ones = np.sqrt(effort) + 0.1 * random.normal(size=effort.shape), np.ones(50)
+    for family, shape in SHAPES.items():
+        low, high = shape.limits(effort[:, 0])
+        for most, baseline in ((3.0, np.nan), (0.3, np.nan), (3.0, 0.0)):
+            given = (effort[:, 0], most * ones, baseline * ones)
+            curves = Curves(effort, performance, np.ones_like(effort), low, high, *given)
+            theta = low + random.uniform(0.3, 0.7, low.shape) * (high - low)
+            here = evaluate(shape, theta, curves)
+            for place in range(low.shape[1]):
+                step = np.where(np.arange(low.shape[1]) == place, 1e-6, 0.0)
+                ends = [evaluate(shape, theta + sign * step, curves).fit for sign in (1, -1)]
+                smooth = (ends[0].capped == ends[1].capped) & ((ends[0].scale > 0) == (ends[1].scale > 0))
+                slope = (ends[0].loss - ends[1].loss) / 4e-6  # half the slope, by central differences
+                np.testing.assert_allclose(
+                    here.slope[smooth, place], slope[smooth], atol=1e-6, rtol=1e-5, err_msg=family
+                )
 
 
 BAD = {

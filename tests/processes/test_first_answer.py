@@ -75,4 +75,4 @@ def test_an_allocation_needs_no_tables_of_pandas_or_arrow_and_no_fits(
 ) -> None:
     code, found = modules(tmp_path, environment, "allocate", "portfolio=textbook", "budget=20")
     assert code == 0
-    assert not found & {"pandas", "pyarrow", "matplotlib", "optimistix", "equinox", "scipy"}
+    assert not found & {"pandas", "pyarrow", "matplotlib", "scipy"}

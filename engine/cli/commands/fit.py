@@ -21,6 +21,7 @@ class FitConfig:
     holdout: float = MISSING
     loss: str = MISSING
     choice: str = MISSING
+    baseline: float | None = MISSING
     bootstrap: int = MISSING
     seed: int = MISSING
     extrapolate: float | None = MISSING
@@ -51,6 +52,7 @@ def fit(config: FitConfig) -> None:
         holdout=config.holdout,
         loss=config.loss,
         choice=config.choice,
+        baseline=config.baseline,
         bootstrap=config.bootstrap,
         seed=config.seed,
     )
