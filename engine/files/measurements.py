@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from engine.files.tables import as_table, column_numbers, first_row, positive_numbers, read_table
 
@@ -25,13 +25,17 @@ class Measurements:
     """The mean performance of every project at each of its efforts, in rising order of effort.
 
     Rows are as long as the longest; `weight` is 0 past a row's end. Elsewhere it is the number of replicates
-    times their mean weight, over the mean square of their standard errors where there are some.
+    times their mean weight, over the mean square of their standard errors where there are some. `repeats`
+    says how many rows of a project there are beyond one at each effort, `scatter` what the standard deviation
+    of replicates about their means is.
     """
 
     names: tuple[str, ...]
     effort: Float[np.ndarray, "projects points"]
     performance: Float[np.ndarray, "projects points"]
     weight: Float[np.ndarray, "projects points"]
+    repeats: Int[np.ndarray, " projects"] | None = None
+    scatter: Float[np.ndarray, " projects"] | None = None
 
     @property
     def counts(self) -> np.ndarray:
@@ -110,6 +114,9 @@ def _means(
     mean, precision = total(weight * performance) / total(weight), total(weight)
     if error is not None:
         precision = precision * total(np.ones_like(weight)) / total(error[order] ** 2)
+    apart = performance - np.repeat(mean, np.diff(np.append(starts, effort.size)))
+    squares = np.bincount(code, apart**2, minlength=len(names))
+    repeats = np.bincount(code[~new], minlength=len(names))
     code, effort = code[starts], effort[starts]
     lengths = np.bincount(code, minlength=len(names))
     place = np.arange(code.size) - np.concatenate([[0], np.cumsum(lengths)])[code]
@@ -119,4 +126,6 @@ def _means(
         padded = np.zeros(shape)
         padded[code, place] = values
         arrays.append(padded)
-    return Measurements(names, *arrays)
+    scatter = np.sqrt(squares / np.maximum(repeats, 1))
+    effort, mean, precision = arrays
+    return Measurements(names, effort, mean, precision, repeats, scatter)

@@ -15,6 +15,11 @@ from engine.model.portfolio import Portfolio
 # Beyond this many times the largest effort measured, fitted curves are not trusted.
 EXTRAPOLATE = 4.0
 
+# A curve falls with effort where its correlation with the order of efforts is below this.
+FALLS = -0.5
+# Replicates are remarked on where chance would spread them so far in fewer curves than this share.
+CHANCE = 1e-3
+
 # How many projects are printed.
 MOST_PRINTED = 8
 
@@ -97,7 +102,7 @@ def check_extrapolate(extrapolate: float | None) -> None:
 
 def warnings_of(fitted: Fitted, drop: float = 0.02) -> list[list[str]]:
     """What a user should know of each project's fit: too few points, a curve that falls, one that is flat,
-    numbers that end on a limit of the search.
+    replicates that are not of one curve, numbers that end on a limit of the search.
 
     **Arguments:** `drop`, the share of a curve's range by which it may fall between neighbours unremarked.
     """
@@ -106,21 +111,46 @@ def warnings_of(fitted: Fitted, drop: float = 0.02) -> list[list[str]]:
         count = int(data.counts[project])
         values = data.performance[project, :count]
         numbers = len(SHAPES[fitted.family_of(project)].parameters) + 2
-        span = float(values.max() - values.min())
-        notes = []
-        if count < numbers + 2:
-            notes.append(f"{count} efforts are few for {numbers} numbers")
-        if span == 0.0:
-            notes.append("performance does not change")
-        elif count > 1 and float(np.min(np.diff(values))) < -drop * span:
-            notes.append(
-                f"performance falls by {-np.min(np.diff(values)) / span:.0%} of its range on the way"
-            )
-        found.append(notes + limits_text(fitted, project))
+        notes = [f"{count} efforts are few for {numbers} numbers"] if count < numbers + 2 else []
+        notes += _fall(values, drop) + _replicates(fitted, project, count - numbers)
+        found.append(notes + _limits(fitted, project))
     return found
 
 
-def limits_text(fitted: Fitted, project: int) -> list[str]:
+def _fall(values: Float[np.ndarray, " points"], drop: float) -> list[str]:
+    """That performance is flat, falls with effort, or does so on the way."""
+    span = float(values.max() - values.min())
+    if span == 0.0:
+        return ["performance does not change"]
+    if values.size < 2:
+        return []
+    if np.corrcoef(np.arange(values.size), values)[0, 1] < FALLS:
+        ends = f"from {values[0]:.4g} to {values[-1]:.4g}"
+        return [f"performance falls with effort, {ends}: where less is better, say direction=down"]
+    step = float(np.min(np.diff(values)))
+    return [f"performance falls by {-step / span:.0%} of its range on the way"] if step < -drop * span else []
+
+
+def _replicates(fitted: Fitted, project: int, spare: int) -> list[str]:
+    """That replicates scatter far more about their means than these do about the curve, by an F-test."""
+    data = fitted.measurements
+    if data.repeats is None or data.scatter is None or spare < 1 or data.scatter[project] == 0.0:
+        return []
+    from scipy.special import fdtrc  # here, since no other command should wait for it
+
+    repeats, count = int(data.repeats[project]), int(data.counts[project])
+    residual = fitted.families[fitted.family_of(project)].residual[project] * np.sqrt(count / spare)
+    expected = max(float(residual * np.sqrt(1 + repeats / count)), np.finfo(float).tiny)
+    times = float(data.scatter[project]) / expected
+    if fdtrc(repeats, spare, times**2) >= CHANCE:
+        return []
+    return [
+        f"replicates differ by {data.scatter[project]:.3g}, where the residual suggests {expected:.3g}: "
+        "are they of one curve?"
+    ]
+
+
+def _limits(fitted: Fitted, project: int) -> list[str]:
     """That a project's numbers end on limits of the search, where they do: at most one remark."""
     family = fitted.family_of(project)
     fit, shape = fitted.families[family], SHAPES[family]

@@ -11,6 +11,7 @@ import pytest
 
 import engine
 from engine import Fitted, load_measurements
+from engine.fitting.fitted import warnings_of
 from tests import reference
 
 EFFORT = np.geomspace(5.0, 400.0, 16)
@@ -72,3 +73,27 @@ def test_wrong_measurements_are_one_line(frame: pd.DataFrame) -> None:
         engine.fit(3)
     with pytest.raises(ValueError, match=r"^row 1 has effort -1, expected a number of at least 0$"):
         engine.fit(frame.assign(effort=-1.0))
+
+
+def test_a_curve_that_falls_with_effort_is_told_what_to_say() -> None:
+    effort = np.geomspace(100.0, 1e5, 40)
+    rows = {"project": "loss", "effort": effort, "performance": 2.0 + 3.0 * effort**-0.3}
+    notes = warnings_of(engine.fit(pd.DataFrame(rows)))[0]
+    assert (
+        "performance falls with effort, from 2.754 to 2.095: where less is better, say direction=down"
+        in notes
+    )
+
+
+def test_replicates_of_two_curves_are_remarked_on_and_noise_is_not() -> None:
+    random, notes = np.random.default_rng(0), {}
+    effort = np.tile(np.arange(1.0, 13.0), 3)
+    for name, apart, noise in (("two runs", 0.2, 0.0), ("noise", 0.0, 0.05)):
+        shift = np.repeat([apart, 0.0, 0.0], 12)
+        values = effort / (effort + 4.0) + shift + noise * random.normal(size=effort.size)
+        frame = pd.DataFrame({"project": name, "effort": effort, "performance": values})
+        notes[name] = [note for note in warnings_of(engine.fit(frame))[0] if "replicates" in note]
+    (note,) = notes["two runs"]
+    assert note.startswith("replicates differ by 0.115, where the residual suggests")
+    assert note.endswith(": are they of one curve?")
+    assert not notes["noise"]
