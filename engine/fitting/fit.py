@@ -11,11 +11,12 @@ best for all of them together. So the choice is common, by the mean logarithm of
 asked for each project. AICc stands beside it, and decides where too few points are left to validate on.
 Uncertainty is a residual bootstrap: draws of all projects' curves that a scenario samples.
 
-Sources: Huber (1964); Hurvich & Tsai (1989) for AICc; Efron (1979) for the bootstrap.
+Sources: Huber (1964, 1981); Hurvich & Tsai (1989) for AICc; Efron (1979) for the bootstrap.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ import numpy as np
 from engine.allocation.running import cores, in_threads
 from engine.files.measurements import Measurements, as_measurements
 from engine.fitting.fitted import FamilyFit, Fitted
-from engine.fitting.search import Curves, Fit, polish, search
+from engine.fitting.search import Curves, Fit, merge, polish, search
 from engine.fitting.shapes import SHAPES, Shape
 
 # Curves fitted side by side, in a thread: fewer where they have many points, so that they stay in its cache.
@@ -33,6 +34,8 @@ ROWS, ENTRIES = 2048, 1 << 16
 HOLDOUT = 0.2
 HUBER = 1.5
 ROBUST_PASSES = 4
+# Draws converge to within this share of their squares: a hundredth or two of a standard error.
+DRAWN = 1e-5
 # Of the range of the performance: residuals below are rounding.
 LEAST_BEND = 1e-6
 # Narrow limits are refuted where chance alone would make them fit so badly in this share of curves.
@@ -314,50 +317,67 @@ def draw_refits(
     scaled: Scaled, fits: dict[str, FamilyFit], chosen: np.ndarray, loss: str, draws: int, seed: int
 ) -> dict[str, dict[str, np.ndarray]]:
     """Refits of every project's chosen family to its own curve plus resampled residuals."""
-    random = np.random.default_rng(seed)
     result = {}
     for index, (family, found) in enumerate(fits.items()):
-        whole = {name: np.repeat(v[None], draws, axis=0) for name, v in found.parameters.items()}
-        mine = np.flatnonzero(chosen == index)
+        whole = {name: np.broadcast_to(v, (draws, v.size)) for name, v in found.parameters.items()}
+        mine, size = np.flatnonzero(chosen == index), max(1, ROWS // draws)
         if mine.size:
-            part = Scaled(*(a[mine] for a in scaled))
-            values = resample(family, part, found, mine, draws, random)
-            flat = Scaled(*(np.concatenate([a] * draws) for a in part))._replace(performance=values)
-            curves = flat.curves(SHAPES[family], flat.weight, np.tile(found.most[mine], draws))
-            refit = _refit(SHAPES[family], curves, np.tile(found.theta[mine], (draws, 1)), loss)
-            numbers = natural(family, flat, refit)
-            for name, values in numbers.items():
-                whole[name][:, mine] = values.reshape(draws, mine.size)
+            refit = functools.partial(_refits, family, scaled, found, loss, draws, seed)
+            parts = in_threads(refit, (mine[i : i + size] for i in range(0, mine.size, size)), cores())
+            whole = {name: values.copy() for name, values in whole.items()}
+            for name, values in whole.items():
+                values[:, mine] = np.concatenate([part[name] for part in parts], axis=1)
         result[family] = whole
     return result
 
 
-def _refit(shape: Shape, curves: Curves, theta: np.ndarray, loss: str) -> Fit:
-    """Fits of curves from numbers of their own."""
+def _refits(
+    family: str, scaled: Scaled, found: FamilyFit, loss: str, draws: int, seed: int, mine: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The numbers [draws, projects] of refits of these projects, each by random numbers of its own.
 
-    def run(rows: slice) -> tuple[Fit, np.ndarray]:
-        return _robust(shape, curves.take(rows), polish(shape, curves.take(rows), theta[rows]), loss)
-
-    return in_blocks(run, *curves.effort.shape)[0]  # type: ignore[no-any-return]
+    Points are merged, as far as their noise goes: the curve between them is known.
+    """
+    shape, part = SHAPES[family], Scaled(*(values[mine] for values in scaled))
+    fit = Fit(
+        found.theta[mine],
+        shape.sign * found.parameters["scale"][mine] / part.range,
+        (found.parameters["baseline"][mine] - part.level) / part.range,
+        *(np.zeros(mine.size), np.zeros(mine.size, bool)),
+    )
+    rows = np.repeat(np.arange(mine.size), draws)
+    with np.errstate(all="ignore"):
+        curves = part.curves(shape, part.weight, found.most[mine]).take(rows)
+        noise = resample(
+            part, part.performance - predict(shape, fit, part.effort), fit, loss, draws, seed, mine
+        )
+        few, start = merge(curves._replace(performance=noise)), fit.take(rows)
+        few = few._replace(performance=few.performance + predict(shape, start, few.effort))
+        refit = polish(shape, few, start.theta, DRAWN)
+    by_draw = Fit(*(a.reshape(mine.size, draws, *a.shape[1:]).swapaxes(0, 1) for a in refit))
+    return natural(family, part, by_draw)
 
 
 def resample(
-    family: str, scaled: Scaled, found: FamilyFit, mine: np.ndarray, draws: int, random: np.random.Generator
+    scaled: Scaled, error: np.ndarray, fit: Fit, loss: str, draws: int, seed: int, mine: np.ndarray
 ) -> np.ndarray:
-    """[draws·projects, points]: the fitted curve plus its own residuals, drawn with replacement."""
+    """[projects·draws, points]: residuals of the projects' fits, drawn with replacement.
+
+    Under Huber's loss they are its pseudo-values, whose least squares spread as his estimates do (Huber 1981,
+    section 7.6): residuals are cut off where the loss bends, and stretched by the share that is not.
+    """
     there = scaled.weight > 0
-    fit = Fit(
-        found.theta[mine],
-        SHAPES[family].sign * found.parameters["scale"][mine] / scaled.range,
-        (found.parameters["baseline"][mine] - scaled.level) / scaled.range,
-        *(np.zeros(mine.size), np.zeros(mine.size, bool)),
-    )
-    curve = predict(SHAPES[family], fit, scaled.effort)
     counts = np.sum(there, axis=1)
-    spare = np.maximum(counts - len(SHAPES[family].parameters) - 2, 1)
+    spare = np.maximum(counts - fit.theta.shape[1] - np.isnan(scaled.baseline) - 1, 1)
     # Residuals are smaller than the noise by the numbers fitted; weights make them alike.
-    noise = (scaled.performance - curve) * np.sqrt(scaled.weight) * np.sqrt(counts / spare)[:, None]
-    pick = random.integers(0, counts[None, :, None], (draws, *scaled.effort.shape))
-    drawn = np.take_along_axis(np.broadcast_to(noise, pick.shape), pick, axis=2)
-    scatter = drawn / np.sqrt(np.where(there, scaled.weight, 1.0))
-    return np.where(there, curve + scatter, 0.0).reshape(-1, scaled.effort.shape[1])
+    noise = error * np.sqrt(scaled.weight) * np.sqrt(counts / spare)[:, None]
+    if loss == "huber":
+        bend = np.maximum(HUBER * _medians(np.abs(noise), there) / 0.6745, LEAST_BEND)[:, None]
+        inside = np.sum(there & (np.abs(noise) <= bend), axis=1, keepdims=True) / counts[:, None]
+        noise = np.clip(noise, -bend, bend) / inside
+    width = noise.shape[1]
+    streams = (np.random.default_rng([seed, project]) for project in mine)
+    picks = [random.integers(0, count, (draws, width)) for random, count in zip(streams, counts, strict=True)]
+    drawn = np.take_along_axis(noise[:, None, :], np.stack(picks), axis=2)
+    drawn = np.where(there[:, None], drawn / np.sqrt(np.where(there, scaled.weight, 1.0))[:, None], 0.0)
+    return drawn.reshape(-1, width)
