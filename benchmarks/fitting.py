@@ -19,7 +19,7 @@ from scipy.optimize import curve_fit
 
 from benchmarks.curves import load_curves, select
 from benchmarks.machine import save
-from engine.fitting.fit import predict, scale
+from engine.fitting.scaled import predict, scale
 from engine.fitting.search import search
 from engine.fitting.shapes import SHAPES
 

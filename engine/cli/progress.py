@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from engine.cli.words import blocks_text, say, settings_text, time_text
-from engine.study.sweep import Sweep
-from engine.study.worker import Tally
+
+if TYPE_CHECKING:  # a command imports what it needs and no more
+    from engine.study.sweep import Sweep
+    from engine.study.worker import Tally
 
 
 @contextmanager
@@ -38,5 +47,24 @@ def study_progress(sweep: Sweep, done: dict[int, Path], log_seconds: float) -> I
             if not console.is_terminal and now - logged > log_seconds:
                 logged = now
                 say(f"{len(done) + tally.blocks:,} of {blocks_text(sweep.blocks)}, {at}")
+
+        yield report
+
+
+@contextmanager
+def phase_progress(first: str) -> Iterator[Callable[..., None]]:
+    """A bar on a terminal, gone in the end, of what is going on: (phase, how much is done, of how much), or
+    the phase alone where that cannot be told."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task, shown = bar.add_task(first, total=None), first
+
+        def report(phase: str, done: int = 0, total: int | None = None) -> None:
+            nonlocal task, shown
+            if phase != shown:
+                bar.remove_task(task)
+                task, shown = bar.add_task(phase, total=total), phase
+            bar.update(task, completed=done)
 
         yield report

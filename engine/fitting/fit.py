@@ -17,21 +17,24 @@ Sources: Huber (1964, 1981); Hurvich & Tsai (1989) for AICc; Efron (1979) for th
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from engine.allocation.running import cores, in_threads
 from engine.files.measurements import Measurements, as_measurements
 from engine.fitting.fitted import FamilyFit, Fitted
+from engine.fitting.scaled import Scaled, medians, natural, predict, scale
 from engine.fitting.search import Curves, Fit, merge, polish, search
 from engine.fitting.shapes import SHAPES, Shape
 
 # Curves fitted side by side, in a thread: fewer where they have many points, so that they stay in its cache.
 ROWS, ENTRIES = 2048, 1 << 16
 HOLDOUT = 0.2
+Tell = Callable[[int, int], None]
 HUBER = 1.5
 ROBUST_PASSES = 4
 # Draws converge to within this share of their squares: a hundredth or two of a standard error.
@@ -40,50 +43,6 @@ DRAWN = 1e-5
 LEAST_BEND = 1e-6
 # Narrow limits are refuted where chance alone would make them fit so badly in this share of curves.
 REFUTED = 0.01
-
-
-class Scaled(NamedTuple):
-    """Measurements in units of each project's largest effort and range of performance.
-
-    `first` is the smallest positive effort, `baseline` the performance without effort where known, else NaN.
-    """
-
-    effort: np.ndarray
-    performance: np.ndarray
-    weight: np.ndarray
-    unit: np.ndarray
-    level: np.ndarray
-    range: np.ndarray
-    first: np.ndarray
-    baseline: np.ndarray
-
-    def curves(self, shape: Shape, weight: np.ndarray, most: float | np.ndarray) -> Curves:
-        """What is searched, with these weights and this largest rise to the ceiling."""
-        mosts, limits = np.broadcast_to(np.asarray(most, float), self.first.shape), shape.limits(self.first)
-        return Curves(self.effort, self.performance, weight, *limits, self.first, mosts, self.baseline)
-
-
-def scale(data: Measurements, baseline: float | None = None) -> Scaled:
-    """Dimensionless measurements; weights with mean 1 over the points that are there."""
-    there = data.weight > 0
-    most = np.max(np.where(there, data.effort, -np.inf), axis=1)
-    unit = np.where(most > 0, most, 1.0)
-    high = np.max(np.where(there, data.performance, -np.inf), axis=1)
-    low = np.min(np.where(there, data.performance, np.inf), axis=1)
-    span = np.where(high > low, high - low, 1.0)
-    weight = data.weight * data.counts[:, None] / np.sum(data.weight, axis=1, keepdims=True)
-    first = np.min(np.where(there & (data.effort > 0), data.effort, unit[:, None]), axis=1) / unit
-    known = np.full(unit.shape, np.nan if baseline is None else baseline)
-    return Scaled(
-        np.where(there, data.effort / unit[:, None], 0.0),
-        np.where(there, (data.performance - low[:, None]) / span[:, None], 0.0),
-        weight,
-        unit,
-        low,
-        span,
-        first,
-        (known - low) / span,
-    )
 
 
 def fit(
@@ -96,6 +55,7 @@ def fit(
     baseline: float | None = None,
     bootstrap: int = 0,
     seed: int = 0,
+    tell: Tell | None = None,
 ) -> Fitted:
     """Fit curves to measurements: every family to every project, choose among them, and draw refits.
 
@@ -103,22 +63,37 @@ def fit(
     `families`, of `SHAPES`; `holdout`, the share of efforts, the largest, that families are
     scored on; `loss`, huber or squares; `choice`, common to all projects or made for each; `baseline`, the
     performance of every project without effort where it is known, by default fitted; `bootstrap`, how many
-    draws.
+    draws; `tell`, a function that hears how much is done, of how much in all.
 
     **Raises:** `ValueError` naming what cannot be.
     """
     check_fit(families, holdout, loss, choice, bootstrap)
     data = as_measurements(data)
+    done = counter(tell, len(data.names) * (2 * len(families) + (bootstrap > 0)))
     scaled = scale(data, baseline)
     training, testing = split(scaled, holdout)
     found = {}
     for family in families:
-        everything = run_fit(family, scaled, scaled.weight, loss)
-        cheap, _ = run_fit(family, scaled, training, loss)
+        everything = run_fit(family, scaled, scaled.weight, loss, done)
+        cheap, _ = run_fit(family, scaled, training, loss, done)
         found[family] = describe(family, scaled, data, everything, cheap, testing, training)
     chosen = choose(list(found.values()), choice, LEAST_BEND * scaled.range)
-    draws = draw_refits(scaled, found, chosen, loss, bootstrap, seed) if bootstrap else {}
+    draws = draw_refits(scaled, found, chosen, loss, bootstrap, seed, done) if bootstrap else {}
     return Fitted(data, found, chosen, draws)
+
+
+def counter(tell: Tell | None, total: int) -> Callable[[int], None]:
+    """A function that any thread may call when so many curves are done."""
+    lock, done = threading.Lock(), 0
+
+    def add(count: int) -> None:
+        nonlocal done
+        with lock:
+            done += count
+            if tell is not None:
+                tell(done, total)
+
+    return add
 
 
 def check_fit(families: Sequence[str], holdout: float, loss: str, choice: str, bootstrap: int) -> None:
@@ -147,24 +122,23 @@ def split(scaled: Scaled, holdout: float) -> tuple[np.ndarray, np.ndarray]:
     return np.where(late, 0.0, scaled.weight), np.where(late, scaled.weight, 0.0)
 
 
-def run_fit(family: str, scaled: Scaled, weight: np.ndarray, loss: str) -> tuple[Fit, np.ndarray]:
+def run_fit(
+    family: str, scaled: Scaled, weight: np.ndarray, loss: str, done: Callable[[int], None]
+) -> tuple[Fit, np.ndarray]:
     """(fits of a family to every project with these weights, the largest rise to the ceiling of each)."""
     shape = SHAPES[family]
     curves = scaled.curves(shape, weight, shape.most)
-    return in_blocks(lambda rows: _fit_within(shape, curves.take(rows), loss), len(weight), weight.shape[1])
-
-
-def in_blocks(function: Any, count: int, points: int) -> Any:
-    """A function of blocks of rows, which gives fits and another array, joined."""
+    count, points = weight.shape
     size = max(1, min(ROWS, ENTRIES // points))
 
     def run(begin: int) -> tuple[Fit, np.ndarray]:
         with np.errstate(all="ignore"):  # numbers that overflow are of fits that lose
-            return function(slice(begin, min(begin + size, count)))  # type: ignore[no-any-return]
+            found = _fit_within(shape, curves.take(slice(begin, begin + size)), loss)
+        done(min(size, count - begin))
+        return found
 
-    parts = in_threads(run, range(0, count, size), cores())
-    fits = Fit(*(np.concatenate(values) for values in zip(*(fit for fit, _ in parts), strict=True)))
-    return fits, np.concatenate([other for _, other in parts])
+    fits, mosts = zip(*in_threads(run, range(0, count, size), cores()), strict=True)
+    return Fit(*(np.concatenate(values) for values in zip(*fits, strict=True))), np.concatenate(mosts)
 
 
 def _fit_within(shape: Shape, curves: Curves, loss: str) -> tuple[Fit, np.ndarray]:
@@ -213,24 +187,11 @@ def _robust(shape: Shape, curves: Curves, fit: Fit, loss: str) -> tuple[Fit, np.
     weight = lighter = curves.weight
     for _ in range(ROBUST_PASSES if loss == "huber" else 0):
         residual = np.abs(curves.performance - predict(shape, fit, curves.effort)) * np.sqrt(weight)
-        spread = _medians(residual, weight > 0) / 0.6745
+        spread = medians(residual, weight > 0) / 0.6745
         bend = np.maximum(HUBER * spread, LEAST_BEND)[:, None]
         lighter = weight * np.minimum(1.0, bend / np.maximum(residual, LEAST_BEND))
         fit = polish(shape, curves._replace(weight=lighter), fit.theta)
     return fit, lighter
-
-
-def _medians(values: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """The median of each row's values that are there; 0 of none."""
-    count, ordered = np.sum(there, axis=1), np.sort(np.where(there, values, np.inf), axis=1)
-    middle = np.stack([np.maximum(count - 1, 0) // 2, count // 2], axis=1)
-    middle = np.minimum(middle, values.shape[1] - 1)
-    return np.where(count > 0, np.mean(np.take_along_axis(ordered, middle, axis=1), axis=1), 0.0)
-
-
-def predict(shape: Shape, fit: Fit, effort: np.ndarray) -> np.ndarray:
-    """Dimensionless performance at dimensionless efforts [projects, points]."""
-    return np.asarray(fit.baseline[:, None] + fit.scale[:, None] * shape.at(effort, fit.theta)[0])
 
 
 def describe(
@@ -281,20 +242,6 @@ def limited(shape: Shape, scaled: Scaled, fit: Fit) -> dict[str, np.ndarray]:
     return {name: where & (fit.scale > 0) for name, where in {"scale": fit.capped, **numbers}.items()}
 
 
-def natural(family: str, scaled: Scaled, fit: Fit) -> dict[str, np.ndarray]:
-    """The numbers of dimensionless fits [..., projects] in the units of the data."""
-    shape = SHAPES[family]
-    numbers = {}
-    for place, (name, power) in enumerate(zip(shape.parameters, shape.effort_power, strict=True)):
-        values = np.exp(fit.theta[..., place]) * scaled.unit**power
-        numbers[name] = -values if shape.sign < 0 and name == "exponent" else values
-    return {
-        "scale": shape.sign * fit.scale * scaled.range,
-        **numbers,
-        "baseline": scaled.level + fit.baseline * scaled.range,
-    }
-
-
 def choose(fits: list[FamilyFit], choice: str = "common", least: np.ndarray | float = 0.0) -> np.ndarray:
     """The index of the family of the least validated error, or else of the least AICc, of each project.
 
@@ -314,7 +261,13 @@ def choose(fits: list[FamilyFit], choice: str = "common", least: np.ndarray | fl
 
 
 def draw_refits(
-    scaled: Scaled, fits: dict[str, FamilyFit], chosen: np.ndarray, loss: str, draws: int, seed: int
+    scaled: Scaled,
+    fits: dict[str, FamilyFit],
+    chosen: np.ndarray,
+    loss: str,
+    draws: int,
+    seed: int,
+    done: Callable[[int], None],
 ) -> dict[str, dict[str, np.ndarray]]:
     """Refits of every project's chosen family to its own curve plus resampled residuals."""
     result = {}
@@ -322,7 +275,7 @@ def draw_refits(
         whole = {name: np.broadcast_to(v, (draws, v.size)) for name, v in found.parameters.items()}
         mine, size = np.flatnonzero(chosen == index), max(1, ROWS // draws)
         if mine.size:
-            refit = functools.partial(_refits, family, scaled, found, loss, draws, seed)
+            refit = functools.partial(_refits, family, scaled, found, loss, draws, seed, done)
             parts = in_threads(refit, (mine[i : i + size] for i in range(0, mine.size, size)), cores())
             whole = {name: values.copy() for name, values in whole.items()}
             for name, values in whole.items():
@@ -332,7 +285,14 @@ def draw_refits(
 
 
 def _refits(
-    family: str, scaled: Scaled, found: FamilyFit, loss: str, draws: int, seed: int, mine: np.ndarray
+    family: str,
+    scaled: Scaled,
+    found: FamilyFit,
+    loss: str,
+    draws: int,
+    seed: int,
+    done: Callable[[int], None],
+    mine: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """The numbers [draws, projects] of refits of these projects, each by random numbers of its own.
 
@@ -354,6 +314,7 @@ def _refits(
         few, start = merge(curves._replace(performance=noise)), fit.take(rows)
         few = few._replace(performance=few.performance + predict(shape, start, few.effort))
         refit = polish(shape, few, start.theta, DRAWN)
+    done(mine.size)
     by_draw = Fit(*(a.reshape(mine.size, draws, *a.shape[1:]).swapaxes(0, 1) for a in refit))
     return natural(family, part, by_draw)
 
@@ -372,7 +333,7 @@ def resample(
     # Residuals are smaller than the noise by the numbers fitted; weights make them alike.
     noise = error * np.sqrt(scaled.weight) * np.sqrt(counts / spare)[:, None]
     if loss == "huber":
-        bend = np.maximum(HUBER * _medians(np.abs(noise), there) / 0.6745, LEAST_BEND)[:, None]
+        bend = np.maximum(HUBER * medians(np.abs(noise), there) / 0.6745, LEAST_BEND)[:, None]
         inside = np.sum(there & (np.abs(noise) <= bend), axis=1, keepdims=True) / counts[:, None]
         noise = np.clip(noise, -bend, bend) / inside
     width = noise.shape[1]

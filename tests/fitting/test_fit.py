@@ -219,3 +219,15 @@ def test_options_that_cannot_be_are_named(what: str) -> None:
     options, expected = BAD[what]
     with pytest.raises(ValueError, match=expected):
         fit(measure("log", 0.0), **options)  # type: ignore[arg-type]
+
+
+def test_progress_is_told_up_to_the_end() -> None:
+    heard: list[tuple[int, int]] = []
+    fit(
+        measure("hill", 0.02),
+        ["log", "hill"],
+        bootstrap=5,
+        tell=lambda done, total: heard.append((done, total)),
+    )
+    assert heard[-1] == (PROJECTS * 5, PROJECTS * 5)
+    assert [done for done, _ in heard] == sorted(done for done, _ in heard)

@@ -30,6 +30,7 @@ class FitConfig:
 
 def fit(config: FitConfig) -> None:
     """`engine fit`."""
+    from engine.cli.progress import phase_progress
     from engine.cli.sheet import show
     from engine.cli.tables import fit_table
     from engine.files.draws import write_draws
@@ -41,29 +42,32 @@ def fit(config: FitConfig) -> None:
     from engine.fitting.folder import fits_csv
 
     check_extrapolate(config.extrapolate)
-    data = load_measurements(config.data)
     if not 0 <= config.seed <= MOST_SEED:
         raise ValueError(f"seed is {config.seed}, expected a whole number from 0 to {MOST_SEED}")
-    check_folder(config.output)
-    begin = time.perf_counter()
-    fitted = fit_curves(
-        data,
-        config.families,
-        holdout=config.holdout,
-        loss=config.loss,
-        choice=config.choice,
-        baseline=config.baseline,
-        bootstrap=config.bootstrap,
-        seed=config.seed,
-    )
-    folder = open_folder(config.output)
-    save_portfolio(fitted.portfolio(config.extrapolate), folder / "portfolio.csv")
-    write_text(folder / "fits.csv", fits_csv(fitted))
-    write_parquet(folder / "measurements.parquet", data.table())
-    if config.bootstrap:
-        families = [fitted.family_of(project) for project in range(len(data.names))]
-        write_draws(folder / "draws.parquet", data.names, families, fitted.draws)
-    notes = warnings_of(fitted)
+    with phase_progress("reading") as report:
+        data = load_measurements(config.data)
+        check_folder(config.output)
+        begin = time.perf_counter()
+        fitted = fit_curves(
+            data,
+            config.families,
+            holdout=config.holdout,
+            loss=config.loss,
+            choice=config.choice,
+            baseline=config.baseline,
+            bootstrap=config.bootstrap,
+            seed=config.seed,
+            tell=lambda done, total: report("fitting", done, total),
+        )
+        report("writing")
+        folder = open_folder(config.output)
+        save_portfolio(fitted.portfolio(config.extrapolate), folder / "portfolio.csv")
+        write_text(folder / "fits.csv", fits_csv(fitted))
+        write_parquet(folder / "measurements.parquet", data.table())
+        if config.bootstrap:
+            families = [fitted.family_of(project) for project in range(len(data.names))]
+            write_draws(folder / "draws.parquet", data.names, families, fitted.draws)
+        notes = warnings_of(fitted)
     show(fit_table(fitted, notes))
     for name, found in zip(data.names, notes, strict=True):
         for note in found:
