@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.cli.command import Command
 from engine.cli.words import say, suggest
 from engine.files.shipped import MISSING
 
+if TYPE_CHECKING:
+    from engine.fitting.fitted import Fitted
+
 MOST_SEED = 2**32 - 1
+# Warnings said one by one.
+MOST_LINES = 50
 
 
 @dataclass
@@ -33,13 +40,10 @@ def fit(config: FitConfig) -> None:
     from engine.cli.progress import phase_progress
     from engine.cli.sheet import show
     from engine.cli.tables import fit_table
-    from engine.files.draws import write_draws
-    from engine.files.folders import check_folder, open_folder, write_parquet, write_text
+    from engine.files.folders import check_folder, open_folder
     from engine.files.measurements import load_measurements
-    from engine.files.portfolios import save_portfolio
     from engine.fitting.fit import fit as fit_curves
     from engine.fitting.fitted import check_extrapolate, warnings_of
-    from engine.fitting.folder import fits_csv
 
     check_extrapolate(config.extrapolate)
     if not 0 <= config.seed <= MOST_SEED:
@@ -61,20 +65,32 @@ def fit(config: FitConfig) -> None:
         )
         report("writing")
         folder = open_folder(config.output)
-        save_portfolio(fitted.portfolio(config.extrapolate), folder / "portfolio.csv")
-        write_text(folder / "fits.csv", fits_csv(fitted))
-        write_parquet(folder / "measurements.parquet", data.table())
-        if config.bootstrap:
-            families = [fitted.family_of(project) for project in range(len(data.names))]
-            write_draws(folder / "draws.parquet", data.names, families, fitted.draws)
+        _write(folder, fitted, config)
         notes = warnings_of(fitted)
     show(fit_table(fitted, notes))
-    for name, found in zip(data.names, notes, strict=True):
-        for note in found:
-            say(f"warning: {name}: {note}")
+    lines = [f"{name}: {note}" for name, found in zip(data.names, notes, strict=True) for note in found]
+    for line in lines[:MOST_LINES]:
+        say(f"warning: {line}")
+    if len(lines) > MOST_LINES:
+        say(f"warning: and {len(lines) - MOST_LINES:,} more")
     seconds = time.perf_counter() - begin
     say(f"{len(data.names)} curves in {seconds:.1f} s; results in {folder}")
     suggest(folder, drawn=config.bootstrap > 0)
+
+
+def _write(folder: Path, fitted: Fitted, config: FitConfig) -> None:
+    from engine.files.draws import write_draws
+    from engine.files.folders import write_parquet, write_text
+    from engine.files.portfolios import save_portfolio
+    from engine.fitting.folder import fits_csv
+
+    data = fitted.measurements
+    save_portfolio(fitted.portfolio(config.extrapolate), folder / "portfolio.csv")
+    write_text(folder / "fits.csv", fits_csv(fitted))
+    write_parquet(folder / "measurements.parquet", data.table())
+    if config.bootstrap:
+        families = [fitted.family_of(project) for project in range(len(data.names))]
+        write_draws(folder / "draws.parquet", data.names, families, fitted.draws)
 
 
 COMMAND = Command(
