@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.allocation.targets import budget_for
     from engine.files.measurements import Measurements, load_measurements
     from engine.files.portfolios import load_portfolio, portfolio_from, portfolio_table, save_portfolio
+    from engine.files.reading import Reading
     from engine.fitting.fit import fit
     from engine.fitting.fitted import Fitted
     from engine.model.curves import FAMILIES
@@ -52,6 +53,7 @@ _HOMES = {
         "load_measurements",
     ),
     "engine.files.portfolios": ("load_portfolio", "portfolio_from", "portfolio_table", "save_portfolio"),
+    "engine.files.reading": ("Reading",),
     "engine.fitting.fit": ("fit",),
     "engine.fitting.fitted": ("Fitted",),
     "engine.model.curves": ("FAMILIES",),
@@ -112,6 +114,7 @@ __all__ = [
     "Portfolio",
     "Power",
     "PureLog",
+    "Reading",
     "Simulated",
     "Solution",
     "Status",

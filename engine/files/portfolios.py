@@ -1,26 +1,33 @@
-"""Portfolio files, CSV and YAML, and data frames of the same columns: read into a `Portfolio`, and written.
+"""Portfolio files, and data frames of the same columns: read into a `Portfolio`, and written.
 
-A CSV has either one row a project (project, family, the family's parameters by name; several numbers of
+A table has either one row a project (project, family, the family's parameters by name; several numbers of
 one parameter are separated by semicolons) or long-form measurements (project, effort, performance), which
 make a tabulated curve. Optional columns: baseline and those of `Portfolio` (weight, cost, lower, upper,
 startup, success, curvature, threshold, reach). A blank cell is an absent part. A YAML file has the same
 keys under `projects`, a mapping by project name; measurements are `points`, a list of [effort, performance].
+Which files of tables are read is said in `tables`, how their columns become these, in `reading`.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 import warnings
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from engine.files.delimited import decode
+from engine.files.headers import ignored_note, missing, nearest, nearly, some
+from engine.files.reading import Reading, arrange, measured
 from engine.files.rows import DEFAULTS, Row, build, gather_rows, rows_of
+from engine.files.runs import resolved
 from engine.files.shipped import config_folder
-from engine.files.tables import as_table
+from engine.files.tables import Table, as_table, read_table, text_table
+from engine.model.curves import FAMILIES
 from engine.model.curves.base import Curve
 from engine.model.portfolio import Portfolio
 
@@ -28,39 +35,47 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 YAML = (".yaml", ".yml")
+OPTIONAL = ("baseline", "reach", *DEFAULTS)
+MEASURED = ("effort", "performance")
+PARAMETERS = tuple(dict.fromkeys(("family", *(name for f in FAMILIES.values() for name in f.parameters()))))
+# What files of measurements may have besides, which no portfolio needs.
+UNREAD = {"standard_error", "replicate"}
+KNOWN = ("project", *MEASURED, *OPTIONAL, *PARAMETERS, *UNREAD)
 
 
 def portfolio_path(name: str) -> Path:
     """A file, or the name of a portfolio that ships with the package."""
+    name = os.path.expanduser(name)
     shipped = config_folder() / "portfolios" / f"{name}.csv"
     return shipped if not Path(name).is_file() and "/" not in name and shipped.is_file() else Path(name)
 
 
-def load_portfolio(path: str | Path) -> Portfolio:
-    """Read one portfolio from a CSV or YAML file (see the module's first lines).
+def load_portfolio(path: str | Path, **reading: Any) -> Portfolio:
+    """Read one portfolio from a YAML file or a table in a CSV, JSON, Parquet or spreadsheet file.
+
+    **Arguments:** `reading`, what `engine.Reading` holds, for tables: `columns`, `where`, `direction`,
+    `effort_unit`, `restarts`, `decimal`.
 
     **Returns:** a `Portfolio` of float64 arrays [projects], with names.
 
-    **Warns:** of measured curves that fall.
+    **Warns:** of measured curves that fall, and of columns and rows that are not read.
 
     **Raises:** `ValueError` in one line naming the file, the place, what is wrong and what was expected.
     """
-    path = Path(path)
+    path, how, notes = Path(path).expanduser(), Reading(**reading), list[str]()
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror or error}), expected a file") from None
-    except ValueError:
-        raise ValueError(f"{path}: is not text, expected a CSV or YAML file") from None
-    notes: list[str] = []
-    try:
-        rows = _read_yaml(text) if path.suffix.lower() in YAML else _read_csv(text)
-        portfolio = build(rows, notes)
-    except (ValueError, csv.Error) as error:
-        raise ValueError(f"{path}: {error}") from None
+        if path.suffix.lower() in YAML:
+            rows = _read_yaml(_text_of(path))
+        else:
+            rows = _rows_in(read_table(path, how.decimal), how, path.stem, notes)
+        found: list[str] = []
+        portfolio = build(rows, found)
+    except ValueError as error:
+        text = "; ".join([str(error), *(note for note in notes if "did you mean" in note)])
+        raise ValueError(text if text.startswith(f"{path}: ") else f"{path}: {text}") from None
     except RecursionError:
         raise ValueError(f"{path}: is nested too deeply, expected `projects` and their keys") from None
-    for note in notes:
+    for note in [*(f"{path}: {note}" for note in notes), *found]:
         warnings.warn(note, stacklevel=2)
     return portfolio
 
@@ -88,11 +103,13 @@ def save_portfolio(portfolio: Portfolio | Curve, path: str | Path) -> None:
         raise ValueError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
-def portfolio_from(frame: Any) -> Portfolio:
-    """One portfolio from a data frame (pandas, Polars) or an Arrow table with the columns of a CSV file.
+def portfolio_from(frame: Any, **reading: Any) -> Portfolio:
+    """One portfolio from a data frame (pandas, Polars) or an Arrow table with the columns of a file.
 
     A cell that is null, or NaN in pandas, is blank. Several numbers of one parameter are a list, or text with
     semicolons.
+
+    **Arguments:** `reading`, as of `load_portfolio`.
 
     **Returns:** a `Portfolio` of float64 arrays [projects], with names.
 
@@ -100,9 +117,10 @@ def portfolio_from(frame: Any) -> Portfolio:
 
     **Raises:** `ValueError` in one line naming the row, what is wrong and what was expected.
     """
-    table = as_table(frame)
     notes: list[str] = []
-    portfolio = build(gather_rows([name.strip() for name in table.column_names], _records(table)), notes)
+    how = Reading(**reading)
+    table = replace(as_table(frame), decimal=how.decimal)
+    portfolio = build(_rows_in(table, how, None, notes), notes)
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return portfolio
@@ -125,13 +143,56 @@ def portfolio_table(portfolio: Portfolio | Curve) -> pa.Table:
     return pa.table({"project": list(rows), **columns})
 
 
-def _records(table: pa.Table) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where each row of a table stands, and its cells that are not blank."""
-    for place, row in enumerate(table.to_pylist(), start=1):
-        cells = {key.strip(): cell.strip() if isinstance(cell, str) else cell for key, cell in row.items()}
-        filled = {key: cell for key, cell in cells.items() if cell is not None and cell != ""}
-        if filled:
-            yield f"row {place}", filled
+def _rows_in(table: Table, how: Reading, title: str | None, notes: list[str]) -> dict[str, Row]:
+    """The rows by project of a table, of whichever form; `title` is the project where no column has them.
+
+    **Raises:** `ValueError` naming the line or column that cannot be.
+    """
+    table = arrange(table, how, KNOWN)
+    if "project" not in table.columns and not table.columns.keys() & {"family", *MEASURED}:
+        saw = some(table.columns) + nearest("project", table.columns)
+        raise ValueError(
+            f"has no column project, saw {saw}, expected project, family and parameters, "
+            "or project, effort and performance"
+        )
+    long_form = _is_long(table, how)
+    if long_form and "project" not in table.columns and title is not None and not nearly(table, "project"):
+        table = replace(table, columns={**table.columns, "project": [title] * len(table)})
+    if "project" not in table.columns:
+        raise missing(table, "project", KNOWN)
+    if long_form:
+        table = _continued(measured(table, how, notes), how)
+    used = {"project", *OPTIONAL, *(MEASURED if long_form else PARAMETERS)}
+    ignored = [name for name in table.columns if name not in used | UNREAD]
+    notes += ignored_note(ignored, table.columns, used, not how.columns.get("performance"))
+    columns = {name: column for name, column in table.columns.items() if name in used}
+    return gather_rows(replace(table, columns=columns).records(("project", "family")), long_form)
+
+
+def _is_long(table: Table, how: Reading) -> bool:
+    """Whether a table has measurements rather than parameters.
+
+    **Raises:** `ValueError` for one that has neither.
+    """
+    if table.columns.keys() >= {"effort", "performance"}:
+        return True
+    if "family" not in table.columns:
+        there = [name for name in MEASURED if name in table.columns]
+        if there:
+            raise missing(table, "performance" if there == ["effort"] else "effort", KNOWN)
+        close = nearly(table, "family")
+        saw = some(table.columns) + (f", did you mean family by {close}?" if close else "")
+        raise ValueError(f"has neither a column family nor the columns effort and performance, saw {saw}")
+    if how.direction == "down" or how.restarts or how.effort_unit != 1:
+        raise ValueError("has parameters, expected direction, effort_unit and restarts for measurements only")
+    return False
+
+
+def _continued(table: Table, how: Reading) -> Table:
+    """Measurements after counters that began again are dealt with."""
+    _, code = table.words("project")
+    effort, keep = resolved(code, table.numbers("effort"), how.restarts)
+    return replace(table, columns={**table.columns, "effort": effort}).keep(keep)
 
 
 def _columns(rows: dict[str, Row]) -> list[str]:
@@ -163,8 +224,8 @@ def _csv_text(rows: dict[str, Row]) -> str:
 def _names_in(text: str, count: int) -> list[str | None]:
     """The projects' names as they are read from a CSV file."""
     try:
-        names: list[str | None] = [*_read_csv(text)]
-    except (ValueError, csv.Error):
+        names: list[str | None] = [*_rows_in(text_table(text), Reading(), None, [])]
+    except ValueError:
         names = []
     return (names + [None] * count)[:count]
 
@@ -174,30 +235,16 @@ def _yaml_text(rows: dict[str, Row]) -> str:
     return text
 
 
-def _read_csv(text: str) -> dict[str, Row]:
-    lines = text.splitlines()
-    blank = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    reader = csv.DictReader(lines[blank:], skipinitialspace=True)
-    columns = [c.strip() for c in reader.fieldnames or []]
-    reader.fieldnames = columns
-
-    def records() -> Iterator[tuple[str, dict[str, Any]]]:
-        for line in reader:
-            where = f"line {blank + reader.line_num}"
-            if not any(isinstance(cell, str) and cell.strip() for cell in line.values()):
-                continue
-            if None in line or None in line.values():
-                raise ValueError(
-                    f"{where}: has another number of cells than the header, expected {len(columns)}"
-                )
-            yield where, {k: v.strip() for k, v in line.items() if v.strip() and k}
-
-    return gather_rows(columns, records())
+def _text_of(path: Path) -> str:
+    try:
+        return decode(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror or error}), expected a file") from None
 
 
 def _read_yaml(text: str) -> dict[str, Row]:
     try:
-        data = yaml.load(text, Loader=_UniqueKeys)
+        data = yaml.load(text, Loader=_TextKeys)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
@@ -206,15 +253,24 @@ def _read_yaml(text: str) -> dict[str, Row]:
     projects = data.get("projects") if isinstance(data, dict) else None
     if not isinstance(projects, dict) or not all(isinstance(r, dict) for r in projects.values()):
         raise ValueError("has no mapping `projects` of project names to their keys")
-    return {str(name): dict(row) for name, row in projects.items()}
+    return {name: dict(row) for name, row in projects.items()}
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key that occurs twice is an error rather than the last one's win."""
+class _TextKeys(yaml.SafeLoader):
+    """YAML whose keys are the text that stands there: `on`, `NO`, 1 and 1e3 are names, not values.
+
+    A key that occurs twice is an error rather than the last one's win.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ValueError(
+                    f"line {key.start_mark.line + 1}: has a key of several parts, expected a word"
+                )
         keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ValueError(f"line {node.start_mark.line + 1}: {key} occurs twice, expected once")
-        return super().construct_mapping(node, deep)
+        if len(set(keys)) < len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise ValueError(f"line {node.start_mark.line + 1}: {twice} occurs twice, expected once")
+        self.flatten_mapping(node)
+        return {key.value: self.construct_object(value, deep=True) for key, value in node.value}

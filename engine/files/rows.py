@@ -59,13 +59,13 @@ def _curve_row(curve: Curve, project: int) -> Row:
     return {"family": curve.family, **{name: value.tolist() for name, value in there.items()}}
 
 
-def gather_rows(columns: list[str], lines: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, Row]:
+def gather_rows(lines: Iterable[tuple[str, dict[str, Any]]], long_form: bool) -> dict[str, Row]:
     """Rows by project of a table's lines, each with where it stands and its cells that are not blank.
 
     Long-form lines (project, effort, performance) are gathered into the `points` of one row a project.
+
+    **Raises:** `ValueError` naming the line that cannot be.
     """
-    long_form = {"effort", "performance"} <= set(columns)
-    _check_columns(columns, long_form)
     rows: dict[str, Row] = {}
     for where, cells in lines:
         name = str(cells.pop("project", ""))
@@ -83,24 +83,6 @@ def gather_rows(columns: list[str], lines: Iterable[tuple[str, dict[str, Any]]])
         else:
             rows[name] = cells
     return rows
-
-
-def _check_columns(columns: list[str], long_form: bool) -> None:
-    known = {"project", "baseline", "reach", *DEFAULTS}
-    parameters = {p for f in FAMILIES.values() for p in f.parameters()}
-    known |= {"effort", "performance"} if long_form else {"family", *parameters}
-    if "project" not in columns:
-        raise ValueError(
-            "has no column project, expected project, family and parameters, or project, "
-            "effort and performance"
-        )
-    if not long_form and "family" not in columns:
-        raise ValueError("has neither a column family nor the columns effort and performance")
-    for column in columns:
-        if column not in known:
-            raise ValueError(f"unknown column {column!r}, expected one of {', '.join(sorted(known))}")
-    if len(set(columns)) < len(columns):
-        raise ValueError("a column occurs twice, expected each once")
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -56,19 +56,21 @@ def fit(
     bootstrap: int = 0,
     seed: int = 0,
     tell: Tell | None = None,
+    **reading: Any,
 ) -> Fitted:
     """Fit curves to measurements: every family to every project, choose among them, and draw refits.
 
-    **Arguments:** `data`, `Measurements`, the path of a file of them, or a data frame with its columns;
-    `families`, of `SHAPES`; `holdout`, the share of efforts, the largest, that families are
-    scored on; `loss`, huber or squares; `choice`, common to all projects or made for each; `baseline`, the
-    performance of every project without effort where it is known, by default fitted; `bootstrap`, how many
-    draws; `tell`, a function that hears how much is done, of how much in all.
+    **Arguments:** `data`, `Measurements`, the path of a file of them or several, or a data frame with its
+    columns; `reading`, how those are read, as `engine.load_measurements` says; `families`, of `SHAPES`;
+    `holdout`, the share of efforts, the largest, that families are scored on; `loss`, huber or squares;
+    `choice`, common to all projects or made for each; `baseline`, the performance of every project without
+    effort where it is known, by default fitted; `bootstrap`, how many draws; `tell`, a function that hears how
+    much is done, of how much in all.
 
     **Raises:** `ValueError` naming what cannot be.
     """
     check_fit(families, holdout, loss, choice, bootstrap)
-    data = as_measurements(data)
+    data = as_measurements(data, **reading)
     done = counter(tell, len(data.names) * (2 * len(families) + (bootstrap > 0)))
     scaled = scale(data, baseline)
     training, testing = split(scaled, holdout)

@@ -331,7 +331,7 @@ def read_upload(name: str, content: bytes) -> tuple[Portfolio, list[str]]:
             portfolio = load_portfolio(path)
         except ValueError as error:
             raise ValueError(str(error).replace(str(path), name)) from None
-    return portfolio, [str(note.message) for note in notes]
+    return portfolio, [str(note.message).replace(str(path), name) for note in notes]
 
 
 def _refuse_aliases(name: str, content: bytes) -> None:

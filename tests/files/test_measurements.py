@@ -74,7 +74,8 @@ def test_replicates_are_averaged_by_their_weights_and_errors(tmp_path: Path) -> 
 
 def test_duplicate_rows_are_replicates(tmp_path: Path) -> None:
     rows = PLAIN.splitlines()
-    check_plain(read(tmp_path, "\n".join([*rows, *rows[1:]])))
+    with pytest.warns(UserWarning, match=r"effort of [ab] falls back and repeats.* say restarts=continue"):
+        check_plain(read(tmp_path, "\n".join([*rows, *rows[1:]])))
 
 
 def test_ten_million_rows(tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_ten_million_rows(tmp_path: Path) -> None:
     effort = random.integers(1, 20, 10_000_000).astype(float)
     table = {"project": pa.array(project).cast(pa.string()), "effort": effort, "performance": np.log(effort)}
     pq.write_table(pa.table(table), tmp_path / "many.parquet")
-    found = load_measurements(tmp_path / "many.parquet")
+    found = load_measurements(tmp_path / "many.parquet", restarts="average")
     assert found.effort.shape == (50, 19)
     np.testing.assert_allclose(found.performance, np.log(found.effort), rtol=1e-12)
     assert found.weight.sum() == 10_000_000
@@ -93,18 +94,24 @@ BAD = {
     "empty": ("", "is empty"),
     "only a header": ("project,effort,performance\n", "has no rows"),
     "a missing column": ("project,effort\na,1\n", "has no column performance"),
-    "no number": ("project,effort,performance\na,1,x\n", "row 1 has performance 'x', expected a number"),
-    "a blank": ("project,effort,performance\na,1,2\na,,2\n", "row 2 has effort ''"),
-    "not a number": ("project,effort,performance\na,1,nan\n", "row 1 has performance nan"),
-    "infinite": ("project,effort,performance\na,1,2\na,inf,2\n", "row 2 has effort inf"),
-    "negative effort": ("project,effort,performance\na,-1,2\n", "row 1 has effort -1, expected a number of"),
-    "no project": ("project,effort,performance\n,1,2\n", "row 1 has no project"),
+    "no number": ("project,effort,performance\na,1,x\n", "line 2: performance is 'x', expected a number"),
+    "blanks": ("project,effort,performance\na,1,\na,,2\n", "has no row with both effort"),
+    "not a number": ("project,effort,performance\na,1,nan\n", "has no row with both effort and perform"),
+    "infinite": (
+        "project,effort,performance\na,1,2\n\na,inf,2\n",
+        "line 4 has effort inf, expected",
+    ),
+    "negative effort": ("project,effort,performance\na,-1,2\n", "line 2 has effort -1, expected a number of"),
+    "no project": ("project,effort,performance\n,1,2\n", "line 2 has no project"),
     "no error": (
         "project,effort,performance,standard_error\na,1,2,0\n",
         "standard_error 0, expected a number above",
     ),
     "weight": ("project,effort,performance,weight\na,1,2,-1\n", "weight -1, expected a number above 0"),
-    "too few cells": ("project,effort,performance\na,1\n", "Expected 3 columns, got 2"),
+    "too few cells": (
+        "project,effort,performance\na,1\n",
+        "line 2: has 2 cells, expected 3 as in the header",
+    ),
     "both decimals": ("project;effort;performance\na;1,5;2\na;1.5;2\n", "mixes decimal points and commas"),
     "binary": (b"\x89PNG\x00\xff\xfe\x00\x00", "is not text"),
 }

@@ -112,7 +112,7 @@ def test_projects_without_names_get_their_numbers(tmp_path: Path) -> None:
 
 
 def test_names_that_only_yaml_can_hold(tmp_path: Path) -> None:
-    for name in (" a", "a\nb", "\u2028x"):
+    for name in (" a", "a ", "\ta"):
         portfolio = Portfolio(Log([1.0], [1.0]), names=(name,))
         with pytest.raises(ValueError, match=r"p\.csv: project .* cannot be named so in a CSV file"):
             save(portfolio, tmp_path / "p.csv")
@@ -184,7 +184,7 @@ def test_frames_as_people_have_them() -> None:
 
 WRONG: dict[str, tuple[Any, str]] = {
     "no frame": ([1, 2], "expected a data frame or an Arrow table, got list"),
-    "column": ({"project": ["a"], "family": ["log"], "speed": [1.0]}, "unknown column 'speed', expected"),
+    "column": ({"project": ["a"], "efort": [1.0], "performance": [1.0]}, "has no column effort, saw project"),
     "family": ({"project": ["a"], "family": ["cubic"]}, "a: unknown family 'cubic', expected one of"),
     "missing": ({"project": ["a"], "family": ["log"], "scale": [1.0], "rate": [None]}, "a: has no rate"),
     "twice": ({"project": ["a", "a"], "family": ["log", "log"]}, "row 2: project a occurs twice"),

@@ -213,12 +213,14 @@ def test_what_there_is_to_note_of_an_upload_is_told() -> None:
     _, notes = read_upload("m.csv", b"project,effort,performance\na,0,1\na,5,3\na,9,2\n")
     assert len(notes) == 1
     assert "falls" in notes[0]
+    _, notes = read_upload("m.csv", b"project,family,scale,rate,colour\na,log,1,1,red\n")
+    assert notes == ["m.csv: ignores column colour"]
 
 
 UPLOADS: dict[str, tuple[str, bytes, str]] = {
     "neither": ("p.exe", b"MZ", "p.exe: is neither CSV nor YAML"),
     "no name": ("", b"", "is neither CSV nor YAML"),
-    "empty": ("p.csv", b"", "p.csv: has no column project"),
+    "empty": ("p.csv", b"", "p.csv: is empty, expected a header and rows"),
     "no text": ("p.csv", bytes(range(256)), "p.csv: is not text"),
     "a bad number": ("p.csv", CSV.replace("0.5", "fast").encode(), "p.csv: search: rate is 'fast'"),
     "large": ("p.csv", b"a" * (MOST_UPLOAD + 1), f"expected at most {MOST_UPLOAD:,}"),

@@ -279,7 +279,7 @@ def test_files_good_and_bad(serve: Serve, visit: Callable[[Served], Tab], tmp_pa
     tab, model = visit(serve()), drawn("s_shaped")
     file = tab.page.locator("input[type=file]")
     for name, content, message in (
-        ("nonsense.csv", b"\x00\xff\x80 nonsense", "nonsense.csv: is not text, expected a CSV or YAML file"),
+        ("nonsense.csv", b"\x00\xff\x80 nonsense", "nonsense.csv: is not text, expected a table or YAML"),
         ("<b>bold</b>.csv", b"a,b\n1,2\n", "<b>bold</b>.csv: has no column project"),
         ("large.csv", b"a" * 3_000_000, "large.csv: has 3,000,000 bytes, expected at most 200,000"),
         ("large.exe", b"MZ", "large.exe: is neither CSV nor YAML"),
