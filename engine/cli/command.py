@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from engine.files.shipped import MISSING
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,22 @@ class Command:
     example: str
     schema: type
     run: Callable[[Any], None]
+
+
+@dataclass
+class ReadingConfig:
+    """How a command reads tables: `configs/reading.yaml`, and `engine.Reading`."""
+
+    columns: dict[str, Any] = field(default_factory=dict)
+    where: dict[str, Any] = field(default_factory=dict)
+    direction: str = MISSING
+    effort_unit: float = MISSING
+    restarts: str | None = MISSING
+    decimal: str | None = MISSING
+
+    def reading(self) -> dict[str, Any]:
+        """The arguments of whoever reads a table."""
+        return {each.name: getattr(self, each.name) for each in fields(ReadingConfig)}
 
 
 def load_with_figures(name: str) -> Any:

@@ -17,6 +17,7 @@ from pathlib import Path
 from engine._version import __version__
 from engine.cli import commands
 from engine.cli.command import Command
+from engine.cli.quoting import as_hydra_reads
 from engine.cli.words import fail, show_warning
 
 
@@ -60,18 +61,14 @@ def main() -> None:
         fail(f"unknown command {name!r}, expected one of {', '.join(command_names())}")
     from engine.cli.compose import start
 
-    sys.argv = [f"engine {name}", *map(_any_grid_key, sys.argv[2:])]
+    command = command_of(name)
+    sys.argv = [f"engine {name}", *as_hydra_reads(command.schema, sys.argv[2:])]
     warnings.showwarning = show_warning
     # Imports and tracing make objects by the hundred thousand that stay: looking them through for garbage as
     # often as Python does is a tenth of an answer's time.
     gc.set_threshold(50_000, 20, 20)
     keep_compiled_code()
-    start(name, command_of(name))
-
-
-def _any_grid_key(argument: str) -> str:
-    """A grid may have any key, which Hydra asks to be marked."""
-    return f"++{argument}" if argument.startswith("sweep.grid.") else argument
+    start(name, command)
 
 
 def keep_compiled_code() -> None:

@@ -12,7 +12,9 @@ LOG = "project,family,scale,rate,lower,upper\na,log,1,1,0,5\n"
 ALLOCATE = ("allocate", "portfolio=p.csv", "budget=3")
 
 BAD_FILES = {
-    "unknown column": ("project,family,scale,rate,colour\na,log,1,1,red\n", "colour"),
+    "a column that is misspelt": ("project,family,scale,rates\na,log,1,1\n", "did you mean rate?"),
+    "no column of the name": ("project,efort,performance\na,1,1\n", "saw project, efort"),
+    "a number that could be two": ('project,effort,performance\na,"1,500",2\n', "decimal=point"),
     "unknown family": ("project,family,scale\na,parabola,1\n", "parabola"),
     "missing parameter": ("project,family,scale\na,log,1\n", "rate"),
     "negative parameter": ("project,family,scale,rate\na,log,1,-1\n", "rate is -1"),
@@ -24,7 +26,7 @@ BAD_FILES = {
     "lower above upper": (LOG.replace("0,5", "6,5"), "lower is 6"),
     "lower bounds above the budget": (LOG.replace("0,5", "4,5"), "budget 3"),
     "no projects": ("project,family\n", "no projects"),
-    "an empty file": ("", "column project"),
+    "an empty file": ("", "is empty"),
     "a short row": ("project,family,scale,rate\na,log,1\n", "line 2"),
     "the same project twice": ("project,family,scale,rate\na,log,1,1\na,log,1,1\n", "twice"),
 }

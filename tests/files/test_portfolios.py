@@ -428,6 +428,23 @@ def test_yaml_infinity_is_no_upper_bound(write: Write) -> None:
     assert load_portfolio(write(text, "portfolio.yaml")).upper.tolist() == [math.inf]
 
 
+def test_yaml_names_are_the_text_that_stands_there(write: Write) -> None:
+    names = ("on", "yes", "NO", "true", "True", "1", "0x1", "1e3", "1000", "null", "~", "2026-01-01", "1:30")
+    rows = [f"  {name}: {{family: log, scale: {k + 1}, rate: 2}}" for k, name in enumerate(names)]
+    portfolio = load_portfolio(write("\n".join(["projects:", *rows]), "portfolio.yaml"))
+    assert portfolio.names == names
+    np.testing.assert_array_equal(portfolio.curves.scale, np.arange(1, len(names) + 1))
+    with pytest.raises(ValueError, match="line 1: has a key of several parts, expected a word"):
+        load_portfolio(write("projects: {[a, b]: {family: log}}", "portfolio.yaml"))
+
+
+def test_yaml_projects_may_share_what_they_have(write: Write) -> None:
+    text = "projects:\n  on: &on {family: log, scale: 30, rate: 0.1}\n  yes: {<<: *on, scale: 20}\n"
+    portfolio = load_portfolio(write(text, "portfolio.yaml"))
+    assert portfolio.names == ("on", "yes")
+    np.testing.assert_array_equal(portfolio.curves.scale, [30, 20])
+
+
 # Warnings.
 
 FALLING = "project,effort,performance\nA,0,1\nA,2,5\nA,4,3\n"
@@ -485,6 +502,15 @@ def test_good_measurements_give_no_warning(write: Write) -> None:
         warnings.simplefilter("error")
         load_portfolio(write(LONG))
         load_portfolio(write("project,effort,performance,baseline\nA,2,5,1\nA,4,6,1\n"))
+
+
+def test_columns_that_are_not_read_are_said(write: Write) -> None:
+    text = "project,family,scale,rate,wieght,colour\nA,log,1,2,3,red\n"
+    with pytest.warns(UserWarning, match=r"\.csv: ignores columns wieght \(did you mean weight\?\), colour$"):
+        assert load_portfolio(write(text)).weight is None
+    text = "project,effort,performance,scale,standard_error\nA,0,1,3,0.1\nA,2,2,3,0.1\n"
+    with pytest.warns(UserWarning, match=r"ignores column scale$"):
+        load_portfolio(write(text))
 
 
 # Errors: each in one line that starts with the file and names the place, what is wrong, what was expected.

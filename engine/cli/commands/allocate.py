@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from engine.cli.command import Command, one_solver
+from engine.cli.command import Command, ReadingConfig, one_solver
 from engine.cli.words import noted
 from engine.files.shipped import MISSING
 
@@ -21,7 +21,7 @@ class TargetConfig:
 
 
 @dataclass
-class AllocateConfig:
+class AllocateConfig(ReadingConfig):
     """`engine allocate`."""
 
     portfolio: str = MISSING
@@ -46,7 +46,7 @@ def allocate(config: AllocateConfig) -> None:
     solver, options = one_solver(config.solver)
     target = _check_target(config)
     with noted() as warnings, waiting(f"allocating by {solver}"):
-        portfolio = load_portfolio(portfolio_path(config.portfolio))
+        portfolio = load_portfolio(portfolio_path(config.portfolio), **config.reading())
         if config.budget is not None:
             answer: Any = solve(portfolio, config.budget, solver, unit=config.unit, **options)
             allocation, goal = answer, ""

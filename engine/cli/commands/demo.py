@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from engine.cli.command import Command
+from engine.cli.command import Command, ReadingConfig
 from engine.cli.words import say
 from engine.files.shipped import MISSING
 from engine.simulation.config import ScenarioConfig
@@ -14,7 +14,7 @@ MOST_PORT = 65_535
 
 
 @dataclass
-class DemoConfig:
+class DemoConfig(ReadingConfig):
     """`engine demo`."""
 
     scenario: ScenarioConfig = field(default_factory=ScenarioConfig)
@@ -47,7 +47,8 @@ def demo(config: DemoConfig) -> None:
         raise ValueError('the live page needs bokeh, expected pip install "engine[demo]"') from None
     if config.portfolio is not None:
         path = portfolio_path(config.portfolio)
-        origin = Origin(path.name, Live(load_portfolio(path), config.budget, config.most_budget))
+        portfolio = load_portfolio(path, **config.reading())
+        origin = Origin(path.name, Live(portfolio, config.budget, config.most_budget))
     else:
         budget = config.scenario.budget if config.budget is None else config.budget
         portfolio = draw_portfolio(config.scenario, config.seed)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.cli.command import Command, load_with_figures
+from engine.cli.command import Command, ReadingConfig, load_with_figures
 from engine.cli.words import say
 from engine.files.shipped import MISSING
 
 
 @dataclass
-class FiguresConfig:
+class FiguresConfig(ReadingConfig):
     """`engine figures`."""
 
     study: str | None = MISSING
@@ -68,7 +68,7 @@ def _of_portfolio(config: FiguresConfig) -> Iterator[Any]:
     if config.budget is None:
         raise ValueError("budget is missing, expected budget=...")
     solvers = list(checked_solvers(config.solver))
-    portfolio = load_portfolio(portfolio_path(str(config.portfolio)))
+    portfolio = load_portfolio(portfolio_path(str(config.portfolio)), **config.reading())
     return illustration.illustrate_portfolio(portfolio, config.budget, solvers)
 
 

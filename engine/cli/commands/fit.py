@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from engine.cli.command import Command
+from engine.cli.command import Command, ReadingConfig
 from engine.cli.words import say, suggest
 from engine.files.shipped import MISSING
 
@@ -20,10 +20,10 @@ MOST_LINES = 50
 
 
 @dataclass
-class FitConfig:
+class FitConfig(ReadingConfig):
     """`engine fit`."""
 
-    data: str = MISSING
+    data: Any = MISSING
     families: list[str] = field(default_factory=list)
     holdout: float = MISSING
     loss: str = MISSING
@@ -49,7 +49,7 @@ def fit(config: FitConfig) -> None:
     if not 0 <= config.seed <= MOST_SEED:
         raise ValueError(f"seed is {config.seed}, expected a whole number from 0 to {MOST_SEED}")
     with phase_progress("reading") as report:
-        data = load_measurements(config.data)
+        data = load_measurements(config.data, **config.reading())
         check_folder(config.output)
         begin = time.perf_counter()
         fitted = fit_curves(

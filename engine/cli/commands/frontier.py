@@ -8,13 +8,13 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.cli.command import Command, one_solver
+from engine.cli.command import Command, ReadingConfig, one_solver
 from engine.cli.words import noted
 from engine.files.shipped import MISSING
 
 
 @dataclass
-class FrontierConfig:
+class FrontierConfig(ReadingConfig):
     """`engine frontier`."""
 
     portfolio: str = MISSING
@@ -39,7 +39,7 @@ def frontier(config: FrontierConfig) -> None:
         raise ValueError(f"rows is {config.rows}, expected a number of at least 2")
     solver, _ = one_solver(config.solver)
     with noted() as warnings, waiting(f"every budget by {solver}"):
-        portfolio = load_portfolio(portfolio_path(config.portfolio))
+        portfolio = load_portfolio(portfolio_path(config.portfolio), **config.reading())
         frontier = budget_frontier(portfolio, config.budget, solver, unit=config.unit)
     if config.format == "table":
         show(frontier_table(frontier, config.budget, config.rows))
