@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,33 @@ def test_json_that_is_none_is_one_line(tmp_path: Path, what: str) -> None:
         read_table(path)
     assert str(caught.value).startswith(f"{path}: {NO_JSON[what][1]}")
     assert "\n" not in str(caught.value)
+
+
+SPREADSHEET = Path(__file__).parent / "measurements.xlsx"
+
+
+def test_a_spreadsheet(tmp_path: Path) -> None:
+    """The second sheet of a workbook of openpyxl 3.1, the first being empty; blank rows, percent formats."""
+    pytest.importorskip("python_calamine")
+    table = read_table(SPREADSHEET)
+    assert list(table.columns) == ["Project", "Effort", "Performance", "Comment"]
+    names, codes = table.words("Project")
+    assert names == ["1", "on"]
+    np.testing.assert_array_equal(codes, [0, 0, 1, 1])
+    np.testing.assert_array_equal(table.numbers("Effort"), [100, 200, 100, 200.5])
+    np.testing.assert_array_equal(table.numbers("Performance"), [0.5, 0.75, 0.25, 1])
+    assert [table.place(row) for row in range(4)] == ["row 3", "row 4", "row 6", "row 7"]
+    (tmp_path / "bad.xlsx").write_bytes(b"PK, but not really")
+    with pytest.raises(ValueError, match=r"bad\.xlsx: is no spreadsheet \("):
+        read_table(tmp_path / "bad.xlsx")
+
+
+def test_a_spreadsheet_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    with pytest.raises(
+        ValueError, match=r'python-calamine is missing, expected pip install "engine\[excel\]"'
+    ):
+        read_table(SPREADSHEET)
 
 
 def test_parquet_of_what_is_no_number_is_one_line(tmp_path: Path) -> None:
