@@ -58,6 +58,8 @@ def one_line(error: BaseException) -> str:
     text = _first_line(error)
     if override := getattr(error, "override", None):
         text = f"cannot read {override!r}: {text}"
+        if str(override).startswith("data=["):
+            text += """, expected quotes around names with such signs: data='["a, b.csv",c.csv]'"""
     if cause and _first_line(cause) not in text:
         text += f": {_first_line(cause)}"
     full_key = getattr(error, "full_key", None)

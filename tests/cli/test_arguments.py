@@ -60,6 +60,13 @@ def test_several_files_are_fitted_at_once(engine: Run, tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
 
 
+def test_a_list_of_names_that_need_quotes_says_so(engine: Run) -> None:
+    done = engine("fit", "data=[response (13).csv,b.csv]")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert """expected quotes around names with such signs: data='["a, b.csv",c.csv]'""" in done.stderr
+
+
 text = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
 
 
