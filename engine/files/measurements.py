@@ -263,26 +263,7 @@ def gather(parts: list[Rows], how: Reading, notes: list[str]) -> Measurements:
     if any(with_error) and not all(with_error):
         raise ValueError("some files have a standard_error and some have none, expected all or none")
     error = np.concatenate([p.error for p in parts if p.error is not None])[keep] if all(with_error) else None
-    result = _means(tuple(index), code[keep], effort[keep], performance[keep], weight[keep], error)
-    falling = [result.names[project] for project in np.flatnonzero(_falls(result))]
-    if falling and how.direction == "up":
-        notes.append(
-            f"performance of {some(falling)} falls as effort rises; say direction=down if it is best when low"
-        )
-    return result
-
-
-def _falls(found: Measurements, efforts: int = 4, share: float = -0.7) -> np.ndarray:
-    """Whether the performance of each project falls overall: by its correlation with the order of efforts.
-
-    **Arguments:** `efforts`, how many a project must have; `share`, the correlation below which it falls.
-    """
-    there, count = found.weight > 0, found.counts
-    place = np.where(there, np.arange(there.shape[1]) - (count[:, None] - 1) / 2, 0.0)
-    mean = np.sum(found.performance * there, axis=1) / np.maximum(count, 1)
-    away = np.where(there, found.performance - mean[:, None], 0.0)
-    spread = np.sqrt(np.sum(place**2, axis=1) * np.sum(away**2, axis=1))
-    return (count >= efforts) & (np.sum(place * away, axis=1) < share * spread) & (spread > 0)
+    return _means(tuple(index), code[keep], effort[keep], performance[keep], weight[keep], error)
 
 
 def _runs(parts: list[Rows], code: np.ndarray) -> np.ndarray:

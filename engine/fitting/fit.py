@@ -64,8 +64,8 @@ def fit(
     columns; `reading`, how those are read, as `engine.load_measurements` says; `families`, of `SHAPES`;
     `holdout`, the share of efforts, the largest, that families are scored on; `loss`, huber or squares;
     `choice`, common to all projects or made for each; `baseline`, the performance of every project without
-    effort where it is known, by default fitted; `bootstrap`, how many draws; `tell`, a function that hears how
-    much is done, of how much in all.
+    effort where it is known, by default fitted; `bootstrap`, how many draws; `tell`, a function that hears
+    how much is done, of how much in all.
 
     **Raises:** `ValueError` naming what cannot be.
     """

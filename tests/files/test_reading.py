@@ -15,8 +15,9 @@ import engine
 from engine.files.measurements import Measurements, as_measurements, load_measurements
 from engine.files.portfolios import load_portfolio
 
-# What the tools themselves wrote, cut to a few rows and digits. First a chart of W&B saved as CSV; a scalar
-# of TensorBoard; metrics of Lightning's CSVLogger, and of two runs from MlflowClient.get_metric_history.
+# The layout that the tools themselves write, cut to a few rows, with short names and rounded numbers. First a
+# chart of W&B saved as CSV; a scalar of TensorBoard; metrics of Lightning's CSVLogger, and of two runs from
+# MlflowClient.get_metric_history.
 WANDB = """\
 "Step","bert, lr=1e-4 - val/acc","bert, lr=1e-4 - val/acc__MIN","gru - val/acc"
 "10","","","0.34"
@@ -244,10 +245,8 @@ def test_two_metrics_in_one_table_are_asked_for_by_name(tmp_path: Path) -> None:
     same(found, {"a": ([100, 200], [-1.5, -1.2])})
 
 
-def test_a_performance_that_falls_is_asked_about_and_turned(tmp_path: Path) -> None:
+def test_a_performance_that_falls_is_turned(tmp_path: Path) -> None:
     text = "project,effort,performance\na,1e9,4\na,2e9,3\na,3e9,2.5\na,4e9,2.2\n"
-    with pytest.warns(UserWarning, match="performance of a falls as effort rises; say direction=down if"):
-        read(tmp_path, text)
     found = read(tmp_path, text, direction="down", effort_unit=1e9)
     same(found, {"a": ([1, 2, 3, 4], [-4, -3, -2.5, -2.2])})
 
