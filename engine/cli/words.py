@@ -51,12 +51,19 @@ def time_text(seconds: float) -> str:
     )
 
 
-def suggest(folder: Path, *, drawn: bool) -> None:
-    """The commands that go on with the curves in a folder, and with their draws if it has them."""
-    print(f"  engine allocate portfolio={folder / 'portfolio.csv'} budget=...", file=sys.stderr)
+def suggest(folder: Path, *, drawn: bool, budget: float | None = None, solver: str | None = None) -> None:
+    """The commands that go on with the curves in a folder, and with their draws if it has them.
+
+    **Arguments:** `budget`, the one that they suggest, if any; `solver`, the first's, if not the default.
+    """
+    amount = "..." if budget is None else f"{budget:.6g}" if budget < 1e6 else f"{budget:.0f}"
+    chosen = f" solver={solver}" if solver else ""
+    print(f"  engine allocate portfolio={folder / 'portfolio.csv'} budget={amount}{chosen}", file=sys.stderr)
     if drawn:
         draws = folder / "draws.parquet"
-        print(f"  engine run scenario=fitted scenario.draws={draws} scenario.budget=...", file=sys.stderr)
+        print(
+            f"  engine run scenario=fitted scenario.draws={draws} scenario.budget={amount}", file=sys.stderr
+        )
 
 
 def fail(message: str) -> None:

@@ -28,14 +28,18 @@ def posterior(tmp_path: Path) -> Path:
 @pytest.mark.usefixtures("posterior")
 def test_a_posterior_becomes_a_portfolio_and_a_scenario(engine: Run, tmp_path: Path) -> None:
     (tmp_path / "scales.csv").write_text("channel,channel_scale\ntv,30\nsearch,20\n")
-    pymc = ("responses", "source=pymc_marketing", "data=posterior.csv")
+    pymc = ("responses", "source=pymc_marketing", "data=posterior.csv", "saturation=logistic")
     done = engine(*pymc, "scales=scales.csv", "target_scale=100", "output=out")
     assert done.returncode == 0, done.stderr
-    curves = pd.read_csv(tmp_path / "out" / "portfolio.csv").set_index("project")
-    assert curves.rate["tv"] == pytest.approx(4.0 / 30, rel=0.1)
-    assert curves.scale["search"] == pytest.approx(200.0, rel=0.1)
+    curves = pd.read_csv(tmp_path / "out" / "portfolio.csv").groupby("project")
+    assert curves.performance.max()["search"] == pytest.approx(200.0, rel=0.1)
+    near = curves.nth(1).set_index("project")
+    assert near.performance["tv"] / near.effort["tv"] == pytest.approx(300.0 * 4.0 / 30 / 2, rel=0.1)
 
-    allocated = engine("allocate", "portfolio=out/portfolio.csv", "budget=40", "format=json")
+    assert "solver=continuous" in done.stderr
+    allocated = engine(
+        "allocate", "portfolio=out/portfolio.csv", "budget=40", "solver=continuous", "format=json"
+    )
     assert json.loads(allocated.stdout)["proved"]
 
     run = engine(
@@ -52,9 +56,9 @@ BAD = {
     ("data=posterior.csv", "source=excel"): "unknown source 'excel', expected one of robyn, pymc_marketing",
     ("data=none.csv", "source=meridian"): "none.csv: cannot be read",
     ("data=posterior.csv", "source=meridian"): "has no column metric, expected Meridian's response curves",
-    ("data=posterior.csv", "source=pymc_marketing", "saturation=log"): "unknown saturation 'log'",
+    ("data=posterior.csv", "source=pymc_marketing", "saturation=cubic"): "unknown saturation 'cubic'",
     ("data=posterior.csv", "source=pymc_marketing", "target_scale=0"): "target_scale is 0.0",
-    ("data=posterior.csv", "source=pymc_marketing", "normalize=false"): "l_max is None",
+    ("data=posterior.csv", "source=pymc_marketing"): "logistic and inverse_scaled_logistic share",
     ("data=.", "source=robyn"): "pareto_hyperparameters.csv: cannot be read",
 }
 

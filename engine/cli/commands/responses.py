@@ -21,21 +21,26 @@ class ResponsesConfig:
     source: str = MISSING
     model: str | None = MISSING
     saturation: str | None = MISSING
+    adstock: str | None = MISSING
     scales: str | None = MISSING
-    target_scale: float = MISSING
-    normalize: bool = MISSING
+    target_scale: float | None = MISSING
+    normalize: bool | None = MISSING
     l_max: int | None = MISSING
+    adstock_first: bool | None = MISSING
     metric: str = MISSING
+    bounds: str | None = MISSING
+    bounded: bool = MISSING
     output: str = MISSING
 
 
 def responses(config: ResponsesConfig) -> None:
     """`engine responses`."""
     from engine.files.folders import open_folder, write_text
-    from engine.files.mix_models import portfolio_rows, write_posterior
+    from engine.files.mix_models.response import bound, portfolio_rows, write_posterior
     from engine.files.portfolios import load_portfolio
 
-    responses = _load(config)
+    bounds = Path(config.bounds) if config.bounds else None
+    responses = bound(_load(config), bounds, config.bounded)
     folder = open_folder(config.output)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(portfolio_rows(responses))
@@ -45,36 +50,38 @@ def responses(config: ResponsesConfig) -> None:
     drawn = all(response.draws for response in responses.values())
     if drawn:
         write_posterior(folder / "draws.parquet", responses)
-    suggest(folder, drawn=drawn)
+    spends = [response.spend for response in responses.values()]
+    budget = None if None in spends else sum(spend for spend in spends if spend is not None)
+    suggest(folder, drawn=drawn, budget=budget, solver="continuous")
 
 
 def _load(config: ResponsesConfig) -> dict[str, Any]:
     """The responses that the configuration names."""
-    from engine.files.mix_models import (
-        SOURCES,
-        PymcScales,
-        load_meridian,
-        load_pymc_marketing,
-        load_robyn,
-        load_scales,
-    )
+    from engine.files.mix_models.meridian import load_meridian
+    from engine.files.mix_models.prophetverse import load_prophetverse
+    from engine.files.mix_models.pymc_marketing import PymcModel, load_pymc_marketing, load_scales
+    from engine.files.mix_models.response import SOURCES
+    from engine.files.mix_models.robyn import load_robyn
 
     path = Path(config.data)
+    scale = config.target_scale
+    if scale is not None and not scale > 0:
+        raise ValueError(f"target_scale is {scale}, expected a number above 0")
+    scales = load_scales(Path(config.scales)) if config.scales else {}
     if config.source == "robyn":
         return load_robyn(path, config.model)
     if config.source == "pymc_marketing":
-        if not config.target_scale > 0:
-            raise ValueError(f"target_scale is {config.target_scale}, expected a number above 0")
-        channels = load_scales(Path(config.scales)) if config.scales else {}
-        scales = PymcScales(channels, config.target_scale)
-        return load_pymc_marketing(path, config.saturation, scales, config.normalize, config.l_max)
+        known = ("saturation", "adstock", "normalize", "l_max", "adstock_first", "target_scale")
+        return load_pymc_marketing(path, PymcModel(**{key: getattr(config, key) for key in known}), scales)
     if config.source == "meridian":
         return load_meridian(path, config.metric)
+    if config.source == "prophetverse":
+        return load_prophetverse(path, scales, 1.0 if scale is None else scale, bool(config.normalize))
     raise ValueError(f"unknown source {config.source!r}, expected one of {', '.join(SOURCES)}")
 
 
 COMMAND = Command(
-    "curves from Robyn, PyMC-Marketing or Meridian",
+    "curves from Robyn, PyMC-Marketing, Meridian or Prophetverse",
     "engine responses source=robyn data=FOLDER",
     ResponsesConfig,
     responses,
