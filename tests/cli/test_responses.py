@@ -52,6 +52,22 @@ def test_a_posterior_becomes_a_portfolio_and_a_scenario(engine: Run, tmp_path: P
     assert summary.loc["value", "standard_error"] > 0
 
 
+def test_the_command_that_is_printed_goes_on(engine: Run, tmp_path: Path) -> None:
+    points = [(0.0, 0.0), (0.5, 90.0), (1.0, 150.0), (2.0, 220.0)]
+    rows = [(m, c, "mean", k * m, y * k) for m, y in points for c, k in (("tv", 100.0), ("radio", 40.0))]
+    columns = ["spend_multiplier", "channel", "metric", "spend", "incremental_outcome"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "curves.csv", index=False)
+    done = engine("responses", "source=meridian", "data=curves.csv", "output=out")
+    assert "tv at 200, radio at 80, which bounds them" in done.stderr
+    printed = next(line for line in done.stderr.splitlines() if line.startswith("  engine allocate"))
+    answer = engine(*printed.split()[1:], "format=json")
+    found = json.loads(answer.stdout)
+    assert found["proved"]
+    assert found["budget"] == 140.0
+    # The same curve at another size: the budget is best spent as it was.
+    assert found["effort"]["tv"] == pytest.approx(100.0, rel=0.02)
+
+
 BAD = {
     ("data=posterior.csv", "source=excel"): "unknown source 'excel', expected one of robyn, pymc_marketing",
     ("data=none.csv", "source=meridian"): "none.csv: cannot be read",

@@ -370,6 +370,12 @@ def test_a_saved_model_says_all_there_is_to_know(tmp_path: Path, version: str) -
             assert found[f"{geo} {channel}"].spend == pytest.approx(spend[:, g, c].mean())
     with pytest.raises(ValueError, match=r"model\.nc: has adstock binomial, expected no adstock=geometric"):
         load_pymc_marketing(path, PymcModel(adstock="geometric"))
+    constants.drop_vars("channel_scale").to_netcdf(
+        tmp_path / "bare.nc", group="constant_data", engine="h5netcdf"
+    )
+    xarray.Dataset(attrs=attributes).to_netcdf(tmp_path / "bare.nc", mode="a", engine="h5netcdf")
+    with pytest.raises(ValueError, match=r"bare\.nc: has no channel_scale in constant_data"):
+        load_pymc_marketing(tmp_path / "bare.nc")
     with pytest.raises(ValueError, match="is a netCDF or HDF5 file, expected a CSV or Parquet file"):
         load_prophetverse(path)
     with pytest.raises(ValueError, match="has no incremental_outcome"):
@@ -420,6 +426,53 @@ def test_meridian_is_smooth_between_its_points(
     at_points = values_of(found, tmp_path, 1000.0 * COARSE)["tv"]
     np.testing.assert_allclose(at_points, [outcome(m) if m else 0.0 for m in COARSE], rtol=1e-12)
     assert (found["tv"].last, found["tv"].spend) == (2000.0, 1000.0)
+
+
+# A model of Meridian 2.1.0 at its default multiples, and what it says itself at a twentieth of the spend.
+MERIDIAN = {
+    "tv": (
+        948941.723,
+        [
+            733289.624,
+            1196580.1,
+            1525930.784,
+            1775845.886,
+            1973735.672,
+            2135261.295,
+            2270158.552,
+            2384858.606,
+            2483810.208,
+            2570204.794,
+        ],
+        223744.0,
+    ),
+    "social": (
+        253480.711,
+        [
+            201321.693,
+            319217.533,
+            401679.776,
+            464309.435,
+            514291.277,
+            555539.049,
+            590418.223,
+            620465.029,
+            646731.521,
+            669968.0,
+        ],
+        64620.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("channel", MERIDIAN)
+def test_meridian_says_the_same_below_its_first_point(tmp_path: Path, channel: str) -> None:
+    spend, outcomes, right = MERIDIAN[channel]
+    at = dict(zip(COARSE, [0.0, *outcomes], strict=True))
+    found = load_meridian(curves(tmp_path / "curves.csv", lambda m: at[m], COARSE, spend))
+    value = values_of(found, tmp_path, np.array([0.05 * spend]))["tv"]
+    assert value == pytest.approx(right, rel=1e-3)
+    assert 0.25 * outcomes[0] < 0.85 * right  # what a chord says there
 
 
 def test_meridian_has_the_metric_that_is_named(tmp_path: Path) -> None:

@@ -145,7 +145,9 @@ def _hills(x: np.ndarray, y: np.ndarray, exponent: float) -> tuple[Curve, float]
     """(sum of Hill curves with the least relative errors, the root of their mean square)."""
     from scipy.optimize import nnls
 
-    half = np.append(np.geomspace(x[0] / 100.0, x[-1] * 1000.0, 120), np.inf)
+    # What starts slowly has no half point below the first point: it would be a jump that nobody saw.
+    least = x[0] / 100.0 if exponent == 1.0 else x[0]
+    half = np.append(np.geomspace(least, x[-1] * 1000.0, 120), np.inf)
 
     def columns(spend: np.ndarray) -> np.ndarray:
         power, halves = spend[:, None] ** exponent, half[:-1] ** exponent

@@ -239,7 +239,14 @@ def _read_saved(path: Path, model: PymcModel) -> _Fit:
     if "lookup_name" in adstock and model.adstock == "weibull_cdf" and model.l_max:
         model = replace(model, l_max=model.l_max + 1)  # 0.19 has one weight more than it says
     prefixes = {"saturation_": saturation.get("prefix"), "adstock_": adstock.get("prefix")}
-    return _saved_numbers(open_group(path, "posterior"), open_group(path, "constant_data"), model, prefixes)
+    constants = open_group(path, "constant_data")
+    for name in ("channel_data", "channel_scale", "target_scale"):
+        if name not in constants:
+            raise ValueError(
+                f"{path}: has no {name} in constant_data, expected it, or a table of the posterior and "
+                "scales=..."
+            )
+    return _saved_numbers(open_group(path, "posterior"), constants, model, prefixes)
 
 
 def _agree(path: Path, asked: PymcModel, told: PymcModel) -> PymcModel:
