@@ -42,7 +42,7 @@ ONLY_IN = {
     "bokeh": ("live/",),
     "tornado": ("live/",),
     "pyarrow": ("files/", "fitting/folder.py", "study/", "cli/tables.py"),
-    "scipy": ("fitting/",),
+    "scipy": ("fitting/", "files/mix_models/"),
     "pandas": ("files/", "allocation/"),
     "polars": ("files/",),
 }
