@@ -13,8 +13,9 @@ Intervals are of 95 %, by bootstrap over portfolios.
 A clairvoyant also profits from the noise of the measurements that allocations are scored on. How much is told
 by a second clairvoyant, who knows the measured curves but for another draw of their standard errors.
 
-How much the cheap part can tell at all is asked by a forecast that is learned from the whole curves of other
-data sets: a ridge regression from the cheap part, and from what the fits foretell, to the rest.
+The draws are those of benchmarks/bands.py: their prior has seen no curve of the data sets that it foretells,
+and an allocation is made for their mean. Another forecast that is learned from the whole curves of other
+data sets stands beside: a ridge regression from the cheap part and what the draws foretell to the rest.
 """
 
 from __future__ import annotations
@@ -26,20 +27,21 @@ import jax
 import numpy as np
 
 import engine
-from benchmarks.curves import cut, load_curves, select
+from benchmarks.curves import MOST, cut, draws_ahead, folds, load_curves, long_curves
 from benchmarks.machine import save
 from engine.files.measurements import Measurements
+from engine.fitting.bands import evaluate as evaluate_draws
 from engine.fitting.fit import fit
 from engine.fitting.fitted import Fitted
+from engine.fitting.prior import read_prior
 from engine.model.curves.staged import Tabulated
 
-CHEAP, MOST, UNIT = (512, 1024, 2048), 4096, 32
-PROJECTS, PORTFOLIOS, DRAWS = 10, 2000, 50
-LEAST_POINTS = 8
+CHEAP, UNIT = (512, 1024, 2048), 32
+PROJECTS, PORTFOLIOS, DRAWS = 10, 2000, 100
 SHARE = 0.25
 SIZES = (724, 1024, 1448, 2048, 2896, 4096)
 CHEAP_SIZES = (32, 45, 64, 91, 128, 181, 256, 362, 512, 724, 1024, 1448, 2048)
-FOLDS, RIDGE = 10, 10.0
+RIDGE = 10.0
 SIGMA = 0.5
 
 
@@ -60,17 +62,22 @@ def evaluate(family: str, numbers: dict[str, np.ndarray], efforts: np.ndarray) -
         return np.asarray(jax.vmap(curve.value, out_axes=1)(np.repeat(efforts[:, None], curve.shape[-1], 1)))
 
 
-def foretold(fitted: Fitted, efforts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The chosen family's performance at efforts, and the mean of its bootstrap draws'."""
-    projects = len(fitted.chosen)
-    fit, mean = np.zeros((projects, efforts.size)), np.zeros((projects, efforts.size))
-    for index, (family, found) in enumerate(fitted.families.items()):
+def foretold(fitted: Fitted, efforts: np.ndarray) -> np.ndarray:
+    """The chosen family's performance [projects, efforts]."""
+    found = np.zeros((len(fitted.chosen), efforts.size))
+    for index, (family, one) in enumerate(fitted.families.items()):
         mine = fitted.chosen == index
-        fit[mine] = evaluate(family, found.parameters, efforts)[mine]
-        for draw in range(DRAWS):
-            numbers = {name: values[draw] for name, values in fitted.draws[family].items()}
-            mean[mine] += evaluate(family, numbers, efforts)[mine] / DRAWS
-    return fit, mean
+        found[mine] = evaluate(family, one.parameters, efforts)[mine]
+    return found
+
+
+def mean_of_draws(part: Measurements, efforts: np.ndarray) -> np.ndarray:
+    """The mean of predictive draws [projects, efforts], by priors that know other data sets alone."""
+    found = np.zeros((len(part.names), efforts.size))
+    for mine, draws in draws_ahead(part, read_prior("learning_curves"), DRAWS):
+        own = np.broadcast_to(efforts, (mine.size, efforts.size))
+        found[mine] = np.mean(evaluate_draws(draws, own), axis=0)
+    return found
 
 
 def learned(
@@ -86,10 +93,9 @@ def learned(
     features = (features - features.mean(axis=0)) / features.std(axis=0)
     features = np.concatenate([features, np.ones((len(features), 1))], axis=1)
     gains = interpolate(whole, rest) - last
-    data_set = np.unique([name.rsplit(" ", 1)[1] for name in whole.names], return_inverse=True)[1]
-    fold = random.integers(0, FOLDS, data_set.max() + 1)[data_set]
+    fold = folds(whole, random)
     guess = np.zeros_like(gains)
-    for k in range(FOLDS):
+    for k in range(fold.max() + 1):
         known, asked = features[fold != k], features[fold == k]
         normal = known.T @ known + RIDGE * np.eye(known.shape[1])
         guess[fold == k] = asked @ np.linalg.solve(normal, known.T @ gains[fold != k])
@@ -164,7 +170,7 @@ def allocate_all(
         "greedy on fits": ("fit", "greedy"),
         "relaxation on fits": ("fit", "relaxation"),
         "exact on fits": ("fit", "exact"),
-        "exact on bootstrap means": ("mean", "exact"),
+        "exact on the mean of draws": ("mean", "exact"),
         "exact on the last measured slope": ("slope", "exact"),
         "exact on a forecast learned from others": ("learned", "exact"),
         "clairvoyant of another draw": ("another", "exact"),
@@ -199,10 +205,10 @@ def disturbed(data: Measurements, random: np.random.Generator) -> Measurements:
 
 def study(whole: Measurements, cheap: int, random: np.random.Generator) -> dict[str, Any]:
     """Fit what is cheap, allocate, score."""
-    fitted = fit(cut(whole, cheap), bootstrap=DRAWS, seed=0)
+    fitted = fit(cut(whole, cheap))
     efforts = np.maximum(np.arange(MOST // UNIT + 1.0) * UNIT, 1.0)
     truth = interpolate(whole, efforts)
-    one, mean = foretold(fitted, efforts)
+    one, mean = foretold(fitted, efforts), mean_of_draws(cut(whole, cheap), efforts)
     before, last = truth[:, cheap // UNIT // 2], truth[:, cheap // UNIT]
     slope = np.maximum((last - before) / (cheap / 2), 0.0)
     tables = {
@@ -216,16 +222,19 @@ def study(whole: Measurements, cheap: int, random: np.random.Generator) -> dict[
     weight = np.exp(random.normal(0.0, SIGMA, members.shape))
     found = allocate_all(tables, truth, members, weight, cheap)
     sizes = np.array([size for size in SIZES if size > cheap]) // UNIT
-    return {"families": family_table(fitted, sizes, efforts, truth), "allocation": scores(found, random)}
+    families = family_table(fitted, sizes, efforts, truth)
+    ahead = np.sqrt(np.mean((mean - truth)[:, sizes] ** 2, axis=1))
+    families["mean of draws"] = {
+        "median_error_ahead": float(np.median(ahead)),
+        "mean_error_ahead": float(np.mean(ahead)),
+    }
+    return {"families": families, "allocation": scores(found, random)}
 
 
 def main() -> None:
     """Study, print, save."""
     random = np.random.default_rng(0)
-    everything = load_curves()
-    reach = np.max(everything.effort, axis=1)
-    cheap = np.sum((everything.weight > 0) & (everything.effort <= CHEAP[0]), axis=1)
-    whole = select(everything, np.flatnonzero((reach >= MOST) & (cheap >= LEAST_POINTS)))
+    everything, whole = load_curves(), long_curves()
     figures: dict[str, Any] = {
         "curves": len(whole.names),
         "portfolios": PORTFOLIOS,

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from engine.files.portfolios import load_portfolio, portfolio_from, portfolio_table, save_portfolio
     from engine.files.reading import Reading
     from engine.fitting.fit import fit
-    from engine.fitting.fitted import Fitted
+    from engine.fitting.fitted import Bands, Fitted
+    from engine.fitting.learn import learn_prior
+    from engine.fitting.prior import Prior
     from engine.model.curves import FAMILIES
     from engine.model.curves.base import Curve
     from engine.model.curves.concave import Exponential, Log, Power, PureLog
@@ -55,7 +57,9 @@ _HOMES = {
     "engine.files.portfolios": ("load_portfolio", "portfolio_from", "portfolio_table", "save_portfolio"),
     "engine.files.reading": ("Reading",),
     "engine.fitting.fit": ("fit",),
-    "engine.fitting.fitted": ("Fitted",),
+    "engine.fitting.fitted": ("Bands", "Fitted"),
+    "engine.fitting.learn": ("learn_prior",),
+    "engine.fitting.prior": ("Prior",),
     "engine.model.curves": ("FAMILIES",),
     "engine.model.curves.base": ("Curve",),
     "engine.model.curves.concave": (
@@ -98,6 +102,7 @@ __all__ = [
     "FAMILIES",
     "SOLVERS",
     "Allocation",
+    "Bands",
     "BudgetFound",
     "Curve",
     "Exponential",
@@ -113,6 +118,7 @@ __all__ = [
     "NamedScenario",
     "Portfolio",
     "Power",
+    "Prior",
     "PureLog",
     "Reading",
     "Simulated",
@@ -125,6 +131,7 @@ __all__ = [
     "budget_for",
     "budget_frontier",
     "fit",
+    "learn_prior",
     "load",
     "load_array",
     "load_measurements",

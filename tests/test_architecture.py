@@ -41,7 +41,7 @@ ONLY_IN = {
     "jinja2": ("report/",),
     "bokeh": ("live/",),
     "tornado": ("live/",),
-    "pyarrow": ("files/", "fitting/folder.py", "study/", "cli/tables.py"),
+    "pyarrow": ("files/", "fitting/folder.py", "fitting/prior.py", "study/", "cli/tables.py"),
     "scipy": ("fitting/", "files/mix_models/"),
     "pandas": ("files/", "allocation/"),
     "polars": ("files/",),

@@ -267,7 +267,7 @@ def illustrate_fit(folder: Path) -> Iterator[Illustration]:
     """A fit: every project's measurements, curve, band of its draws, and residuals."""
     for number, curve in enumerate(fitted_curves(folder)):
         caption = f"{curve.name}: measurements, fitted curve and residuals"
-        band = ", with nine tenths of the bootstrap draws" if curve.low is not None else ""
+        band = ", with nine tenths of the predictive draws" if curve.low is not None else ""
         yield Illustration(f"fit_{number:03d}", f"{caption}{band}.", fit_figure(curve)[0])
 
 

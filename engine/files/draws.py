@@ -1,75 +1,87 @@
-"""Draws of fitted curves on disk: one row a draw and project, the numbers of its family in columns."""
+"""Draws of curves on disk: one row a draw and project, its family, and that family's numbers in columns."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jaxtyping import Int
 
 from engine.model.curves import FAMILIES
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
 
-Numbers = dict[str, dict[str, np.ndarray]]
+
+class Draws(NamedTuple):
+    """Curves drawn for every project, whose family may differ from draw to draw.
+
+    `choice` is the place of each curve's family in `numbers`, which holds the numbers of every family, each
+    [draws, projects]; where a family is not a curve's own they are numbers that nothing reads.
+    """
+
+    choice: Int[np.ndarray, "draws projects"]
+    numbers: dict[str, dict[str, np.ndarray]]
+
+    def families(self) -> np.ndarray:
+        """The name of each curve's family, [draws, projects]."""
+        return np.array(list(self.numbers))[self.choice]
 
 
-def write_draws(path: Path, names: tuple[str, ...], families: list[str], draws: Numbers) -> None:
-    """Write draws [draws, projects] of each family; `families` is the one chosen for each project."""
-    count = len(next(iter(next(iter(draws.values())).values())))
+def write_draws(path: Path, names: tuple[str, ...], draws: Draws) -> None:
+    """Write the draws of these projects."""
     columns: dict[str, np.ndarray] = {}
-    for family, numbers in draws.items():
-        mine = np.array([chosen == family for chosen in families])
+    for place, numbers in enumerate(draws.numbers.values()):
         for name, values in numbers.items():
-            column = columns.setdefault(name, np.full((count, len(names)), np.nan))
-            column[:, mine] = values[:, mine]
+            column = columns.setdefault(name, np.full(draws.choice.shape, np.nan))
+            np.copyto(column, values, where=draws.choice == place)
+    count = len(draws.choice)
     table = {
         "draw": np.repeat(np.arange(count, dtype=np.int32), len(names)),
         "project": pa.array(list(names) * count).dictionary_encode(),
-        "family": pa.array(families * count).dictionary_encode(),
+        "family": pa.array(draws.families().reshape(-1).tolist()).dictionary_encode(),
         **{name: values.reshape(-1) for name, values in columns.items()},
     }
     pq.write_table(pa.table(table), path)
 
 
-def read_draws(path: str) -> tuple[tuple[str, ...], np.ndarray, Numbers]:
-    """(names of the projects, index of each one's family, numbers [draws, projects] by family).
-
-    Where a family is not a project's own, it has the numbers of a project whose own it is.
+def read_draws(path: str) -> tuple[tuple[str, ...], Draws]:
+    """(names of the projects, their draws).
 
     **Raises:** `ValueError` in one line naming the file.
     """
     try:
         table = pq.ParquetFile(path).read(use_threads=False)
         names = tuple(dict.fromkeys(table["project"].to_pylist()))
-        count = table.num_rows // len(names)
-        families = table["family"].to_pylist()[: len(names)]
-        used = list(dict.fromkeys(families))
-        if len(names) * count != table.num_rows or not all(map(_is_drawn, used)):
+        shape = table.num_rows // len(names), len(names)
+        families = np.array(table["family"].to_pylist())
+        used = list(dict.fromkeys(families.tolist()))
+        if shape[0] * shape[1] != table.num_rows or not all(map(_is_drawn, used)):
             raise ValueError
-        choice = np.array([used.index(family) for family in families], np.int32)
-        numbers: Numbers = {}
-        for index, family in enumerate(used):
-            own = np.flatnonzero(choice == index)
-            source = np.where(choice == index, np.arange(len(names)), own[0])
+        numbers: dict[str, dict[str, np.ndarray]] = {}
+        for family in used:
+            own = families == family
             wanted = [*FAMILIES[family].parameters(), "baseline"]
-            numbers[family] = {
-                n: table[n].to_numpy().reshape(count, len(names))[:, source].astype(float) for n in wanted
-            }
+            columns = {n: table[n].to_numpy().astype(float) for n in wanted}
+            # Elsewhere, the numbers of the first that is of the family.
+            filled = {n: np.where(own, values, values[own][0]) for n, values in columns.items()}
+            numbers[family] = {n: values.reshape(shape) for n, values in filled.items()}
+        choice = np.array([used.index(family) for family in families.tolist()], np.int32).reshape(shape)
     except OSError as error:
         reason = error.strerror or str(error).splitlines()[0]
         raise ValueError(f"{path}: cannot be read ({reason}), expected draws of engine fit") from None
     except (KeyError, ValueError, pa.ArrowInvalid, ZeroDivisionError):
         raise ValueError(f"{path}: is no draws.parquet of engine fit") from None
-    for index, (family, values) in enumerate(numbers.items()):
-        own = np.flatnonzero(choice == index)
-        curves = FAMILIES[family](**{name: value[:, own] for name, value in values.items()})
+    for place, (family, values) in enumerate(numbers.items()):
+        own = choice == place
+        curves = FAMILIES[family](**{name: of[own] for name, of in values.items()})
         try:
-            check(normalise(Portfolio(curves, names=tuple(names[project] for project in own))))
+            check(normalise(Portfolio(curves, names=tuple(names[n] for n in np.nonzero(own)[1]))))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
-    return names, choice, numbers
+    return names, Draws(choice, numbers)
 
 
 def _is_drawn(family: str) -> bool:

@@ -38,7 +38,8 @@ class Measurements:
     Rows are as long as the longest; `weight` is 0 past a row's end. Elsewhere it is the number of replicates
     times their mean weight, over the mean square of their standard errors where there are some. `repeats`
     says how many rows of a project there are beyond one at each effort, `scatter` what the standard deviation
-    of replicates about their means is.
+    of replicates about their means is. `error` is the standard error of each mean, where standard errors or
+    replicates of every project tell it.
     """
 
     names: tuple[str, ...]
@@ -47,6 +48,7 @@ class Measurements:
     weight: Float[np.ndarray, "projects points"]
     repeats: Int[np.ndarray, " projects"] | None = None
     scatter: Float[np.ndarray, " projects"] | None = None
+    error: Float[np.ndarray, "projects points"] | None = None
 
     @property
     def counts(self) -> np.ndarray:
@@ -54,11 +56,15 @@ class Measurements:
         return np.sum(self.weight > 0, axis=1)
 
     def table(self) -> pa.Table:
-        """Long form again: a row a project and effort, with its weight."""
+        """Long form again: a row a project and effort, with its weight and standard error."""
         import pyarrow as pa
 
         project, place = np.nonzero(self.weight > 0)
         numbers = {n: getattr(self, n)[project, place] for n in ("effort", "performance", "weight")}
+        if self.error is not None:
+            # Read again, a weight is divided by the square of the error beside it.
+            numbers["standard_error"] = self.error[project, place]
+            numbers["weight"] = numbers["weight"] * numbers["standard_error"] ** 2
         return pa.table({"project": pa.array([self.names[i] for i in project]), **numbers})
 
 
@@ -306,20 +312,25 @@ def _means(
         return np.add.reduceat(values, starts)
 
     mean, precision = total(weight * performance) / total(weight), total(weight)
-    if error is not None:
-        precision = precision * total(np.ones_like(weight)) / total(error[order] ** 2)
-    apart = performance - np.repeat(mean, np.diff(np.append(starts, effort.size)))
+    count = np.diff(np.append(starts, effort.size))
+    apart = performance - np.repeat(mean, count)
     squares = np.bincount(code, apart**2, minlength=len(names))
     repeats = np.bincount(code[~new], minlength=len(names))
+    scatter = np.sqrt(squares / np.maximum(repeats, 1))
     code, effort = code[starts], effort[starts]
+    known = None
+    if error is not None:
+        together = total(error[order] ** 2)
+        precision, known = precision * count / together, np.sqrt(together) / count
+    elif np.all(scatter > 0):
+        known = scatter[code] / np.sqrt(count)
     lengths = np.bincount(code, minlength=len(names))
     place = np.arange(code.size) - np.concatenate([[0], np.cumsum(lengths)])[code]
-    shape = len(names), int(lengths.max())
-    arrays = []
-    for values in (effort, mean, precision):
-        padded = np.zeros(shape)
-        padded[code, place] = values
-        arrays.append(padded)
-    scatter = np.sqrt(squares / np.maximum(repeats, 1))
-    effort, mean, precision = arrays
-    return Measurements(names, effort, mean, precision, repeats, scatter)
+
+    def padded(values: np.ndarray) -> np.ndarray:
+        whole = np.zeros((len(names), int(lengths.max())))
+        whole[code, place] = values
+        return whole
+
+    errors = None if known is None else padded(known)
+    return Measurements(names, padded(effort), padded(mean), padded(precision), repeats, scatter, errors)

@@ -9,14 +9,13 @@ smaller efforts of each project and scoring it on the largest ones. One curve's 
 1,813 real learning curves the family with the best score of each curve foretells worse than the one that is
 best for all of them together. So the choice is common, by the mean logarithm of the scores, unless it is
 asked for each project. AICc stands beside it, and decides where too few points are left to validate on.
-Uncertainty is a residual bootstrap: draws of all projects' curves that a scenario samples.
+What is not known is drawn by `engine.fitting.bands`: curves of all families, which a scenario samples.
 
-Sources: Huber (1964, 1981); Hurvich & Tsai (1989) for AICc; Efron (1979) for the bootstrap.
+Sources: Huber (1964, 1981); Hurvich & Tsai (1989) for AICc.
 """
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,19 +25,20 @@ import numpy as np
 
 from engine.allocation.running import cores, in_threads
 from engine.files.measurements import Measurements, as_measurements
+from engine.fitting.bands import draw_curves
 from engine.fitting.fitted import FamilyFit, Fitted
+from engine.fitting.prior import Prior, load_prior
 from engine.fitting.scaled import Scaled, medians, natural, predict, scale
-from engine.fitting.search import Curves, Fit, merge, polish, search
+from engine.fitting.search import Curves, Fit, polish, search
 from engine.fitting.shapes import SHAPES, Shape
 
 # Curves fitted side by side, in a thread: fewer where they have many points, so that they stay in its cache.
 ROWS, ENTRIES = 2048, 1 << 16
 HOLDOUT = 0.2
+PRIOR = "learning_curves"
 Tell = Callable[[int, int], None]
 HUBER = 1.5
 ROBUST_PASSES = 4
-# Draws converge to within this share of their squares: a hundredth or two of a standard error.
-DRAWN = 1e-5
 # Of the range of the performance: residuals below are rounding.
 LEAST_BEND = 1e-6
 # Narrow limits are refuted where chance alone would make them fit so badly in this share of curves.
@@ -53,25 +53,31 @@ def fit(
     loss: str = "huber",
     choice: str = "common",
     baseline: float | None = None,
-    bootstrap: int = 0,
+    draws: int = 0,
+    prior: Prior | str | Path | None = PRIOR,
+    ceiling: float | None = None,
     seed: int = 0,
     tell: Tell | None = None,
     **reading: Any,
 ) -> Fitted:
-    """Fit curves to measurements: every family to every project, choose among them, and draw refits.
+    """Fit curves to measurements: every family to every project, choose among them, and draw what may come.
 
     **Arguments:** `data`, `Measurements`, the path of a file of them or several, or a data frame with its
     columns; `reading`, how those are read, as `engine.load_measurements` says; `families`, of `SHAPES`;
     `holdout`, the share of efforts, the largest, that families are scored on; `loss`, huber or squares;
     `choice`, common to all projects or made for each; `baseline`, the performance of every project without
-    effort where it is known, by default fitted; `bootstrap`, how many draws; `tell`, a function that hears
-    how much is done, of how much in all.
+    effort where it is known, by default fitted; `draws`, how many predictive draws of every curve; `prior`,
+    what they may be like: one that is shipped, by its name, of `learn_prior` or its file, or None for nothing
+    known; `ceiling`, the performance that no draw exceeds, such as 1 of an accuracy; `seed`, of the draws;
+    `tell`, a function that hears how much is done, of how much in all.
 
     **Raises:** `ValueError` naming what cannot be.
     """
-    check_fit(families, holdout, loss, choice, bootstrap)
+    check_fit(families, holdout, loss, choice, draws)
     data = as_measurements(data, **reading)
-    done = counter(tell, len(data.names) * (2 * len(families) + (bootstrap > 0)))
+    known = load_prior(prior, families) if draws else None
+    check_ceiling(data, ceiling)
+    done = counter(tell, len(data.names) * (2 * len(families) + (draws > 0)))
     scaled = scale(data, baseline)
     training, testing = split(scaled, holdout)
     found = {}
@@ -80,8 +86,8 @@ def fit(
         cheap, _ = run_fit(family, scaled, training, loss, done)
         found[family] = describe(family, scaled, data, everything, cheap, testing, training)
     chosen = choose(list(found.values()), choice, LEAST_BEND * scaled.range)
-    draws = draw_refits(scaled, found, chosen, loss, bootstrap, seed, done) if bootstrap else {}
-    return Fitted(data, found, chosen, draws)
+    drawn = None if known is None else draw_curves(data, known, draws, seed, ceiling, done)
+    return Fitted(data, found, chosen, drawn)
 
 
 def counter(tell: Tell | None, total: int) -> Callable[[int], None]:
@@ -98,7 +104,7 @@ def counter(tell: Tell | None, total: int) -> Callable[[int], None]:
     return add
 
 
-def check_fit(families: Sequence[str], holdout: float, loss: str, choice: str, bootstrap: int) -> None:
+def check_fit(families: Sequence[str], holdout: float, loss: str, choice: str, draws: int) -> None:
     """The options of `fit`."""
     for family in families:
         if family not in SHAPES:
@@ -111,8 +117,18 @@ def check_fit(families: Sequence[str], holdout: float, loss: str, choice: str, b
         raise ValueError(f"loss is {loss!r}, expected huber or squares")
     if choice not in ("common", "each"):
         raise ValueError(f"choice is {choice!r}, expected common or each")
-    if bootstrap < 0:
-        raise ValueError(f"bootstrap is {bootstrap}, expected a number of at least 0")
+    if draws < 0:
+        raise ValueError(f"draws is {draws}, expected a number of at least 0")
+
+
+def check_ceiling(data: Measurements, ceiling: float | None) -> None:
+    """The ceiling: a `ValueError` naming a project that was measured above it."""
+    most = np.max(np.where(data.weight > 0, data.performance, -np.inf), axis=1)
+    if ceiling is not None and not np.all(most <= ceiling):
+        name = data.names[int(np.argmax(most))]
+        raise ValueError(
+            f"ceiling is {ceiling}, expected at least {np.max(most):g}, a performance of {name}, or null"
+        )
 
 
 def split(scaled: Scaled, holdout: float) -> tuple[np.ndarray, np.ndarray]:
@@ -260,87 +276,3 @@ def choose(fits: list[FamilyFit], choice: str = "common", least: np.ndarray | fl
         return each
     logarithm = np.log(np.maximum(error[:, validated], np.finfo(float).tiny))
     return np.full(each.shape, np.argmin(np.mean(logarithm, axis=1)))
-
-
-def draw_refits(
-    scaled: Scaled,
-    fits: dict[str, FamilyFit],
-    chosen: np.ndarray,
-    loss: str,
-    draws: int,
-    seed: int,
-    done: Callable[[int], None],
-) -> dict[str, dict[str, np.ndarray]]:
-    """Refits of every project's chosen family to its own curve plus resampled residuals."""
-    result = {}
-    for index, (family, found) in enumerate(fits.items()):
-        whole = {name: np.broadcast_to(v, (draws, v.size)) for name, v in found.parameters.items()}
-        mine, size = np.flatnonzero(chosen == index), max(1, ROWS // draws)
-        if mine.size:
-            refit = functools.partial(_refits, family, scaled, found, loss, draws, seed, done)
-            parts = in_threads(refit, (mine[i : i + size] for i in range(0, mine.size, size)), cores())
-            whole = {name: values.copy() for name, values in whole.items()}
-            for name, values in whole.items():
-                values[:, mine] = np.concatenate([part[name] for part in parts], axis=1)
-        result[family] = whole
-    return result
-
-
-def _refits(
-    family: str,
-    scaled: Scaled,
-    found: FamilyFit,
-    loss: str,
-    draws: int,
-    seed: int,
-    done: Callable[[int], None],
-    mine: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """The numbers [draws, projects] of refits of these projects, each by random numbers of its own.
-
-    Points are merged, as far as their noise goes: the curve between them is known.
-    """
-    shape, part = SHAPES[family], Scaled(*(values[mine] for values in scaled))
-    fit = Fit(
-        found.theta[mine],
-        shape.sign * found.parameters["scale"][mine] / part.range,
-        (found.parameters["baseline"][mine] - part.level) / part.range,
-        *(np.zeros(mine.size), np.zeros(mine.size, bool)),
-    )
-    rows = np.repeat(np.arange(mine.size), draws)
-    with np.errstate(all="ignore"):
-        curves = part.curves(shape, part.weight, found.most[mine]).take(rows)
-        noise = resample(
-            part, part.performance - predict(shape, fit, part.effort), fit, loss, draws, seed, mine
-        )
-        few, start = merge(curves._replace(performance=noise)), fit.take(rows)
-        few = few._replace(performance=few.performance + predict(shape, start, few.effort))
-        refit = polish(shape, few, start.theta, DRAWN)
-    done(mine.size)
-    by_draw = Fit(*(a.reshape(mine.size, draws, *a.shape[1:]).swapaxes(0, 1) for a in refit))
-    return natural(family, part, by_draw)
-
-
-def resample(
-    scaled: Scaled, error: np.ndarray, fit: Fit, loss: str, draws: int, seed: int, mine: np.ndarray
-) -> np.ndarray:
-    """[projects·draws, points]: residuals of the projects' fits, drawn with replacement.
-
-    Under Huber's loss they are its pseudo-values, whose least squares spread as his estimates do (Huber 1981,
-    section 7.6): residuals are cut off where the loss bends, and stretched by the share that is not.
-    """
-    there = scaled.weight > 0
-    counts = np.sum(there, axis=1)
-    spare = np.maximum(counts - fit.theta.shape[1] - np.isnan(scaled.baseline) - 1, 1)
-    # Residuals are smaller than the noise by the numbers fitted; weights make them alike.
-    noise = error * np.sqrt(scaled.weight) * np.sqrt(counts / spare)[:, None]
-    if loss == "huber":
-        bend = np.maximum(HUBER * medians(np.abs(noise), there) / 0.6745, LEAST_BEND)[:, None]
-        inside = np.sum(there & (np.abs(noise) <= bend), axis=1, keepdims=True) / counts[:, None]
-        noise = np.clip(noise, -bend, bend) / inside
-    width = noise.shape[1]
-    streams = (np.random.default_rng([seed, project]) for project in mine)
-    picks = [random.integers(0, count, (draws, width)) for random, count in zip(streams, counts, strict=True)]
-    drawn = np.take_along_axis(noise[:, None, :], np.stack(picks), axis=2)
-    drawn = np.where(there[:, None], drawn / np.sqrt(np.where(there, scaled.weight, 1.0))[:, None], 0.0)
-    return drawn.reshape(-1, width)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from engine.files.draws import Draws
 from engine.files.measurements import Measurements
 from engine.files.rows import build
+from engine.fitting.bands import evaluate
 from engine.fitting.shapes import SHAPES
 from engine.model.portfolio import Portfolio
 
@@ -48,18 +52,25 @@ class FamilyFit:
     most: Float[np.ndarray, " projects"]
 
 
+class Bands(NamedTuple):
+    """Between `low` and `high` a performance lies with the probability of its level."""
+
+    levels: tuple[float, ...]
+    effort: Float[np.ndarray, "projects efforts"]
+    low: Float[np.ndarray, "levels projects efforts"]
+    high: Float[np.ndarray, "levels projects efforts"]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Fitted:
-    """What `fit` found: every family, the index of the one chosen for each project, and draws.
-
-    `draws` holds, by family, the numbers of bootstrap refits, [draws, projects] each; numbers of projects for
-    which the family was not chosen are its fit's own.
+    """What `fit` found: every family, the index of the one chosen for each project, and predictive draws of
+    every project's curve, from several families, if some were asked for.
     """
 
     measurements: Measurements
     families: dict[str, FamilyFit]
     chosen: np.ndarray
-    draws: dict[str, dict[str, Float[np.ndarray, "draws projects"]]]
+    draws: Draws | None
 
     def family_of(self, project: int) -> str:
         """The family chosen for a project."""
@@ -82,6 +93,37 @@ class Fitted:
             upper = {} if extrapolate is None else {"upper": float(extrapolate * most[project])}
             rows[name] = {"family": family, **numbers, **upper}
         return build(rows, [])
+
+    def bands(
+        self,
+        effort: Float[np.ndarray, "... efforts"] | Sequence[float],
+        levels: Sequence[float] = (0.5, 0.8, 0.9),
+        *,
+        measured: bool = False,
+        seed: int = 0,
+    ) -> Bands:
+        """Quantiles of the predictive draws at efforts.
+
+        **Arguments:** `effort`, [efforts] of all projects or [projects, efforts]; `levels`, the probabilities
+        in the middle; `measured`, whether of a measurement there, with the standard error of the project's
+        last one where that is known, and not of the curve itself; `seed`, of those errors.
+
+        **Raises:** `ValueError` if there are no draws, or for a level that is no share.
+        """
+        if self.draws is None:
+            raise ValueError("the fit has no draws, expected one by fit(..., draws=200)")
+        if not all(0 < level < 1 for level in levels):
+            raise ValueError(f"levels are {list(levels)}, expected shares between 0 and 1")
+        data = self.measurements
+        efforts = np.broadcast_to(np.asarray(effort, float), (len(data.names), np.shape(effort)[-1]))
+        values = evaluate(self.draws, efforts)
+        if measured and data.error is not None:
+            last = data.error[np.arange(len(data.names)), data.counts - 1]
+            normal = np.random.default_rng(seed).normal(size=values.shape)
+            values = values + last[:, None] * normal
+        share = np.asarray(levels, float)
+        low, high = (np.quantile(values, ends, axis=0) for ends in ((1 - share) / 2, (1 + share) / 2))
+        return Bands(tuple(levels), efforts, low, high)
 
     def __repr__(self) -> str:
         names = self.measurements.names

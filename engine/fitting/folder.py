@@ -6,26 +6,26 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from engine.files.draws import read_draws
+from engine.files.draws import Draws, read_draws
 from engine.files.measurements import load_measurements
 from engine.files.portfolios import load_portfolio
-from engine.fitting.fitted import Fitted
-from engine.model.curves import FAMILIES
+from engine.fitting.bands import evaluate
+from engine.fitting.fitted import EXTRAPOLATE, Fitted
 
 
 def fits_csv(fitted: Fitted) -> str:
-    """Every family's fit of every project, with standard errors of the chosen one's numbers."""
+    """Every family's fit of every project, with the standard deviations of its numbers over its draws."""
     numbers = list(dict.fromkeys(n for f in fitted.families.values() for n in f.parameters))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    spread = [f"{n}_se" for n in numbers]
+    spread = [f"{n}_sd" for n in numbers]
     writer.writerow(
         ["project", "family", "chosen", "points", "error_ahead", "residual", "r2", "aicc", *numbers, *spread]
     )
@@ -33,21 +33,30 @@ def fits_csv(fitted: Fitted) -> str:
         for index, (family, fit) in enumerate(fitted.families.items()):
             chosen = int(fitted.chosen[project]) == index
             quality = (fit.error, fit.residual, fit.r2, fit.aicc)
-            draws = fitted.draws.get(family, {}) if chosen else {}
-            own = fit.parameters
+            own, drawn = fit.parameters, _drawn(fitted, family, project)
             writer.writerow(
                 [
                     *(name, family, int(chosen), int(fitted.measurements.counts[project])),
                     *(repr(float(values[project])) for values in quality),
                     *(repr(float(own[n][project])) if n in own else "" for n in numbers),
-                    *(repr(float(np.std(draws[n][:, project]))) if n in draws else "" for n in numbers),
+                    *(repr(float(np.std(drawn[n]))) if n in drawn else "" for n in numbers),
                 ]
             )
     return text.getvalue()
 
 
+def _drawn(fitted: Fitted, family: str, project: int) -> dict[str, np.ndarray]:
+    """The numbers of a project's draws of a family; none of fewer than two."""
+    if fitted.draws is None or family not in fitted.draws.numbers:
+        return {}
+    mine = fitted.draws.families()[:, project] == family
+    numbers = fitted.draws.numbers[family]
+    return {name: values[mine, project] for name, values in numbers.items()} if np.sum(mine) > 1 else {}
+
+
 class FittedCurve(NamedTuple):
-    """Measurements of one project, its fitted curve on a grid of efforts, and the band of its draws."""
+    """Measurements of one project with their standard errors, its fitted curve on a grid of efforts, and the
+    band of its draws; `logarithmic`, whether efforts rise by factors rather than by steps."""
 
     name: str
     family: str
@@ -58,42 +67,62 @@ class FittedCurve(NamedTuple):
     fitted: Float[np.ndarray, " grid"]
     low: Float[np.ndarray, " grid"] | None = None
     high: Float[np.ndarray, " grid"] | None = None
+    error: Float[np.ndarray, " points"] | None = None
+    logarithmic: bool = False
 
 
 GRID = 300
-# How far beyond the measurements a fitted curve is drawn.
-BEYOND = 2.0
 BAND = (0.05, 0.95)
 
 
 def fitted_curves(folder: Path) -> Iterator[FittedCurve]:
-    """What `engine fit` left in a folder, project by project."""
+    """What `engine fit` left in a folder, project by project, as far as each may be funded."""
     data = load_measurements(folder / "measurements.parquet")
     portfolio = load_portfolio(folder / "portfolio.csv")
     with (folder / "portfolio.csv").open(newline="", encoding="utf-8") as file:
         families = [row["family"] for row in csv.DictReader(file)]
-    draws = folder / "draws.parquet"
-    numbers = read_draws(str(draws))[2] if draws.exists() else None
+    path = folder / "draws.parquet"
+    draws = read_draws(str(path))[1] if path.exists() else None
     with jax.enable_x64(True):
         curve = jax.tree.map(jnp.asarray, portfolio.curves)
     value = jax.jit(jax.vmap(lambda x: curve.value(jnp.full(curve.shape, x))))
     for project, name in enumerate(data.names):
         count = int(data.counts[project])
-        effort = data.effort[project, :count]
-        grid = np.linspace(0.0, BEYOND * float(effort.max()), GRID)
+        effort, performance = data.effort[project, :count], data.performance[project, :count]
+        error = None if data.error is None else data.error[project, :count]
+        far = EXTRAPOLATE * effort[-1] if portfolio.upper is None else float(portfolio.upper[project])
+        logarithmic = is_geometric(effort)
+        grid = np.geomspace(effort[0], far, GRID) if logarithmic else np.linspace(0.0, far, GRID)
         with jax.enable_x64(True):
             fitted, foretold = (np.asarray(value(x))[:, project] for x in (grid, effort))
         low = high = None
-        if numbers is not None:
-            low, high = _band(families[project], numbers[families[project]], project, grid)
-        performance = data.performance[project, :count]
-        yield FittedCurve(name, families[project], effort, performance, foretold, grid, fitted, low, high)
+        if draws is not None:
+            low, high = np.quantile(evaluate(_of(draws, project), grid[None])[:, 0], BAND, axis=0)
+        yield FittedCurve(
+            name,
+            families[project],
+            effort,
+            performance,
+            foretold,
+            grid,
+            fitted,
+            low,
+            high,
+            error,
+            logarithmic,
+        )
 
 
-def _band(family: str, numbers: dict[str, np.ndarray], project: int, grid: np.ndarray) -> Any:
-    """Quantiles of a project's draws along a grid."""
-    kind: Any = FAMILIES[family]
-    with jax.enable_x64(True):
-        curves = kind(**{name: jnp.asarray(values[:, project]) for name, values in numbers.items()})
-        drawn = jax.vmap(lambda x: curves.value(jnp.full(curves.shape, x)))(jnp.asarray(grid))
-    return np.quantile(np.asarray(drawn), BAND, axis=1)
+def is_geometric(effort: Float[np.ndarray, " points"]) -> bool:
+    """Whether efforts are more alike in their ratios than in their steps, over a decade or so."""
+    if effort.size < 3 or effort[0] <= 0 or effort[-1] < 8 * effort[0]:
+        return False
+    steps, ratios = np.diff(effort), np.diff(np.log(effort))
+    return bool(np.std(ratios) / np.mean(ratios) < np.std(steps) / np.mean(steps))
+
+
+def _of(draws: Draws, project: int) -> Draws:
+    """The draws of one project."""
+    own = slice(project, project + 1)
+    numbers = {f: {n: values[:, own] for n, values in d.items()} for f, d in draws.numbers.items()}
+    return Draws(draws.choice[:, own], numbers)

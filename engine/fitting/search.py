@@ -141,9 +141,7 @@ def _step(local: Local, curves: Curves, damping: np.ndarray | float) -> np.ndarr
     return -np.stack([first, second], axis=1) / np.maximum(determinant, TINY**2)[:, None]
 
 
-def polish(
-    shape: Shape, curves: Curves, theta: Float[np.ndarray, "rows numbers"], tolerance: float = TOLERANCE
-) -> Fit:
+def polish(shape: Shape, curves: Curves, theta: Float[np.ndarray, "rows numbers"]) -> Fit:
     """The fits that Levenberg–Marquardt reaches from these numbers."""
     here = evaluate(shape, np.clip(theta, curves.low, curves.high), curves)
     found, on = Fit(*(values.copy() for values in here.fit)), np.arange(len(theta))
@@ -151,7 +149,7 @@ def polish(
     exact = LEAST_LOSS * np.sum(curves.weight, axis=1)
     for _ in range(MOST_STEPS):
         gain = -np.sum(here.slope * _step(here, curves, LEAST_DAMPING), axis=1)
-        stay = (gain > tolerance * here.fit.loss) & (here.fit.loss > exact) & (damping < MOST_DAMPING)
+        stay = (gain > TOLERANCE * here.fit.loss) & (here.fit.loss > exact) & (damping < MOST_DAMPING)
         if not np.all(stay):
             found.put(on[~stay], here.fit.take(~stay))
             on, damping, exact, curves = on[stay], damping[stay], exact[stay], curves.take(stay)

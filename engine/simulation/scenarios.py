@@ -86,7 +86,7 @@ class Scenario:
         return Mixture(tuple(curves), choice)
 
     def _draw_fitted(self, key: Array, dtype: jnp.dtype) -> Curve:
-        """Each project's curve is one of its draws: all of its numbers from the same one."""
+        """Each project's curve is one of its draws: its family and all of its numbers from the same one."""
         assert self.fitted is not None
         count = next(iter(self.fitted[0].values())).shape[0]
         index = jax.random.randint(named(key, "draw"), (self.projects,), 0, count)
@@ -96,7 +96,9 @@ class Scenario:
 
         pairs = zip(self.families, self.fitted, strict=True)
         curves = [FAMILIES[name](**{n: own(a) for n, a in numbers.items()}) for name, numbers in pairs]
-        return curves[0] if len(curves) == 1 else Mixture(tuple(curves), jnp.asarray(self.choice))
+        if len(curves) == 1:
+            return curves[0]
+        return Mixture(tuple(curves), jnp.asarray(self.choice)[index, jnp.arange(self.projects)])
 
     def _draw_family(self, name: str, priors: dict[str, Prior], key: Array, dtype: jnp.dtype) -> Curve:
         family, drawn = FAMILIES[name], {}
@@ -154,10 +156,11 @@ def build_scenario(config: ScenarioConfig) -> Scenario:
 
 
 def _build_fitted(config: ScenarioConfig) -> Scenario:
-    """A scenario of bootstrap draws, whose names and number of projects are those of the file."""
+    """A scenario of draws of fitted curves, whose names and number of projects are those of the file."""
     if config.curves:
         raise ValueError("scenario.curves and scenario.draws are given, expected one of them")
-    names, choice, fitted = read_draws(str(config.draws))
+    names, draws = read_draws(str(config.draws))
+    fitted = draws.numbers
     if config.projects not in (0, len(names)):
         raise ValueError(
             f"scenario.projects is {config.projects}, expected {len(names)}, as in {config.draws}"
@@ -174,7 +177,7 @@ def _build_fitted(config: ScenarioConfig) -> Scenario:
         names=names,
         cuts=_build_cuts(config.cuts),
         fitted=tuple(fitted.values()),
-        choice=choice,
+        choice=draws.choice,
     )
 
 

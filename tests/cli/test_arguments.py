@@ -52,7 +52,7 @@ def test_several_files_are_fitted_at_once(engine: Run, tmp_path: Path) -> None:
     for name in ("one.csv", "two, b.csv"):
         rows = [f"{step},{1 - step**-0.5}" for step in (1, 2, 4, 8, 16, 32)]
         (tmp_path / name).write_text("\n".join(["step,acc", *rows]))
-    keys = ("columns.effort=step", "columns.performance=acc", "families=[power]", "bootstrap=0", "output=out")
+    keys = ("columns.effort=step", "columns.performance=acc", "families=[power]", "draws=0", "output=out")
     done = engine("fit", "data=[one.csv,'two, b.csv']", *keys)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "portfolio.csv").read_text().splitlines()[2].startswith('"two, b",power')

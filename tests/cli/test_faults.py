@@ -73,7 +73,7 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, str | bytes] | None, tuple[st
             "holdout=2": "holdout is 2.0",
             "loss=x": "loss is 'x'",
             "choice=x": "choice is 'x'",
-            "bootstrap=-1": "bootstrap is -1",
+            "draws=-1": "draws is -1",
             "seed=-1": "seed is -1",
             "seed=99999999999999999999": "seed is 99999999999999999999, expected a whole number from 0 to",
         }.items()

@@ -27,7 +27,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_two_commands_from_measurements_to_a_monte_carlo(engine: Run, tmp_path: Path, data: Path) -> None:
     # All six families are fitted by the page on measurements, which is run as a test.
-    fitted = engine("fit", f"data={data}", "output=fits", "bootstrap=20", "families=[power,hill]")
+    fitted = engine("fit", f"data={data}", "output=fits", "draws=20", "families=[power,hill]")
     assert fitted.returncode == 0, fitted.stderr
     assert "ranking" in fitted.stdout
     fits = pd.read_csv(tmp_path / "fits" / "fits.csv")
@@ -56,6 +56,8 @@ BAD = {
     ("data=measured.csv", "loss=median"): "loss is 'median'",
     ("data=measured.csv", "extrapolate=0.5"): "extrapolate is 0.5, expected a number of at least 1",
     ("data=measured.csv", "families=[cubic]"): "unknown family 'cubic'",
+    ("data=measured.csv", "prior=some"): "prior is 'some', expected learning_curves",
+    ("data=measured.csv", "ceiling=0.5"): "ceiling is 0.5, expected at least",
 }
 
 

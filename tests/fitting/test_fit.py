@@ -107,25 +107,18 @@ def test_weights_decide_where_points_disagree() -> None:
     assert last["baseline"][0] + last["scale"][0] * np.log1p(last["rate"][0] * 32) < 6.0
 
 
-def test_bootstrap_draws_spread_as_the_noise_does() -> None:
+def test_draws_spread_as_the_noise_does_and_a_seed_repeats_them() -> None:
     spread = {}
-    for noise in (0.01, 0.04):
-        fitted = fit(measure("exponential", noise), ["exponential"], bootstrap=40, seed=1)
-        draws = fitted.draws["exponential"]["scale"]
-        assert draws.shape == (40, PROJECTS)
-        spread[noise] = np.median(draws.std(axis=0))
-        near = np.abs(draws.mean(axis=0) - fitted.families["exponential"].parameters["scale"])
-        assert np.all(near < draws.std(axis=0))
-    assert 2.0 < spread[0.04] / spread[0.01] < 8.0
-    again = fit(measure("exponential", 0.04), ["exponential"], bootstrap=40, seed=1)
-    np.testing.assert_array_equal(again.draws["exponential"]["scale"], fitted.draws["exponential"]["scale"])
-
-
-def test_bootstrap_intervals_cover_the_truth() -> None:
-    fits = [fit(measure("exponential", 0.03, s), ["exponential"], bootstrap=60, seed=s) for s in range(6)]
-    scale = np.concatenate([f.draws["exponential"]["scale"] for f in fits], axis=1)
-    low, high = np.quantile(scale, [0.025, 0.975], axis=0)
-    assert 0.8 <= np.mean((low <= 2.0) & (high >= 2.0)) <= 1.0
+    for noise in (0.02, 0.2):
+        fitted = fit(measure("exponential", noise), ["exponential"], draws=60, prior=None, seed=1)
+        band = fitted.bands([400.0], [0.9])
+        spread[noise] = np.median(band.high - band.low)
+    assert spread[0.2] > 2 * spread[0.02]
+    again = fit(measure("exponential", 0.2), ["exponential"], draws=60, prior=None, seed=1)
+    assert fitted.draws is not None
+    assert again.draws is not None
+    for name, values in fitted.draws.numbers["exponential"].items():
+        np.testing.assert_array_equal(again.draws.numbers["exponential"][name], values)
 
 
 def test_rising_shapes_are_not_turned_upside_down() -> None:
@@ -152,7 +145,7 @@ def test_poor_data_give_a_finite_curve_and_a_remark() -> None:
     for row, (xs, ys, _) in enumerate(EDGES.values()):
         effort[row, : len(xs)], values[row, : len(xs)], weight[row, : len(xs)] = xs, ys, 1.0
     data = Measurements(tuple(EDGES), effort, values, weight)
-    fitted = fit(data, ["log", "hill"], choice="each", bootstrap=3)
+    fitted = fit(data, ["log", "hill"], choice="each", draws=3)
     for row, (*_, expected) in enumerate(EDGES.values()):
         assert any(expected in note for note in warnings_of(fitted)[row])
     for family in fitted.families.values():
@@ -210,7 +203,8 @@ BAD = {
     "holdout": ({"holdout": 1.0}, "holdout is 1.0"),
     "loss": ({"loss": "median"}, "loss is 'median'"),
     "choice": ({"choice": "some"}, "choice is 'some'"),
-    "bootstrap": ({"bootstrap": -1}, "bootstrap is -1"),
+    "draws": ({"draws": -1}, "draws is -1"),
+    "prior": ({"draws": 1, "prior": "none"}, "prior is 'none', expected learning_curves"),
 }
 
 
@@ -226,7 +220,7 @@ def test_progress_is_told_up_to_the_end() -> None:
     fit(
         measure("hill", 0.02),
         ["log", "hill"],
-        bootstrap=5,
+        draws=5,
         tell=lambda done, total: heard.append((done, total)),
     )
     assert heard[-1] == (PROJECTS * 5, PROJECTS * 5)

@@ -162,7 +162,7 @@ def test_merged_points_keep_the_sums_and_lose_little() -> None:
 
 def test_a_fit_without_anything_to_search_is_there_at_once() -> None:
     for x, y in (([5.0], [1.0]), (np.arange(1.0, 300.0), np.full(299, 2.0))):
-        fitted = fit(one(x, y), bootstrap=20)
+        fitted = fit(one(x, y), draws=20)
         found = fitted.families[fitted.family_of(0)]
         assert found.parameters["scale"][0] == 0.0
         assert found.parameters["baseline"][0] == y[0]
@@ -179,27 +179,3 @@ def test_the_common_choice_is_not_made_by_rounding(monkeypatch: pytest.MonkeyPat
     fitted = fit(data, ["log", "hill"])
     assert {fitted.family_of(project) for project in range(4)} == {"hill"}
     assert fitting.LEAST_BEND > 0
-
-
-@pytest.mark.parametrize("loss", ["huber", "squares"])
-def test_draws_spread_as_whole_refits_do(loss: str) -> None:
-    """Draws are refits on merged points of pseudo-values, and spread as refits of all points do."""
-    random, count = np.random.default_rng(0), 300
-    effort = np.sort(10 ** random.uniform(0, 3, 100))
-    truth = 0.3 + 0.5 * effort**1.2 / (effort**1.2 + 40**1.2)
-    data = one(effort, truth + 0.02 * random.standard_t(5, size=100))
-    fitted = fit(data, ["hill"], loss=loss, bootstrap=count)
-    found = {n: v[0] for n, v in fitted.families["hill"].parameters.items()}
-    curve = found["baseline"] + found["scale"] / (1 + (effort / found["half"]) ** -found["exponent"])
-    error = (data.performance[0] - curve) * np.sqrt(100 / 96)
-    again = curve + error[random.integers(0, 100, (count, 100))]
-    efforts = np.tile(effort, (count, 1))
-    whole = fit(
-        Measurements(tuple(map(str, range(count))), efforts, again, np.ones_like(efforts)),
-        ["hill"],
-        loss=loss,
-    )
-    for name, values in fitted.draws["hill"].items():
-        ours, theirs = np.std(values[:, 0]), np.std(whole.families["hill"].parameters[name])
-        # Of 300 draws each spread is known to 4 %.
-        assert ours == pytest.approx(theirs, rel=0.2), name

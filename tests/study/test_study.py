@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import engine
-from engine.files.draws import write_draws
+from engine.files.draws import Draws, write_draws
 from engine.files.shipped import config_folder
 from engine.simulation.scenarios import portfolio_key
 from engine.study.manifest import Manifest
@@ -116,7 +116,7 @@ def test_each_choice_of_a_scenario_is_kept(tmp_path: Path) -> None:
 
 def write_fit(path: Path, scale: float) -> None:
     numbers = {"scale": np.full((3, 2), scale), "rate": np.ones((3, 2)), "baseline": np.zeros((3, 2))}
-    write_draws(path, ("a", "b"), ["log", "log"], {"log": numbers})
+    write_draws(path, ("a", "b"), Draws(np.zeros((3, 2), np.int32), {"log": numbers}))
 
 
 def test_the_file_that_is_drawn_from_is_kept(tmp_path: Path) -> None:

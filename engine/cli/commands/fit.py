@@ -29,7 +29,9 @@ class FitConfig(ReadingConfig):
     loss: str = MISSING
     choice: str = MISSING
     baseline: float | None = MISSING
-    bootstrap: int = MISSING
+    draws: int = MISSING
+    prior: str | None = MISSING
+    ceiling: float | None = MISSING
     seed: int = MISSING
     extrapolate: float | None = MISSING
     output: str = MISSING
@@ -59,13 +61,15 @@ def fit(config: FitConfig) -> None:
             loss=config.loss,
             choice=config.choice,
             baseline=config.baseline,
-            bootstrap=config.bootstrap,
+            draws=config.draws,
+            prior=config.prior,
+            ceiling=config.ceiling,
             seed=config.seed,
             tell=lambda done, total: report("fitting", done, total),
         )
         report("writing")
         folder = open_folder(config.output)
-        _write(folder, fitted, config)
+        _write(folder, fitted, config.extrapolate)
         notes = warnings_of(fitted)
     show(fit_table(fitted, notes))
     lines = [f"{name}: {note}" for name, found in zip(data.names, notes, strict=True) for note in found]
@@ -75,22 +79,21 @@ def fit(config: FitConfig) -> None:
         say(f"warning: and {len(lines) - MOST_LINES:,} more")
     seconds = time.perf_counter() - begin
     say(f"{len(data.names)} curves in {seconds:.1f} s; results in {folder}")
-    suggest(folder, drawn=config.bootstrap > 0)
+    suggest(folder, drawn=fitted.draws is not None)
 
 
-def _write(folder: Path, fitted: Fitted, config: FitConfig) -> None:
+def _write(folder: Path, fitted: Fitted, extrapolate: float | None) -> None:
     from engine.files.draws import write_draws
     from engine.files.folders import write_parquet, write_text
     from engine.files.portfolios import save_portfolio
     from engine.fitting.folder import fits_csv
 
     data = fitted.measurements
-    save_portfolio(fitted.portfolio(config.extrapolate), folder / "portfolio.csv")
+    save_portfolio(fitted.portfolio(extrapolate), folder / "portfolio.csv")
     write_text(folder / "fits.csv", fits_csv(fitted))
     write_parquet(folder / "measurements.parquet", data.table())
-    if config.bootstrap:
-        families = [fitted.family_of(project) for project in range(len(data.names))]
-        write_draws(folder / "draws.parquet", data.names, families, fitted.draws)
+    if fitted.draws is not None:
+        write_draws(folder / "draws.parquet", data.names, fitted.draws)
 
 
 COMMAND = Command(

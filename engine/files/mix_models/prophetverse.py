@@ -21,7 +21,7 @@ import numpy as np
 
 from engine.files.mix_models.exports import read_rows
 from engine.files.mix_models.response import Response, response_of
-from engine.files.mix_models.shapes import Draws, stretch
+from engine.files.mix_models.shapes import Numbers, stretch
 from engine.files.tables import number
 
 EFFECTS: dict[tuple[str, ...], tuple[str, Callable[..., dict[str, Any]]]] = {
@@ -83,7 +83,7 @@ def load_prophetverse(
         shape, formula = EFFECTS[effect]
         own, divisor = sites[channel], (scales or {}).get(channel, 1.0)
         gain = _gain(f"{path}: {channel}", own) if "decay" in own and not normalize else np.ones(1)
-        ours: Draws = stretch(shape, formula(**{name: own[name] for name in effect}), gain / divisor)
+        ours: Numbers = stretch(shape, formula(**{name: own[name] for name in effect}), gain / divisor)
         ours["scale"] = ours["scale"] * target_scale
         responses[channel] = response_of(f"{path}: {channel}", shape, ours, LARGEST_MULTIPLE * divisor, None)
     return responses

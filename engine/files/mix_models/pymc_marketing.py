@@ -24,7 +24,7 @@ from engine.files.mix_models.saturations import (
     choose_saturation,
     name_of,
 )
-from engine.files.mix_models.shapes import Draws, stretch
+from engine.files.mix_models.shapes import Numbers, stretch
 from engine.files.tables import number
 
 # A curve that never levels off is tabulated up to so many times what spend was divided by.
@@ -49,7 +49,7 @@ class PymcModel:
 class _Fit:
     """The numbers of every project by draw, what its spend and target were divided by, and what it spent."""
 
-    numbers: dict[str, Draws]
+    numbers: dict[str, Numbers]
     model: PymcModel
     scales: dict[str, float] = field(default_factory=dict)
     targets: dict[str, float] = field(default_factory=dict)
@@ -90,8 +90,8 @@ def load_pymc_marketing(
 
 
 def _money(
-    saturation: Saturation, own: Draws, adstock: str, model: PymcModel, divisor: float, target: float
-) -> Draws:
+    saturation: Saturation, own: Numbers, adstock: str, model: PymcModel, divisor: float, target: float
+) -> Numbers:
     """The shape's numbers in units of spend and target, with carry-over."""
     ours = saturation.numbers(**{need: own[f"saturation_{need}"] for need in saturation.needs})
     carried = {name.removeprefix("adstock_"): own[name] for name in own if name.startswith("adstock_")}
@@ -141,8 +141,8 @@ def _read_table(path: Path, model: PymcModel) -> _Fit:
     return _Fit(numbers, model)
 
 
-def _summary_numbers(path: Path, rows: list[Row]) -> dict[str, Draws]:
-    found: dict[str, Draws] = {}
+def _summary_numbers(path: Path, rows: list[Row]) -> dict[str, Numbers]:
+    found: dict[str, Numbers] = {}
     for row in rows:
         cell = next((value for value in row.values() if isinstance(value, str)), "")
         label = re.fullmatch(r"((?:saturation|adstock)_\w+)\[(.+)\]", cell)
@@ -155,7 +155,7 @@ def _summary_numbers(path: Path, rows: list[Row]) -> dict[str, Draws]:
     return found
 
 
-def _posterior_numbers(path: Path, rows: list[Row]) -> dict[str, Draws]:
+def _posterior_numbers(path: Path, rows: list[Row]) -> dict[str, Numbers]:
     names = [key for key in rows[0] if key.startswith(KNOWN)]
     if not any(name.startswith("saturation_") for name in names):
         raise ValueError(f"{path}: has no saturation_... of any channel, expected a summary or a posterior")

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.files.draws import write_draws
+from engine.files.draws import Draws, write_draws
 from engine.files.mix_models.exports import is_blank, read_rows
-from engine.files.mix_models.shapes import FAMILIES, FARTHEST, Draws, Points, mean_points
+from engine.files.mix_models.shapes import FAMILIES, FARTHEST, Numbers, Points, mean_points
 from engine.files.tables import number
 
 SOURCES = ("robyn", "pymc_marketing", "meridian", "prophetverse")
@@ -31,14 +31,14 @@ class Response:
     family: str
     numbers: dict[str, float] = field(default_factory=dict)
     points: Points = field(default_factory=list)
-    draws: Draws = field(default_factory=dict)
+    draws: Numbers = field(default_factory=dict)
     last: float | None = None
     spend: float | None = None
     lower: float | None = None
     upper: float | None = None
 
 
-def response_of(where: str, shape: str, numbers: Draws, largest: float, spend: float | None) -> Response:
+def response_of(where: str, shape: str, numbers: Numbers, largest: float, spend: float | None) -> Response:
     """The response of a channel whose numbers are known by draw, each an array [draws] or of one number.
 
     **Raises:** `ValueError` that begins with `where`, for numbers that no curve has.
@@ -139,11 +139,11 @@ def _cell(value: Any) -> str:
 
 def write_posterior(path: Path, responses: dict[str, Response]) -> None:
     """The draws of all channels, as `scenario=fitted` reads them."""
-    families = [response.family for response in responses.values()]
     shape = len(next(iter(responses.values())).draws["scale"]), len(responses)
     draws: dict[str, dict[str, np.ndarray]] = {}
     for place, response in enumerate(responses.values()):
         for name, values in {**response.draws, "baseline": np.zeros(shape[0])}.items():
             numbers = draws.setdefault(response.family, {}).setdefault(name, np.full(shape, np.nan))
             numbers[:, place] = values
-    write_draws(path, tuple(responses), families, draws)
+    own = [list(draws).index(response.family) for response in responses.values()]
+    write_draws(path, tuple(responses), Draws(np.broadcast_to(np.array(own, np.int32), shape), draws))

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.files.mix_models.shapes import Draws
+from engine.files.mix_models.shapes import Numbers
 
 LONGEST_CARRY_OVER = 10_000
 
@@ -142,7 +142,7 @@ def choose_adstock(where: str, present: set[str], named: str | None) -> str:
     return named
 
 
-def carry_over(adstock: str, numbers: Draws, l_max: int | None) -> Any:
+def carry_over(adstock: str, numbers: Numbers, l_max: int | None) -> Any:
     """How many times a steady budget counts after un-normalised carry-over over `l_max` periods, by draw.
 
     **Raises:** `ValueError` in one line, without a number of periods.

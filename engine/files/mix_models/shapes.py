@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-Draws = dict[str, np.ndarray]
+Numbers = dict[str, np.ndarray]
 Points = list[tuple[float, float]]
 Curve = Callable[[np.ndarray], np.ndarray]
 FAMILIES = ("logistic", "hill", "log")
@@ -63,7 +63,7 @@ SHAPES: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
-def stretch(shape: str, numbers: Draws, factor: np.ndarray) -> Draws:
+def stretch(shape: str, numbers: Numbers, factor: np.ndarray) -> Numbers:
     """The numbers of x ↦ f(factor·x)."""
     if shape == "linear":
         return {"scale": numbers["scale"] * factor}
@@ -74,7 +74,7 @@ def stretch(shape: str, numbers: Draws, factor: np.ndarray) -> Draws:
     return {**numbers, **moved}
 
 
-def mean_curve(shape: str, numbers: Draws) -> Curve:
+def mean_curve(shape: str, numbers: Numbers) -> Curve:
     """The mean over draws of the curves of these numbers, each an array [draws]."""
     formula, count = SHAPES[shape], max(values.size for values in numbers.values())
 
@@ -85,7 +85,7 @@ def mean_curve(shape: str, numbers: Draws) -> Curve:
     return curve
 
 
-def mean_points(shape: str, numbers: Draws, largest: float) -> tuple[Points, bool]:
+def mean_points(shape: str, numbers: Numbers, largest: float) -> tuple[Points, bool]:
     """(points of the mean curve, whether it is flat beyond them).
 
     **Arguments:** `numbers`, each an array [draws]; `largest`, where the points of a shape that never levels

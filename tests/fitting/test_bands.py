@@ -1,0 +1,228 @@
+"""Bands hold: on curves whose truth is known, and whatever a project's company, units and families are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import engine
+from engine.files.draws import read_draws, write_draws
+from engine.files.measurements import Measurements
+from engine.fitting.bands import (
+    AMPLITUDE,
+    FREEDOM,
+    NOISY,
+    TEMPER,
+    draw_curves,
+    evaluate,
+    points_of,
+    weigh,
+)
+from engine.fitting.prior import BOX, Known, Prior, fill_box, load_prior, read_prior
+from engine.fitting.shapes import SHAPES
+from engine.simulation.config import ScenarioConfig
+from engine.simulation.scenarios import build_scenario, portfolio_key
+
+EFFORT = np.round(np.geomspace(16, 512, 11))
+FAMILIES = tuple(SHAPES)
+
+
+def simulate(curves: int, seed: int, noise: float = 0.004) -> tuple[Measurements, np.ndarray]:
+    """(measurements with errors that are known, true accuracy at 2, 4 and 8 times the largest effort)."""
+    random = np.random.default_rng(seed)
+    ahead = 512.0 * np.array([2.0, 4.0, 8.0])
+    rise, power = random.uniform(0.2, 0.6, curves), random.uniform(0.5, 1.3, curves)
+    half = 10 ** random.uniform(1, 3.3, curves)
+
+    def truth(x: np.ndarray) -> np.ndarray:
+        return 0.3 + rise[:, None] / (1 + (half[:, None] / x) ** power[:, None])
+
+    effort = np.tile(EFFORT, (curves, 1))
+    error = np.full(effort.shape, noise)
+    performance = truth(EFFORT) + noise * random.normal(size=effort.shape)
+    names = tuple(f"curve {i}" for i in range(curves))
+    return Measurements(names, effort, performance, 1 / error**2, error=error), truth(ahead)
+
+
+@pytest.mark.parametrize("prior", ["learning_curves", None])
+def test_bands_hold_where_the_truth_is_known(prior: str | None) -> None:
+    data, truth = simulate(200, 0)
+    draws = draw_curves(data, load_prior(prior, FAMILIES), 200, ceiling=1.0)
+    values = evaluate(draws, np.tile(512.0 * np.array([2.0, 4.0, 8.0]), (200, 1)))
+    low, high = np.quantile(values, [0.05, 0.95], axis=0)
+    covered = np.mean((low <= truth) & (truth <= high), axis=0)
+    # Wider than these smooth curves need, as real ones stray from every family; 0.83 is three standard errors
+    # below 90 %.
+    assert np.all(covered > 0.83)
+    assert np.all(np.diff(np.mean(high - low, axis=0)) > 0)
+    assert np.all(np.median(np.abs(np.median(values, axis=0) - truth), axis=0) < [0.02, 0.04, 0.06])
+    assert np.mean((high - low)[:, 0]) < 0.12
+
+
+def test_draws_are_rising_curves_of_several_families_below_the_ceiling() -> None:
+    data, _ = simulate(20, 1)
+    draws = draw_curves(data, load_prior("learning_curves", FAMILIES), 100, ceiling=0.95)
+    values = evaluate(draws, np.tile(np.geomspace(1.0, 4096.0, 60), (20, 1)))
+    assert np.all(np.diff(values, axis=2) >= -1e-12)
+    assert values[..., -1].max() <= max(0.95, data.performance.max() + 0.02) + 1e-9
+    assert len(np.unique(draws.choice[:, 0])) >= 3
+    for family, numbers in draws.numbers.items():
+        curve = engine.FAMILIES[family](**numbers)
+        curve.check(lambda bad, name, *_: pytest.fail(name) if np.any(bad) else None)
+
+
+def test_a_project_has_the_same_draws_in_any_company() -> None:
+    data, _ = simulate(6, 2)
+    prior = load_prior("learning_curves", FAMILIES)
+    whole = draw_curves(data, prior, 30, seed=5)
+    assert data.error is not None
+    some = (a[3:4] for a in (data.effort, data.performance, data.weight))
+    one = Measurements(data.names[3:4], *some, error=data.error[3:4])
+    alone = draw_curves(one, prior, 30, seed=5)
+    efforts = np.array([[10.0, 500.0, 3000.0]])
+    # Sums of matrices of other sizes are rounded otherwise.
+    np.testing.assert_allclose(
+        evaluate(alone, efforts)[:, 0], evaluate(whole, np.repeat(efforts, 6, axis=0))[:, 3], rtol=1e-6
+    )
+    other = draw_curves(one, prior, 30, seed=6)
+    assert not np.allclose(evaluate(other, efforts), evaluate(alone, efforts))
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.floats(1e-3, 1e3), st.floats(1e-3, 1e3), st.floats(-50.0, 50.0))
+def test_units_do_not_matter(effort: float, performance: float, level: float) -> None:
+    data, _ = simulate(2, 3)
+    assert data.error is not None
+    prior = fill_box(("hill", "power"))
+    other = Measurements(
+        data.names,
+        effort * data.effort,
+        level + performance * data.performance,
+        data.weight,
+        error=performance * data.error,
+    )
+    at = np.tile([100.0, 2000.0], (2, 1))
+    mine = evaluate(draw_curves(data, prior, 20), at)
+    theirs = evaluate(draw_curves(other, prior, 20), effort * at)
+    # A level of 50 upon a range of a thousandth costs as many digits.
+    np.testing.assert_allclose((theirs - level) / performance, mine, rtol=1e-4, atol=1e-4)
+
+
+def test_the_evidence_is_that_of_the_joint_normal() -> None:
+    """Against the marginal density of the model, with b flat as the limit of a wide normal."""
+    data, _ = simulate(1, 4)
+    points = points_of(data)
+    known = fill_box(("hill",)).families["hill"].take(np.arange(40))
+    lifts = known.lifts("hill", points.effort[0])
+    found = weigh(points, lifts, 0, known.noise, np.zeros((1, 1)))
+    y, variance, count = points.performance[0], 1 / points.precision[0], EFFORT.size
+    logs = []
+    for lift, noise in zip(lifts, known.noise, strict=True):
+        expected = 1 / (lift[-1] - lift[0] + NOISY * noise)
+        spread = (AMPLITUDE * expected) ** 2
+        covariance = np.diag(variance) + spread * np.outer(lift, lift) + 1e6
+        off = y - expected * lift
+        squares = off @ np.linalg.solve(covariance, off)
+        # The evidence is tempered in its exponent; what the amplitude's prior costs is not.
+        weigh_total = 1 / variance
+        mean = weigh_total @ lift / weigh_total.sum()
+        of_lift = weigh_total @ (lift - mean) ** 2
+        logs.append(
+            -0.5 * TEMPER * (count + FREEDOM) * np.log1p(squares / FREEDOM) - 0.5 * np.log1p(of_lift * spread)
+        )
+    weight = np.exp(np.array(logs) - max(logs))
+    # 1e6 stands for infinity beside variances of up to a few; and a ≥ 0 does not bind for rising curves.
+    np.testing.assert_allclose(found.weight[0], weight / weight.sum(), rtol=1e-3, atol=1e-9)
+
+
+def test_bands_of_a_fit() -> None:
+    data, _ = simulate(3, 5)
+    fitted = engine.fit(data, ["log", "hill"], draws=80, ceiling=1.0)
+    curve = fitted.bands([600.0, 4000.0], (0.5, 0.9))
+    assert curve.low.shape == curve.high.shape == (2, 3, 2)
+    assert np.all(curve.low[1] <= curve.low[0])
+    assert np.all(curve.high[0] <= curve.high[1])
+    measured = fitted.bands([600.0, 4000.0], (0.5, 0.9), measured=True)
+    assert np.mean(measured.high - measured.low) > np.mean(curve.high - curve.low)
+    with pytest.raises(ValueError, match=r"^levels are \[1.5\], expected shares"):
+        fitted.bands([600.0], [1.5])
+    with pytest.raises(ValueError, match="the fit has no draws"):
+        engine.fit(data, ["log"]).bands([600.0])
+    with pytest.raises(ValueError, match=r"^ceiling is 0.3, expected at least 0"):
+        engine.fit(data, ["log"], draws=2, ceiling=0.3)
+
+
+def test_a_scenario_draws_families_as_the_file_has_them(tmp_path: Path) -> None:
+    data, _ = simulate(4, 6)
+    draws = draw_curves(data, load_prior("learning_curves", FAMILIES), 25)
+    write_draws(tmp_path / "draws.parquet", data.names, draws)
+    names, read = read_draws(str(tmp_path / "draws.parquet"))
+    assert names == data.names
+    np.testing.assert_array_equal(read.families(), draws.families())
+    at = np.tile([20.0, 900.0], (4, 1))
+    values = evaluate(draws, at)
+    np.testing.assert_array_equal(evaluate(read, at), values)
+    scenario = build_scenario(
+        ScenarioConfig(name="fitted", projects=0, draws=str(tmp_path / "draws.parquet"))
+    )
+    for index in range(8):
+        portfolio = scenario.draw(portfolio_key(0, index))
+        value = np.asarray(portfolio.curves.value(jnp.full(4, 900.0)))
+        near = np.min(np.abs(values[:, :, 1] - value), axis=0)
+        assert np.all(near < 1e-5)  # drawn in the precision of the scenario
+
+
+def test_a_prior_is_learned_saved_and_read(tmp_path: Path) -> None:
+    effort = np.tile(np.geomspace(10.0, 10240.0, 21), (5, 1))
+    half = np.array([50.0, 100.0, 200.0, 400.0, 800.0])[:, None]
+    performance = 0.2 + 0.6 * effort / (effort + half)
+    data = Measurements(tuple("abcde"), effort, performance, np.ones_like(effort))
+    prior = engine.learn_prior(data, ["hill"], ceiling=1.0)
+    known = prior.families["hill"]
+    # In units of an effort between the seventh and an eighth of the last: half/unit for one of the efforts.
+    units = half[:, 0] / known.numbers["half"]
+    nearest = np.min(np.abs(np.log(units[:, None] / effort[0])), axis=1)
+    assert np.all(nearest < 0.01)
+    assert np.all((units > 79) & (units < 1281))
+    np.testing.assert_allclose(known.numbers["exponent"], 1.0, rtol=0.01)
+    prior.save(tmp_path / "prior.parquet")
+    again = read_prior(tmp_path / "prior.parquet").families["hill"]
+    np.testing.assert_allclose(again.numbers["half"], known.numbers["half"], rtol=1e-6)
+    assert again.source.tolist() == list("abcde")
+    assert prior.without(["b"]).families["hill"].source.tolist() == list("acde")
+    with pytest.raises(ValueError, match="no curve has 7 efforts and one 8 times the 7th"):
+        engine.learn_prior(Measurements(("a",), effort[:1, :8], performance[:1, :8], np.ones((1, 8))))
+
+
+def test_what_is_no_prior_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1PAR1")
+    with pytest.raises(ValueError, match=r"bad\.parquet: is no prior of engine.learn_prior"):
+        load_prior(tmp_path / "bad.parquet", FAMILIES)
+    with pytest.raises(ValueError, match="prior is 'some', expected learning_curves, a file of"):
+        load_prior("some", FAMILIES)
+    with pytest.raises(ValueError, match="the prior has no curves of family log, expected hill"):
+        load_prior(Prior({"hill": Known({}, np.ones(1), np.ones(1), np.array(["a"]))}), ["log"])
+
+
+def test_every_family_has_a_box_and_is_in_the_shipped_prior() -> None:
+    assert set(BOX) == set(SHAPES)
+    assert set(read_prior("learning_curves").families) == set(SHAPES)
+    for family, known in fill_box(FAMILIES).families.items():
+        with jax.enable_x64(True):
+            assert np.all(np.diff(known.lifts(family, np.geomspace(0.01, 8.0, 9)), axis=1) >= -1e-12)
+        for name, (low, high) in BOX[family].items():
+            assert np.all((known.numbers[name] >= min(low, high)) & (known.numbers[name] <= max(low, high)))
+
+
+def test_poor_data_give_finite_draws() -> None:
+    effort = np.array([[5.0, 0, 0, 0], [0.0, 0, 0, 0], [1.0, 2, 3, 4]])
+    weight = np.array([[1.0, 0, 0, 0], [1.0, 0, 0, 0], [1.0, 1, 1, 1]])
+    data = Measurements(("one", "none", "flat"), effort, np.where(weight > 0, 2.0, 0.0), weight)
+    draws = draw_curves(data, load_prior("learning_curves", FAMILIES), 10)
+    assert np.all(np.isfinite(evaluate(draws, np.tile([0.0, 3.0, 30.0], (3, 1)))))
