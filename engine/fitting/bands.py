@@ -32,6 +32,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from engine.allocation.running import cores, in_threads
 from engine.files.draws import Draws
 from engine.files.measurements import Measurements
 from engine.fitting.prior import Prior, room
@@ -50,46 +51,75 @@ NEAREST = 1.0 / 32.0
 MOST_GAIN, HORIZON = 3.0, 8.0
 # Standard deviation of the logarithm of the room below the ceiling.
 ROOM = 0.6
-# Projects with the same efforts are done together, so many at a time.
-TOGETHER = 128
+# Projects with the same efforts are done together, so many at a time; of more points, neighbours are merged.
+TOGETHER, MOST_POINTS = 128, 32
 
 
 class Points(NamedTuple):
-    """Measurements in units of the largest effort and the range measured, with their variances for σ² = 1."""
+    """Measurements in units of the largest effort and the range measured; `error`, their standard errors
+    where those are known; `last`, the performance at the largest effort."""
 
     effort: Float[np.ndarray, "projects points"]
     performance: Float[np.ndarray, "projects points"]
-    precision: Float[np.ndarray, "projects points"]
+    weight: Float[np.ndarray, "projects points"]
+    error: Any
     unit: Float[np.ndarray, " projects"]
     low: Float[np.ndarray, " projects"]
     range: Float[np.ndarray, " projects"]
     last: Float[np.ndarray, " projects"]
 
-    def take(self, rows: Any) -> Points:
-        """Some of the projects."""
-        return Points(*(values[rows] for values in self))
+    def take(self, rows: Any, count: int) -> Points:
+        """Some of the projects, which have so many points."""
+        wide = {name: getattr(self, name)[rows, :count] for name in ("effort", "performance", "weight")}
+        each = {name: getattr(self, name)[rows] for name in ("unit", "low", "range", "last")}
+        return Points(**wide, error=None if self.error is None else self.error[rows, :count], **each)
+
+    @property
+    def precision(self) -> Float[np.ndarray, "projects points"]:
+        """One over the variances for σ² = 1."""
+        there = self.weight > 0
+        if self.error is None:
+            # Of weights the ratios are known alone.
+            mean = np.sum(self.weight, axis=1, keepdims=True) / np.sum(there, axis=1, keepdims=True)
+            variance = DISCREPANCY**2 * mean / np.where(there, self.weight, 1.0)
+        else:
+            variance = DISCREPANCY**2 + self.error**2
+        return np.where(there, np.maximum(self.effort, NEAREST) ** 2 / variance, 0.0)
 
 
 def points_of(data: Measurements) -> Points:
     """Dimensionless measurements."""
     there = data.weight > 0
     counts = np.sum(there, axis=1)
-    most = data.effort[np.arange(len(counts)), counts - 1]
-    unit = np.where(most > 0, most, 1.0)
+    end = np.arange(len(counts)), counts - 1
+    unit = np.where(data.effort[end] > 0, data.effort[end], 1.0)
     low = np.min(np.where(there, data.performance, np.inf), axis=1)
     high = np.max(np.where(there, data.performance, -np.inf), axis=1)
     span = np.where(high > low, high - low, 1.0)
     effort = np.where(there, data.effort / unit[:, None], 0.0)
     performance = np.where(there, (data.performance - low[:, None]) / span[:, None], 0.0)
-    if data.error is None:
-        # Of weights the ratios are known alone.
-        mean = np.sum(data.weight, axis=1, keepdims=True) / counts[:, None]
-        variance = DISCREPANCY**2 * mean / np.where(there, data.weight, 1.0)
-    else:
-        variance = DISCREPANCY**2 + (data.error / span[:, None]) ** 2
-    precision = np.where(there, np.maximum(effort, NEAREST) ** 2 / variance, 0.0)
-    last = performance[np.arange(len(counts)), counts - 1]
-    return Points(effort, performance, precision, unit, low, span, last)
+    error = None if data.error is None else data.error / span[:, None]
+    return Points(effort, performance, data.weight, error, unit, low, span, performance[end])
+
+
+def merged(points: Points) -> Points:
+    """The same with neighbouring points merged to their means, `MOST_POINTS` of them at most. Their noise
+    averages out; how far performance strays from a curve does not, being alike for neighbours."""
+    rows, count = points.effort.shape
+    size = -(-count // MOST_POINTS)
+    if size == 1:
+        return points
+
+    def total(values: np.ndarray) -> np.ndarray:
+        wide = np.pad(points.weight * values, ((0, 0), (0, -count % size)))
+        return wide.reshape(rows, -1, size).sum(axis=2)
+
+    weight = total(np.ones_like(points.weight))
+    effort, performance = total(points.effort) / weight, total(points.performance) / weight
+    error = points.error
+    if error is not None:
+        error = np.sqrt(total(points.weight * error**2)) / weight
+    return points._replace(effort=effort, performance=performance, weight=weight, error=error)
 
 
 class Posterior(NamedTuple):
@@ -108,19 +138,19 @@ class Posterior(NamedTuple):
 def weigh(
     points: Points,
     lifts: Float[np.ndarray, "curves points"],
-    first: int,
-    noise: np.ndarray,
+    rise: Float[np.ndarray, " curves"],
+    noise: Float[np.ndarray, " curves"],
     bonus: np.ndarray,
 ) -> Posterior:
-    """The posterior of projects with the same efforts, the last of them at 1, the first positive one at
-    `first`; `bonus` is added to the logarithm of the evidence."""
+    """The posterior of projects with the same efforts; `rise` is φ's from the first positive effort to the
+    largest, `bonus` is added to the logarithm of the evidence."""
     w, y = points.precision, points.performance
     total = np.sum(w, axis=1, keepdims=True)
     mean, mean_lift = np.sum(w * y, axis=1, keepdims=True) / total, w @ lifts.T / total
     of_lift = np.maximum(w @ (lifts**2).T - total * mean_lift**2, 0.0)
     together = (w * y) @ lifts.T - total * mean_lift * mean
     of_y = np.maximum(np.sum(w * y**2, axis=1, keepdims=True) - total * mean**2, 0.0)
-    expected = 1.0 / (lifts[:, -1] - lifts[:, first] + NOISY * noise)
+    expected = 1.0 / (rise + NOISY * noise)
     prior = 1.0 / (AMPLITUDE * expected) ** 2
     precision = of_lift + prior
     amplitude = np.maximum((together + prior * expected) / precision, 0.0)
@@ -179,32 +209,41 @@ def draw_curves(
     that are.
     """
     points = points_of(data)
-    noise = np.concatenate([known.noise for known in prior.families.values()])
-    headroom = np.concatenate([known.headroom for known in prior.families.values()])
     shape = draws, len(data.names)
     drawn = Drawn(np.zeros(shape, int), np.zeros(shape), np.zeros(shape))
-    for rows, count in _alike(points.effort, data.counts):
-        some = points.take(rows)
-        some = some._replace(
-            **{n: getattr(some, n)[:, :count] for n in ("effort", "performance", "precision")}
-        )
-        effort = some.effort[0]
-        lifts = np.concatenate([k.lifts(f, np.append(effort, HORIZON)) for f, k in prior.families.items()])
-        most, bonus = np.full(rows.size, np.inf), np.zeros((rows.size, 1))
-        if ceiling is not None:
-            most = (ceiling - some.low) / some.range
-            own = np.log(room(some.last, np.ones(rows.size), most))
-            bonus = np.nan_to_num(-0.5 * ((own[:, None] - headroom) / ROOM) ** 2)
-        first = int(np.argmax(effort > 0))
-        found = weigh(some, lifts[:, :-1], first, noise, bonus)
-        for row, project in enumerate(rows):
+
+    def draw_some(group: tuple[np.ndarray, int]) -> None:
+        rows, count = group
+        for project, own in zip(rows, _of_alike(points.take(rows, count), prior, ceiling), strict=True):
             random = np.random.default_rng([seed, zlib.crc32(data.names[project].encode())])
-            for whole, own in zip(
-                drawn, draw_one(found, row, lifts[:, -2:], most[row], draws, random), strict=True
-            ):
-                whole[:, project] = own
+            for whole, values in zip(drawn, draw_one(*own, draws, random), strict=True):
+                whole[:, project] = values
         done(rows.size)
+
+    in_threads(draw_some, _alike(points.effort, data.counts), cores())
     return _in_units(prior, points, drawn)
+
+
+def _of_alike(
+    points: Points, prior: Prior, ceiling: float | None
+) -> Iterator[tuple[Posterior, int, np.ndarray, float]]:
+    """What each of these projects is drawn from, which have the same efforts."""
+    effort = points.effort[0]
+    some = merged(points)
+    marks = np.array([effort[np.argmax(effort > 0)], 1.0, HORIZON])
+    lifts = np.concatenate([k.lifts(f, np.append(some.effort[0], marks)) for f, k in prior.families.items()])
+    noise, headroom = (
+        np.concatenate([getattr(known, name) for known in prior.families.values()])
+        for name in ("noise", "headroom")
+    )
+    most, bonus = np.full(len(some.low), np.inf), np.zeros((len(some.low), 1))
+    if ceiling is not None:
+        most = (ceiling - some.low) / some.range
+        own = np.log(room(some.last, np.ones_like(most), most))
+        bonus = np.nan_to_num(-0.5 * ((own[:, None] - headroom) / ROOM) ** 2)
+    found = weigh(some, lifts[:, :-3], lifts[:, -2] - lifts[:, -3], noise, bonus)
+    for row in range(len(most)):
+        yield found, row, lifts[:, -2:], most[row]
 
 
 def _alike(effort: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:

@@ -32,6 +32,8 @@ from engine.model.curves import FAMILIES
 SHIPPED = {"learning_curves": Path(__file__).parent / "learning_curves.parquet"}
 # Nothing known: so many curves a family, their numbers anywhere between these, for a largest effort of 1.
 BOX_CURVES, BOX_NOISE = 1000, 0.03
+# What the number of points is a multiple of in compiled code.
+POINTS = 8
 BOX = {
     "log": {"rate": (1e-3, 1e5)},
     "power": {"exponent": (-0.01, -30.0), "shift": (1e-5, 1e2)},
@@ -66,7 +68,10 @@ class Known(NamedTuple):
         with jax.enable_x64(True):
             numbers = {name: jnp.asarray(values, float)[:, None] for name, values in self.numbers.items()}
             curve = kind(scale=jnp.full((self.noise.size, 1), SHAPES[family].sign), **numbers)
-            return np.nan_to_num(np.asarray(_lift(curve, jnp.asarray(effort, float)[None])))
+            # Filled up to a round number, so that code compiled for one number of points serves others.
+            filled = np.pad(effort, (0, -effort.size % POINTS), mode="edge")
+            lifts = np.asarray(_lift(curve, jnp.asarray(filled, float)[None]))
+        return np.nan_to_num(lifts[:, : effort.size])
 
 
 @jax.jit

@@ -21,6 +21,7 @@ from engine.fitting.bands import (
     TEMPER,
     draw_curves,
     evaluate,
+    merged,
     points_of,
     weigh,
 )
@@ -120,7 +121,7 @@ def test_the_evidence_is_that_of_the_joint_normal() -> None:
     points = points_of(data)
     known = fill_box(("hill",)).families["hill"].take(np.arange(40))
     lifts = known.lifts("hill", points.effort[0])
-    found = weigh(points, lifts, 0, known.noise, np.zeros((1, 1)))
+    found = weigh(points, lifts, lifts[:, -1] - lifts[:, 0], known.noise, np.zeros((1, 1)))
     y, variance, count = points.performance[0], 1 / points.precision[0], EFFORT.size
     logs = []
     for lift, noise in zip(lifts, known.noise, strict=True):
@@ -226,3 +227,21 @@ def test_poor_data_give_finite_draws() -> None:
     data = Measurements(("one", "none", "flat"), effort, np.where(weight > 0, 2.0, 0.0), weight)
     draws = draw_curves(data, load_prior("learning_curves", FAMILIES), 10)
     assert np.all(np.isfinite(evaluate(draws, np.tile([0.0, 3.0, 30.0], (3, 1)))))
+
+
+def test_neighbours_of_many_points_are_merged() -> None:
+    random, effort = np.random.default_rng(7), np.geomspace(1.0, 512.0, 64)
+    performance, error = effort[None] / (effort + 40.0), random.uniform(0.01, 0.02, (1, 64))
+    data = Measurements(("a",), effort[None], performance, 1 / error**2, error=error)
+    raw, few = points_of(data), merged(points_of(data))
+    assert few.effort.shape == (1, 32)
+    pairs = {name: getattr(raw, name).reshape(32, 2) for name in ("effort", "performance", "weight", "error")}
+    weight = pairs["weight"]
+    for name in ("effort", "performance"):
+        expected = np.sum(weight * pairs[name], axis=1) / np.sum(weight, axis=1)
+        np.testing.assert_allclose(getattr(few, name)[0], expected)
+    # Weighted by the inverse of its square, a mean has the error of the harmonic sum.
+    np.testing.assert_allclose(few.error[0], np.sum(pairs["error"] ** -2.0, axis=1) ** -0.5)
+    assert few.last == raw.last
+    values = evaluate(draw_curves(data, load_prior(None, ("hill",)), 50), np.array([[512.0, 1024.0]]))
+    np.testing.assert_allclose(np.median(values, axis=0)[0], [512 / 552, 1024 / 1064], atol=0.02)
