@@ -47,7 +47,7 @@ class Interruption:
     def _watch(self) -> None:
         with self._receive:
             while received := self._receive.recv(1):
-                if received[0] in STOPPING:
+                if received[0] in self._previous:  # not what somebody else answers
                     self._note(received[0])
 
     def _note(self, signum: int) -> None:

@@ -683,6 +683,10 @@ def test_lifecycle_has_reached_a_stage_that_led_each_earlier_one_before(curve: L
     since = EFFORTS[:, None, None] - curve.start
     levels = curve.base + curve.scale * np.log1p(curve.rate * np.maximum(since, 0.0))
     lead = levels[..., :, None] - levels[..., None, :]
+    # A stage may lead at its start alone, between two efforts of the grid.
+    since_then = np.maximum(curve.start[:, :, None] - curve.start[:, None, :], 0.0)
+    earlier = curve.base[:, None, :] + curve.scale[:, None, :] * np.log1p(curve.rate[:, None, :] * since_then)
+    lead = np.maximum(lead, curve.base[:, :, None] - earlier)
     best = np.maximum.accumulate(np.where(since[..., None] >= 0, lead, -np.inf), axis=0)
     best[:, :, *np.triu_indices(3)] = np.inf
     open_yet = (since >= 0) & (levels >= 0)
