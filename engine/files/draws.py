@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,11 +41,16 @@ def write_draws(path: Path, names: tuple[str, ...], draws: Draws) -> None:
     count = len(draws.choice)
     table = {
         "draw": np.repeat(np.arange(count, dtype=np.int32), len(names)),
-        "project": pa.array(list(names) * count).dictionary_encode(),
-        "family": pa.array(draws.families().reshape(-1).tolist()).dictionary_encode(),
+        "project": _coded(np.tile(np.arange(len(names)), count), names),
+        "family": _coded(draws.choice.reshape(-1), draws.numbers),
         **{name: values.reshape(-1) for name, values in columns.items()},
     }
     pq.write_table(pa.table(table), path)
+
+
+def _coded(places: np.ndarray, words: Iterable[str]) -> pa.DictionaryArray:
+    """A column of words, given by their places."""
+    return pa.DictionaryArray.from_arrays(places.astype(np.int32), list(words))
 
 
 def read_draws(path: str) -> tuple[tuple[str, ...], Draws]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -29,29 +30,44 @@ def fits_csv(fitted: Fitted) -> str:
     writer.writerow(
         ["project", "family", "chosen", "points", "error_ahead", "residual", "r2", "aicc", *numbers, *spread]
     )
+    drawn = _spread(fitted)
     for project, name in enumerate(fitted.measurements.names):
         for index, (family, fit) in enumerate(fitted.families.items()):
             chosen = int(fitted.chosen[project]) == index
             quality = (fit.error, fit.residual, fit.r2, fit.aicc)
-            own, drawn = fit.parameters, _drawn(fitted, family, project)
+            own, mine = fit.parameters, drawn.get(family, {})
             writer.writerow(
                 [
                     *(name, family, int(chosen), int(fitted.measurements.counts[project])),
                     *(repr(float(values[project])) for values in quality),
-                    *(repr(float(own[n][project])) if n in own else "" for n in numbers),
-                    *(repr(float(np.std(drawn[n]))) if n in drawn else "" for n in numbers),
+                    *(_cell(own, n, project) for n in numbers),
+                    *(_cell(mine, n, project) for n in numbers),
                 ]
             )
     return text.getvalue()
 
 
-def _drawn(fitted: Fitted, family: str, project: int) -> dict[str, np.ndarray]:
-    """The numbers of a project's draws of a family; none of fewer than two."""
-    if fitted.draws is None or family not in fitted.draws.numbers:
+def _cell(columns: dict[str, np.ndarray], name: str, project: int) -> str:
+    """A number of a project; blank where there is none."""
+    number = float(columns[name][project]) if name in columns else math.nan
+    return "" if math.isnan(number) else repr(number)
+
+
+def _spread(fitted: Fitted) -> dict[str, dict[str, np.ndarray]]:
+    """The standard deviations of each family's numbers over the draws of every project, NaN of fewer than
+    two."""
+    if fitted.draws is None:
         return {}
-    mine = fitted.draws.families()[:, project] == family
-    numbers = fitted.draws.numbers[family]
-    return {name: values[mine, project] for name, values in numbers.items()} if np.sum(mine) > 1 else {}
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for place, (family, numbers) in enumerate(fitted.draws.numbers.items()):
+        own = fitted.draws.choice == place
+        several = np.sum(own, axis=0) > 1
+        mine = own[:, several]
+        for name, values in numbers.items():
+            spread = np.full(several.size, np.nan)
+            spread[several] = np.std(values[:, several], axis=0, where=mine)
+            found.setdefault(family, {})[name] = spread
+    return found
 
 
 class FittedCurve(NamedTuple):

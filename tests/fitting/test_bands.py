@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import jax
@@ -25,6 +27,7 @@ from engine.fitting.bands import (
     points_of,
     weigh,
 )
+from engine.fitting.folder import fits_csv
 from engine.fitting.prior import BOX, Known, Prior, fill_box, load_prior, read_prior
 from engine.fitting.shapes import SHAPES
 from engine.simulation.config import ScenarioConfig
@@ -245,3 +248,20 @@ def test_neighbours_of_many_points_are_merged() -> None:
     assert few.last == raw.last
     values = evaluate(draw_curves(data, load_prior(None, ("hill",)), 50), np.array([[512.0, 1024.0]]))
     np.testing.assert_allclose(np.median(values, axis=0)[0], [512 / 552, 1024 / 1064], atol=0.02)
+
+
+def test_the_spread_of_the_draws_is_written_beside_each_fit() -> None:
+    data, _ = simulate(3, 7)
+    fitted = engine.fit(data, ["log", "hill"], draws=40)
+    draws = fitted.draws
+    rows = {(row["project"], row["family"]): row for row in csv.DictReader(io.StringIO(fits_csv(fitted)))}
+    assert len(rows) == 6
+    for project, name in enumerate(data.names):
+        for family, numbers in draws.numbers.items():
+            mine = draws.families()[:, project] == family
+            for number, values in numbers.items():
+                cell = rows[name, family][f"{number}_sd"]
+                if np.sum(mine) > 1:
+                    np.testing.assert_allclose(float(cell), np.std(values[mine, project]), rtol=1e-12)
+                else:
+                    assert cell == ""
