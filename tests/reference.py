@@ -106,6 +106,9 @@ def draw(
         given["lower"] = rng.integers(0, 2, shape).astype(float)
         given["upper"] = given["lower"] + rng.integers(0, max(int(reach * 0.6), 2), shape)
         given["upper"][rng.random(shape) < 0.2] = np.inf
+    if "fractional_bounds" in parts:  # with a whole unit within them
+        given["lower"] = rng.uniform(0.0, 1.6, shape) * (rng.random(shape) < 0.7)
+        given["upper"] = np.ceil(given["lower"]) + rng.uniform(0.0, 2.5, shape)
     if "upper" in parts:
         given["upper"] = rng.integers(0, max(int(reach * 0.5), 2), shape).astype(float)
     if "startup" in parts:

@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from engine.cli.arguments import check_options, check_overrides
 from engine.cli.command import Command
 from engine.cli.errors import guarded, one_line
+from engine.cli.multirun import leaving_nothing_unused
 from engine.cli.words import fail, say
 from engine.files.shipped import config_folder
 
@@ -87,11 +88,15 @@ def _run_by_hydra(name: str, command: Command) -> None:
     """Run a command as Hydra is told to: its help, many times, by a launcher, from a folder of one's own."""
     check_options(sys.argv[1:])
     decorate = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=name)
-    decorate(lambda config: guarded(command.run, config))()
+    with leaving_nothing_unused():
+        decorate(lambda config: guarded(command.run, config))()
 
 
 def compose_sweep(overrides: list[str]) -> DictConfig:
-    """The configuration of `engine sweep` with these overrides."""
+    """The configuration of `engine sweep` with these overrides, whichever command asks for it."""
+    from engine.cli.main import command_of
+
+    register_schema("sweep", command_of("sweep"))
     if GlobalHydra.instance().is_initialized():
         return hydra.compose("sweep", overrides)
     with initialize_config_dir(str(config_folder()), version_base="1.3"):

@@ -26,6 +26,7 @@ exponentials, 9 on powers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -282,6 +283,7 @@ def relaxation(
     **Arguments:** `tolerance`, the relative Frank–Wolfe gap at which a start stops; `max_steps` of the
     ascent.
     """
+    portfolio = _in_whole_bounds(portfolio) if rounding else portfolio
     box = feasible_set(portfolio, budget)
     if portfolio.diminishing:
         even = box.least + (budget - portfolio.spend(box.least)) / (box.costs * portfolio.shape[-1])
@@ -311,6 +313,14 @@ def relaxation(
         jumped = climb(portfolio, budget, jnp.maximum(dual.inside, least), lattice)
         effort = best_of(portfolio, whole, jumped)
     return conclude(portfolio, budget, effort, dual.price, dual.bound)
+
+
+def _in_whole_bounds(portfolio: Portfolio) -> Portfolio:
+    """The portfolio with the whole units within its bounds as its bounds: what is climbed over real effort is
+    then affordable in whole units too, and bounded no looser."""
+    lower = None if portfolio.lower is None else jnp.ceil(portfolio.lower)
+    upper = None if portfolio.upper is None else jnp.floor(portfolio.upper)
+    return replace(portfolio, lower=lower, upper=upper)
 
 
 def margin(portfolio: Portfolio, box: Box, point: Point) -> Scalar:

@@ -13,6 +13,7 @@ from engine import load, load_array, open_study
 from engine.simulation.metrics import METRICS
 from engine.solvers.registry import SOLVERS
 from tests.cli.conftest import Run
+from tests.cli.test_bad_input import refused
 
 SMALL = ("run.portfolios=60", "run.block=32", "budget=30", "run.output=out")
 
@@ -139,6 +140,32 @@ def test_multirun_sweeps_the_budget(engine: Run, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"10.0", "20.0"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("allocate", "portfolio=textbook", "budget=-1"),
+        ("run", "scenario.budget=-1"),
+        ("run", "run.portfolios=abc"),
+        ("sweep", "run.portfolios=-1,5"),
+    ],
+    ids=" ".join,
+)
+def test_a_multirun_that_is_refused_leaves_nothing(
+    engine: Run, tmp_path: Path, wrong: tuple[str, ...]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    refused(engine(wrong[0], "--multirun", *wrong[1:]), wrong[-1].partition("=")[0].rpartition(".")[2])
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
+
+
+def test_a_multirun_keeps_what_a_launcher_wrote(engine: Run, tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "log").touch()
+    done = engine("allocate", "--multirun", "portfolio=textbook", "budget=3,4", "hydra.sweep.dir=jobs")
+    assert done.returncode == 0, done.stderr
+    assert {"log", "multirun.yaml"} <= {path.name for path in (tmp_path / "jobs").iterdir()}
 
 
 def test_help_and_version(engine: Run) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.cli.command import Command, load_with_figures
 from engine.study.config import MonteCarloConfig
+
+if TYPE_CHECKING:
+    from engine.study.manifest import Manifest
 
 
 @dataclass
@@ -36,19 +41,26 @@ MAPS = {
 
 def textbook(config: TextbookConfig) -> None:
     """`engine textbook`."""
+    from engine.cli.compose import again
+    from engine.cli.computing import compute
     from engine.cli.words import say
     from engine.files.folders import open_folder, write_text
     from engine.study.manifest import machine_facts
-    from engine.study.plan import check_run
+    from engine.study.plan import check_run, plan_sweep
     from engine.study.study import open_study
 
     run = check_run(config.run)
     textbook = load_with_figures("engine.report.textbook")
     webpage = load_with_figures("engine.report.page")
     figures = load_with_figures("engine.figures")
-    folder = open_folder(run.output, "run.output")
-    for name in MAPS:
-        _sweep(name, getattr(config, name), run, folder / name)
+    folder = Path(run.output)
+    studies = {folder / name: _study(name, getattr(config, name), run, folder / name) for name in MAPS}
+    for study in studies.values():
+        plan_sweep(study)  # what cannot be is refused before anything is written
+    open_folder(folder, "run.output")
+    for place, study in studies.items():
+        if code := compute(study, str(place), again("textbook", run.output), table=False):
+            sys.exit(code)
     chapters = textbook.textbook(*(open_study(folder / name) for name in ("concave", "staged")))
     pictures = open_folder(folder / "figures", "run.output")
     for chapter in chapters:
@@ -61,24 +73,22 @@ def textbook(config: TextbookConfig) -> None:
         print(f"{number}. {chapter.title}")
         for paragraph in chapter.text:
             print(f"   {paragraph}")
-    say(f"page, figures and studies in {Path(folder)}")
+    say(f"page, figures and studies in {folder}")
 
 
-def _sweep(name: str, grid: TextbookGrid, run: MonteCarloConfig, folder: Path) -> None:
-    """Compute a map as far as it is not there, or end the command as `engine sweep` would end."""
-    from engine.cli.compose import again, sweep_of
-    from engine.cli.computing import compute
+def _study(name: str, grid: TextbookGrid, run: MonteCarloConfig, folder: Path) -> Manifest:
+    """The study of a map."""
+    from engine.cli.compose import sweep_of
+    from engine.study.plan import STUDIED
 
     given = [
         *MAPS[name],
         f"++sweep.grid.budget={list(grid.budget)}",
         f"++sweep.grid.scenario.skew={list(grid.skew)}",
-        *(f"run.{key}={getattr(run, key)}" for key in ("portfolios", "seed", "block", "dtype", "records")),
+        *(f"run.{key}={json.dumps(getattr(run, key))}" for key in STUDIED),
         f"run.output={folder}",
     ]
-    code = compute(sweep_of(given), str(folder), again("textbook", run.output), table=False)
-    if code:
-        sys.exit(code)
+    return sweep_of(given)
 
 
 COMMAND = Command(
