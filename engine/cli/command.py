@@ -34,6 +34,7 @@ class ReadingConfig:
     effort_unit: float = MISSING
     restarts: str | None = MISSING
     decimal: str | None = MISSING
+    sheet: str | None = MISSING
 
     def reading(self) -> dict[str, Any]:
         """The arguments of whoever reads a table."""

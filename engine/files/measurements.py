@@ -86,7 +86,7 @@ def load_measurements(path: str | Path | Sequence[str | Path], **reading: Any) -
     """Read measurements from a CSV, JSON, Parquet or spreadsheet file, or from several.
 
     **Arguments:** `path`, a file, a pattern of files as `runs/*.csv`, or a list of them. `reading`, what
-    `engine.Reading` holds: `columns`, `where`, `direction`, `effort_unit`, `restarts`, `decimal`.
+    `engine.Reading` holds: `columns`, `where`, `direction`, `effort_unit`, `restarts`, `decimal`, `sheet`.
 
     **Warns:** of rows that are left out, of columns that are not read, and of counters that fall back.
 
@@ -97,7 +97,7 @@ def load_measurements(path: str | Path | Sequence[str | Path], **reading: Any) -
     parts = []
     for one, title in zip(paths, _titles(paths), strict=True):
         with _source(str(one), notes) as found:
-            parts.append(_rows(read_table(one, how.decimal), how, title, found))
+            parts.append(_rows(read_table(one, how.decimal, how.sheet), how, title, found))
     with _source(str(paths[0]) if len(paths) == 1 else f"{len(paths)} files", notes) as found:
         result = gather(parts, how, found)
     for note in notes:
@@ -117,7 +117,7 @@ def as_measurements(data: Measurements | str | Path | Any, **reading: Any) -> Me
     if isinstance(data, (str, Path, list, tuple)):
         return load_measurements(data, **reading)
     how, notes = Reading(**reading), list[str]()
-    result = gather([_rows(as_table(data), how, None, notes)], how, notes)
+    result = gather([_rows(as_table(data, how.decimal, how.sheet), how, None, notes)], how, notes)
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return result
@@ -165,6 +165,7 @@ def _rows(table: Table, how: Reading, title: str | None, notes: list[str]) -> Ro
 
     **Raises:** `ValueError` naming the row or column that cannot be.
     """
+    notes += table.notes
     table = arrange(table, how, KNOWN)
     for name in ("effort", "performance"):
         if name not in table.columns:

@@ -54,7 +54,7 @@ def load_portfolio(path: str | Path, **reading: Any) -> Portfolio:
     """Read one portfolio from a YAML file or a table in a CSV, JSON, Parquet or spreadsheet file.
 
     **Arguments:** `reading`, what `engine.Reading` holds, for tables: `columns`, `where`, `direction`,
-    `effort_unit`, `restarts`, `decimal`.
+    `effort_unit`, `restarts`, `decimal`, `sheet`.
 
     **Returns:** a `Portfolio` of float64 arrays [projects], with names.
 
@@ -65,9 +65,10 @@ def load_portfolio(path: str | Path, **reading: Any) -> Portfolio:
     path, how, notes = Path(path).expanduser(), Reading(**reading), list[str]()
     try:
         if path.suffix.lower() in YAML:
+            how.refuse("a YAML file")
             rows = _read_yaml(_text_of(path))
         else:
-            rows = _rows_in(read_table(path, how.decimal), how, path.stem, notes)
+            rows = _rows_in(read_table(path, how.decimal, how.sheet), how, path.stem, notes)
         found: list[str] = []
         portfolio = build(rows, found)
     except ValueError as error:
@@ -119,7 +120,7 @@ def portfolio_from(frame: Any, **reading: Any) -> Portfolio:
     """
     notes: list[str] = []
     how = Reading(**reading)
-    table = replace(as_table(frame), decimal=how.decimal)
+    table = as_table(frame, how.decimal, how.sheet)
     portfolio = build(_rows_in(table, how, None, notes), notes)
     for note in notes:
         warnings.warn(note, stacklevel=2)
@@ -148,6 +149,7 @@ def _rows_in(table: Table, how: Reading, title: str | None, notes: list[str]) ->
 
     **Raises:** `ValueError` naming the line or column that cannot be.
     """
+    notes += table.notes
     table = arrange(table, how, KNOWN)
     if "project" not in table.columns and not table.columns.keys() & {"family", *MEASURED}:
         saw = some(table.columns) + nearest("project", table.columns)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ class Reading:
       counter that began again, whose rows follow the ones before; replace, work that was done again from
       there, whose earlier rows are dropped; average, replicates.
     - `decimal`: point or comma, where the file itself does not tell.
+    - `sheet`: the name of a spreadsheet's sheet, or its number from 1; else the first that is not empty.
 
     **Raises:** `ValueError` naming the one that cannot be.
     """
@@ -50,6 +51,7 @@ class Reading:
     effort_unit: float = 1.0
     restarts: str | None = None
     decimal: str | None = None
+    sheet: str | int | None = None
 
     def __post_init__(self) -> None:
         if self.direction not in ("up", "down"):
@@ -60,6 +62,23 @@ class Reading:
             raise ValueError(f"restarts is {self.restarts!r}, expected one of {', '.join(RESTARTS)}")
         if self.decimal is not None and self.decimal not in MARKS:
             raise ValueError(f"decimal is {self.decimal!r}, expected point or comma")
+
+    def refuse(self, what: str) -> None:
+        """Refuse what changes nothing, where there is no table to read.
+
+        **Raises:** `ValueError` naming the first key that is given.
+        """
+        for each in fields(self):
+            value, neutral = getattr(self, each.name), getattr(AS_IT_IS, each.name)
+            parts = value.items() if isinstance(value, Mapping) else ()
+            given = {f"{each.name}.{name}": part for name, part in parts if part is not None}
+            if not isinstance(value, Mapping) and value != neutral:
+                given = {each.name: value}
+            for key, said in given.items():
+                raise ValueError(f"{key} is {said!r}, expected none for {what}")
+
+
+AS_IT_IS = Reading()
 
 
 def arrange(table: Table, reading: Reading, known: Collection[str]) -> Table:

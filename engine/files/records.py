@@ -1,14 +1,19 @@
-"""Records in JSON and in spreadsheets, as a header and the columns below it."""
+"""Records in JSON and in spreadsheets, as a header and columns below it; and how much packed files hold."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import json
+import zipfile
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+MOST_SAID = 8
 JSON_EXPECTED = "expected records: [{...}, ...], one {...} a line, or an object that holds one such list"
 
 
@@ -58,10 +63,19 @@ def _loads(text: str) -> Any:
     return records
 
 
-def read_sheet(path: Path) -> tuple[list[str], list[list[Any]], np.ndarray]:
-    """The first sheet of a spreadsheet that is not empty: its header, its columns, and where its rows stand.
+class Sheet(NamedTuple):
+    """A sheet: its header, its columns, where its rows stand, and what is to be said of the choice."""
 
-    **Raises:** `ValueError` for what is no spreadsheet, and without `engine[excel]`.
+    header: list[str]
+    columns: list[list[Any]]
+    places: np.ndarray
+    notes: tuple[str, ...]
+
+
+def read_sheet(path: Path, wanted: str | int | None = None) -> Sheet:
+    """The sheet of a spreadsheet with this name, or number from 1; else the first that is not empty.
+
+    **Raises:** `ValueError` for what is no spreadsheet, a sheet that it has not, and without `engine[excel]`.
     """
     try:
         calamine: Any = importlib.import_module("python_calamine")
@@ -70,21 +84,65 @@ def read_sheet(path: Path) -> tuple[list[str], list[list[Any]], np.ndarray]:
     try:
         with path.open("rb") as file:
             book = calamine.CalamineWorkbook.from_filelike(file)
-            sheets = map(book.get_sheet_by_name, book.sheet_names)
-            read = (sheet.to_python(skip_empty_area=False) for sheet in sheets)
-            rows: list[list[Any]] = next((rows for rows in read if any(map(_is_filled, rows))), [])
-    except OSError:
+            names = book.sheet_names if wanted is None else [_named(wanted, book.sheet_names)]
+            read = ((n, book.get_sheet_by_name(n).to_python(skip_empty_area=False)) for n in names)
+            filled = ((name, rows) for name, rows in read if any(map(_is_filled, rows)))
+            chosen, rows = next(filled, (wanted, []))
+            several = next(filled, None) is not None
+    except (OSError, UnknownSheet):
         raise
     except Exception as error:  # its errors have no common class
         raise ValueError(f"is no spreadsheet ({str(error).splitlines()[0]})") from None
-    filled = [(at, row) for at, row in enumerate(rows, start=1) if _is_filled(row)]
-    if not filled:
-        raise ValueError("is empty, expected a header and rows")
-    (_, header), *body = filled
-    used = [at for at in range(len(header)) if any(row[at] not in ("", None) for _, row in filled)]
-    columns = [[row[column] for _, row in body] for column in used]
-    return [str(header[column]).strip() for column in used], columns, np.array([at for at, _ in body], int)
+    if not rows:
+        what = "is" if wanted is None else f"sheet {wanted} is"
+        raise ValueError(f"{what} empty, expected a header and rows")
+    places = [at for at, row in enumerate(rows, start=1) if _is_filled(row)]
+    header, *body = (rows[at - 1] for at in places)
+    used = [at for at in range(len(header)) if any(row[at] not in ("", None) for row in (header, *body))]
+    columns = [[row[column] for row in body] for column in used]
+    notes = (f"reads sheet {chosen} of {_listed(names)}; sheet=... names another",) if several else ()
+    return Sheet([str(header[column]).strip() for column in used], columns, np.array(places[1:], int), notes)
+
+
+class UnknownSheet(ValueError):
+    """A sheet is named that the spreadsheet has not."""
+
+
+def _named(wanted: str | int, names: list[str]) -> str:
+    """The name of a sheet that is given by its name, or by its number from 1."""
+    said = str(wanted)
+    if said in names:
+        return said
+    if said.isdecimal() and 1 <= int(said) <= len(names):
+        return names[int(said) - 1]
+    close = get_close_matches(said.lower(), [name.lower() for name in names], 1, 0.6)
+    near = "".join(f", did you mean {name}?" for name in names if name.lower() in close)
+    raise UnknownSheet(f"has no sheet {said!r}, saw {_listed(names)}{near}")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_SAID} more" if len(names) > MOST_SAID else ""
+    return ", ".join(names[:MOST_SAID]) + more
 
 
 def _is_filled(row: list[Any]) -> bool:
     return any(cell not in ("", None) for cell in row)
+
+
+def unpacked_size(content: bytes) -> int:
+    """How many bytes a packed folder, such as a spreadsheet, or cells a Parquet file says that it holds.
+
+    0 for what is not packed, or is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with contextlib.suppress(
+        zipfile.BadZipFile, pa.ArrowInvalid, OSError
+    ):  # whoever reads it says what is wrong
+        if content.startswith(b"PK"):
+            return sum(each.file_size for each in zipfile.ZipFile(io.BytesIO(content)).infolist())
+        if content.startswith(b"PAR1"):
+            facts = pq.read_metadata(io.BytesIO(content))
+            return int(facts.num_rows * facts.num_columns)
+    return 0

@@ -32,7 +32,8 @@ class Table:
     """Columns by name, and where in its file each row stands.
 
     A column is a list of cells, an array of numbers or an Arrow column. `decimal` is point or comma where the
-    user says so. `by_program` says that numbers in text are as programs write them: 1.500 is 1.5.
+    user says so. `by_program` says that numbers in text are as programs write them: 1.500 is 1.5. `notes` is
+    what is to be said of how it was read.
     """
 
     columns: dict[str, Column]
@@ -41,6 +42,7 @@ class Table:
     by_program: bool = True
     decimal: str | None = None
     twice: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.places)
@@ -208,15 +210,22 @@ class Table:
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def read_table(path: Path, decimal: str | None = None) -> Table:
+def read_table(path: Path, decimal: str | None = None, sheet: str | int | None = None) -> Table:
     """The table in a file, of the kind that its name's ending says; by default a CSV.
+
+    **Arguments:** `decimal`, the mark, where the file does not tell; `sheet`, the name or number of a
+    spreadsheet's.
 
     **Raises:** `ValueError` in one line naming the file, for one that cannot be read.
     """
     path = path.expanduser()
-    read = READERS.get(path.suffix.lower(), _read_text)
+    kind = path.suffix.lower()
     try:
-        return replace(read(path), decimal=decimal)
+        if kind in SHEETS:
+            return replace(_read_sheet(path, sheet), decimal=decimal)
+        if sheet is not None:
+            raise ValueError(f"sheet is {sheet!r}, expected none: only {', '.join(SHEETS)} have sheets")
+        return replace(READERS.get(kind, _read_text)(path), decimal=decimal)
     except OSError as error:
         reason = error.strerror or str(error).splitlines()[0]
         raise ValueError(f"{path}: cannot be read ({reason}), expected a file") from None
@@ -248,16 +257,18 @@ def _read_json(path: Path) -> Table:
     return _table(header, columns, np.arange(1, len(columns[0]) + 1))
 
 
-def _read_sheet(path: Path) -> Table:
-    header, columns, rows = read_sheet(path)
-    return _table(header, columns, rows, by_program=False)
+def _read_sheet(path: Path, wanted: str | int | None) -> Table:
+    header, columns, rows, notes = read_sheet(path, wanted)
+    return _table(header, columns, rows, by_program=False, notes=notes)
 
 
+SHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 READERS: dict[str, Callable[[Path], Table]] = {
     **dict.fromkeys((".parquet", ".pq"), _read_parquet),
     **dict.fromkeys((".json", ".jsonl", ".ndjson"), _read_json),
-    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), _read_sheet),
 }
+# What names of tables end in; by any other ending, a file is taken for a CSV.
+ENDINGS = (".csv", ".tsv", ".txt", *READERS, *SHEETS)
 
 
 def _table(header: list[str], columns: list[list[Any]], places: np.ndarray, **how: Any) -> Table:
@@ -269,13 +280,15 @@ def _table(header: list[str], columns: list[list[Any]], places: np.ndarray, **ho
     return Table(named, places, twice=frozenset(n for n in header if header.count(n) > 1 and n), **how)
 
 
-def as_table(frame: Any) -> Table:
+def as_table(frame: Any, decimal: str | None = None, sheet: str | int | None = None) -> Table:
     """A data frame or an Arrow table; a named index of pandas is a column like the others.
 
     **Raises:** `ValueError` for what is none, and for a column of several types.
     """
     import pyarrow as pa
 
+    if sheet is not None:
+        raise ValueError(f"sheet is {sheet!r}, expected none for a data frame")
     if not (isinstance(frame, pa.Table) or hasattr(frame, "__arrow_c_stream__")):
         raise ValueError(f"expected a data frame or an Arrow table, got {type(frame).__name__}")
     try:
@@ -283,7 +296,8 @@ def as_table(frame: Any) -> Table:
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise ValueError(f"the data frame is no table: {str(error).splitlines()[0]}") from None
     # What pandas calls the rows of a frame that has been filtered or sorted.
-    return _arrow_table(table.drop_columns([n for n in table.column_names if n.startswith("__index_level_")]))
+    table = table.drop_columns([n for n in table.column_names if n.startswith("__index_level_")])
+    return replace(_arrow_table(table), decimal=decimal)
 
 
 def _arrow_table(table: Any) -> Table:

@@ -28,7 +28,9 @@ import yaml
 
 from engine.allocation.allocate import check_whole_units, choose_lattice, in_units, prepared
 from engine.allocation.running import batched, on_host
-from engine.files.portfolios import load_portfolio
+from engine.files.portfolios import YAML, load_portfolio
+from engine.files.records import unpacked_size
+from engine.files.tables import ENDINGS
 from engine.model.lots import in_lots
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
@@ -40,6 +42,8 @@ from engine.solvers.solution import Solution, Status
 SAMPLES = 97
 MOST_PROJECTS = 40
 MOST_UPLOAD = 200_000
+MOST_UNPACKED = 5_000_000
+UPLOAD_ENDINGS = (*YAML, *ENDINGS)
 MOST_SEED = 2**32 - 1
 # The exact solver's steps at most: a tenth of a second or so on one core.
 MOST_WORK = 1e9
@@ -317,12 +321,16 @@ def read_upload(name: str, content: bytes) -> tuple[Portfolio, list[str]]:
     **Raises:** `ValueError` in one line naming the file by the name it came with.
     """
     suffix = Path(name).suffix.lower()
-    if suffix not in (".csv", ".yaml", ".yml"):
-        raise ValueError(f"{name}: is neither CSV nor YAML, expected a name that ends in .csv or .yaml")
+    if suffix not in UPLOAD_ENDINGS:
+        raise ValueError(
+            f"{name}: is no portfolio file, expected a name that ends in {', '.join(UPLOAD_ENDINGS)}"
+        )
     if len(content) > MOST_UPLOAD:
         raise ValueError(f"{name}: has {len(content):,} bytes, expected at most {MOST_UPLOAD:,}")
-    if suffix != ".csv":
+    if suffix in YAML:
         _refuse_aliases(name, content)
+    if (size := unpacked_size(content)) > MOST_UNPACKED:
+        raise ValueError(f"{name}: holds {size:,} bytes or cells, expected at most {MOST_UNPACKED:,}")
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always")
         path = Path(folder) / f"portfolio{suffix}"

@@ -39,6 +39,7 @@ from engine.live.charts import (
 from engine.live.model import (
     DRAGGED,
     MOST_SEED,
+    UPLOAD_ENDINGS,
     Live,
     Picture,
     State,
@@ -281,7 +282,8 @@ class Page:
         )
         seed = Spinner(title="seed", value=self.seed, low=0, high=MOST_SEED, step=1, width=80, name="seed")
         another = Button(label="draw another", width=100, name="another")
-        file = FileInput(title="or a portfolio file (CSV, YAML)", accept=".csv,.yaml,.yml", multiple=False)
+        accepted = {"title": "or a portfolio file (a table or YAML)", "accept": ",".join(UPLOAD_ENDINGS)}
+        file = FileInput(**accepted, multiple=False)
         file.name, file.width = "file", 360
 
         def draw(seed: Any) -> None:

@@ -98,6 +98,25 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, str | bytes] | None, tuple[st
         ("f.csv", "project,effort,performance\nA,10,5\n"),
         ("f.csv: A: has no point at effort 0, expected one, or a baseline",),
     ),
+    **{
+        f"{key} of a YAML file": (
+            ("allocate", "portfolio=f.yaml", "budget=3", key),
+            ("f.yaml", "projects: {a: {family: log, scale: 1, rate: 1}}\n"),
+            (f"f.yaml: {said}, expected none for a YAML file",),
+        )
+        for key, said in {
+            "columns.effort=Step": "columns.effort is 'Step'",
+            "where.a=1": "where.a is '1'",
+            "decimal=comma": "decimal is 'comma'",
+            "effort_unit=5": "effort_unit is 5.0",
+            "sheet=2": "sheet is '2'",
+        }.items()
+    },
+    "a decimal mark of a scenario": (
+        ("demo", "scenario=textbook", "decimal=comma", "open=false"),
+        None,
+        ("decimal is 'comma', expected none for a scenario",),
+    ),
     # What was a page, or a line of megabytes.
     "an unknown option": (("run", "--foo"), None, ("--foo", "expected key=value")),
     "an unknown letter": (("run", "-x"), None, ("-x", "expected key=value")),
@@ -175,6 +194,12 @@ def test_damaged_manifests_are_one_line(study: Path, tmp_path: Path, what: str) 
         done = run_here((command, "study=.", *keys), tmp_path)
         refused(done, "manifest.json is damaged, expected a study's manifest")
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_how_tables_are_read_is_refused_where_there_is_none(study: Path, tmp_path: Path) -> None:
+    done = run_here(("figures", f"study={study}", "output=o", "columns.effort=Step"), tmp_path)
+    refused(done, "columns.effort is 'Step', expected none for figures of what is stored")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_page_that_cannot_be_written_is_said_before_anything_else(study: Path, tmp_path: Path) -> None:

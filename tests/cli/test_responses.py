@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from tests.cli.conftest import Run
+from tests.cli.test_bad_input import refused
+from tests.files.workbook import workbook
 
 
 @pytest.fixture
@@ -50,6 +52,29 @@ def test_a_posterior_becomes_a_portfolio_and_a_scenario(engine: Run, tmp_path: P
     summary = pd.read_csv(tmp_path / "run" / "summary.csv").set_index("metric")
     assert summary.loc["value", "mean"] == pytest.approx(json.loads(allocated.stdout)["value"], rel=0.1)
     assert summary.loc["value", "standard_error"] > 0
+
+
+def test_tables_of_a_mix_model_are_read_as_told(engine: Run, tmp_path: Path) -> None:
+    header = ["spend_multiplier", "channel", "metric", "spend", "incremental_outcome"]
+    rows = [header, *([str(m), "tv", "mean", str(100 * m), str(20 * m)] for m in (0, 1, 2))]
+    (tmp_path / "book.xlsx").write_bytes(workbook(notes=[["a"], ["1"]], curves=rows))
+    # Each could be a thousand times as large, and no column tells.
+    cells = "\n".join(["channel;lower;upper", '"tv";"10,125";"100,250"'])
+    (tmp_path / "bounds.csv").write_text(cells)
+    asked = ("responses", "source=meridian", "data=book.xlsx", "bounds=bounds.csv", "output=out")
+    refused(engine(*asked, "sheet=curves"), "bounds.csv", "expected decimal=point or decimal=comma")
+    refused(
+        engine(*asked, "sheet=curve"),
+        "book.xlsx: has no sheet 'curve', saw notes, curves, did you mean curves?",
+    )
+    refused(engine(*asked, "decimal=dot"), "decimal is 'dot', expected point or comma")
+    assert not (tmp_path / "out").exists()
+    done = engine(*asked, "sheet=2", "decimal=comma")
+    assert done.returncode == 0, done.stderr
+    assert set(pd.read_csv(tmp_path / "out" / "portfolio.csv").lower) == {10.125}
+    refused(
+        engine("responses", "source=meridian", "data=bounds.csv", "sheet=2"), "sheet is '2', expected none"
+    )
 
 
 def test_the_command_that_is_printed_goes_on(engine: Run, tmp_path: Path) -> None:

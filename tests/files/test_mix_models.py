@@ -376,7 +376,7 @@ def test_a_saved_model_says_all_there_is_to_know(tmp_path: Path, version: str) -
     xarray.Dataset(attrs=attributes).to_netcdf(tmp_path / "bare.nc", mode="a", engine="h5netcdf")
     with pytest.raises(ValueError, match=r"bare\.nc: has no channel_scale in constant_data"):
         load_pymc_marketing(tmp_path / "bare.nc")
-    with pytest.raises(ValueError, match="is a netCDF or HDF5 file, expected a CSV or Parquet file"):
+    with pytest.raises(ValueError, match="is a netCDF or HDF5 file, expected a table"):
         load_prophetverse(path)
     with pytest.raises(ValueError, match="has no incremental_outcome"):
         load_meridian(path)

@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import engine
 from engine.files.tables import Table, read_table, text_table
+from tests.files.workbook import workbook
 
 
 def column(cells: list[str], delimiter: str = ";", decimal: str | None = None, beside: str = "0") -> Table:
@@ -186,6 +188,43 @@ def test_a_spreadsheet(tmp_path: Path) -> None:
     (tmp_path / "bad.xlsx").write_bytes(b"PK, but not really")
     with pytest.raises(ValueError, match=r"bad\.xlsx: is no spreadsheet \("):
         read_table(tmp_path / "bad.xlsx")
+
+
+PLAN = [["project", "family", "scale", "rate"], ["a", "log", "2", "0.5"]]
+COSTS = [["project", "family", "scale", "rate"], ["b", "log", "3", "0.5"]]
+
+
+def test_a_sheet_is_named_or_numbered_and_said(tmp_path: Path) -> None:
+    pytest.importorskip("python_calamine")
+    path = tmp_path / "book.xlsx"
+    path.write_bytes(workbook(notes=[], plan=PLAN, **{"2": COSTS, "last one": PLAN}))
+    assert read_table(path).notes == (
+        "reads sheet plan of notes, plan, 2, last one; sheet=... names another",
+    )
+    for sheet, project in {"plan": "a", "2": "b", 3: "b", 4: "a", "last one": "a", None: "a"}.items():
+        table = read_table(path, sheet=sheet)
+        assert table.words("project")[0] == [project]
+        assert (table.notes == ()) == (sheet is not None)
+    said = {
+        "Plan": "has no sheet 'Plan', saw notes, plan, 2, last one, did you mean plan?",
+        "0": "has no sheet '0', saw notes, plan, 2, last one",
+        5: "has no sheet '5', saw notes, plan, 2, last one",
+        "notes": "sheet notes is empty, expected a header and rows",
+    }
+    for sheet, line in said.items():
+        with pytest.raises(ValueError, match=r".") as error:
+            read_table(path, sheet=sheet)
+        assert str(error.value) == f"{path}: {line}"
+    path.write_bytes(workbook(notes=[], plan=PLAN))
+    assert read_table(path).notes == ()
+
+
+def test_a_sheet_of_what_has_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    with pytest.raises(ValueError, match=r"t.csv: sheet is 1, expected none: only .xlsx, .* have sheets"):
+        read_table(tmp_path / "t.csv", sheet=1)
+    with pytest.raises(ValueError, match=r"sheet is 'x', expected none for a data frame"):
+        engine.portfolio_from(pa.table({"project": ["a"]}), sheet="x")
 
 
 def test_a_spreadsheet_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from engine.fitting.search import Curves, merge, polish, search
 from engine.fitting.shapes import SHAPES
 
 # NIST/ITL Statistical Reference Datasets, nonlinear regression: www.itl.nist.gov/div898/strd/nls, by name.
+# Data and certified numbers are those of NIST's files as lmfit-py keeps them in NIST_STRD/ (at fe389bbb).
 MISRA_X = [77.6, 114.9, 141.1, 190.8, 239.9, 289.0, 332.8, 378.4, 434.8, 477.3, 536.8, 593.1, 689.1, 760.0]
 MISRA_Y = [10.07, 14.73, 17.94, 23.93, 29.61, 35.18, 40.02, 44.82, 50.76, 55.05, 61.01, 66.40, 75.47, 81.78]
 BOXBOD_X, BOXBOD_Y = [1, 2, 3, 5, 7, 10], [109, 149, 149, 191, 213, 224]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import json
 import math
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import engine
@@ -24,6 +29,7 @@ from engine.live.model import (
 from engine.live.page import decimals
 from engine.simulation.catalogue import scenario_names, shipped_scenario
 from engine.simulation.config import PriorConfig
+from tests.files.workbook import workbook
 from tests.simulation.test_scenarios import SHIPPED
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -217,9 +223,48 @@ def test_what_there_is_to_note_of_an_upload_is_told() -> None:
     assert notes == ["m.csv: ignores column colour"]
 
 
+def test_an_upload_is_of_any_kind_that_is_read() -> None:
+    curves = "project,family,scale,rate\nsearch,log,2,0.5\n"
+    rows = [line.split(",") for line in curves.splitlines()]
+    records = dict(zip(*rows, strict=True))
+    table = pa.table(
+        {key: [float(cell) if key in ("scale", "rate") else cell] for key, cell in records.items()}
+    )
+    written = io.BytesIO()
+    pq.write_table(table, written)
+    kinds = {
+        "p.parquet": written.getvalue(),
+        "p.json": json.dumps([records]).encode(),
+        "p.tsv": curves.replace(",", "\t").encode(),
+        "p.XLSX": workbook(curves=rows, more=rows),
+    }
+    for name, content in kinds.items():
+        portfolio, notes = read_upload(name, content)
+        assert portfolio.names == ("search",)
+        np.testing.assert_array_equal(portfolio.curves.rate, [0.5])
+        assert notes == (
+            ["p.XLSX: reads sheet curves of curves, more; sheet=... names another"] if "XLSX" in name else []
+        )
+
+
+def packed(content: bytes) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("xl/workbook.xml", content)
+    return written.getvalue()
+
+
+def parquet(rows: int) -> bytes:
+    written = io.BytesIO()
+    pq.write_table(
+        pa.table({name: np.zeros(rows, np.int8) for name in ("project", "effort", "performance")}), written
+    )
+    return written.getvalue()
+
+
 UPLOADS: dict[str, tuple[str, bytes, str]] = {
-    "neither": ("p.exe", b"MZ", "p.exe: is neither CSV nor YAML"),
-    "no name": ("", b"", "is neither CSV nor YAML"),
+    "no portfolio": ("p.exe", b"MZ", "p.exe: is no portfolio file, expected a name that ends in .yaml"),
+    "no name": ("", b"", "is no portfolio file"),
     "empty": ("p.csv", b"", "p.csv: is empty, expected a header and rows"),
     "no text": ("p.csv", bytes(range(256)), "p.csv: is not text"),
     "a bad number": ("p.csv", CSV.replace("0.5", "fast").encode(), "p.csv: search: rate is 'fast'"),
@@ -227,6 +272,10 @@ UPLOADS: dict[str, tuple[str, bytes, str]] = {
     "no YAML": ("p.yaml", b"{", "p.yaml: line"),
     "YAML that grows": ("p.yml", b"a: &a [1, 1]\nb: &b [*a, *a]\nprojects: {x: *b}\n", "YAML aliases"),
     "deep YAML": ("p.yml", b"[" * 5000, "p.yml: "),
+    "no spreadsheet": ("p.xlsx", b"PK, but not really", "p.xlsx: is no spreadsheet"),
+    "a spreadsheet that grows": ("p.xlsx", packed(b" " * 6_000_000), "p.xlsx: holds 6,000,000 bytes"),
+    "Parquet that grows": ("p.parquet", parquet(2_000_000), "p.parquet: holds 6,000,000 bytes or cells"),
+    "no Parquet": ("p.parquet", b"PAR1", "p.parquet: "),
     "a name like a path": ("../../p.csv", b"x\n", "../../p.csv: has no column project"),
 }
 

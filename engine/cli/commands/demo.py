@@ -30,6 +30,7 @@ class DemoConfig(ReadingConfig):
 def demo(config: DemoConfig) -> None:
     """`engine demo`."""
     from engine.files.portfolios import load_portfolio, portfolio_path
+    from engine.files.reading import Reading
     from engine.live.model import Live, draw_portfolio
 
     if not 0 <= config.port <= MOST_PORT:
@@ -50,6 +51,7 @@ def demo(config: DemoConfig) -> None:
         portfolio = load_portfolio(path, **config.reading())
         origin = Origin(path.name, Live(portfolio, config.budget, config.most_budget))
     else:
+        Reading(**config.reading()).refuse("a scenario")
         budget = config.scenario.budget if config.budget is None else config.budget
         portfolio = draw_portfolio(config.scenario, config.seed)
         origin = Origin(config.scenario.name, Live(portfolio, budget, config.most_budget), config.scenario)

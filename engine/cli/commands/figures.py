@@ -73,9 +73,11 @@ def _of_portfolio(config: FiguresConfig) -> Iterator[Any]:
 
 
 def _of_folder(folder: Path, config: FiguresConfig) -> Iterator[Any]:
+    from engine.files.reading import Reading
     from engine.study.study import open_study
 
     illustration = load_with_figures("engine.figures.gallery")
+    Reading(**config.reading()).refuse("figures of what is stored")
     if (folder / "manifest.json").exists():
         view = illustration.View(config.x, config.y, config.by, config.metric)
         return illustration.illustrate_study(open_study(folder), view)

@@ -30,6 +30,8 @@ class ResponsesConfig:
     metric: str = MISSING
     bounds: str | None = MISSING
     bounded: bool = MISSING
+    decimal: str | None = MISSING
+    sheet: str | None = MISSING
     output: str = MISSING
 
 
@@ -38,9 +40,10 @@ def responses(config: ResponsesConfig) -> None:
     from engine.files.folders import open_folder, write_text
     from engine.files.mix_models.response import bound, portfolio_rows, write_posterior
     from engine.files.portfolios import load_portfolio
+    from engine.files.reading import Reading
 
     bounds = Path(config.bounds) if config.bounds else None
-    responses = bound(_load(config), bounds, config.bounded)
+    responses = bound(_load(config), bounds, config.bounded, Reading(decimal=config.decimal))
     folder = open_folder(config.output)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(portfolio_rows(responses))
@@ -62,21 +65,24 @@ def _load(config: ResponsesConfig) -> dict[str, Any]:
     from engine.files.mix_models.pymc_marketing import PymcModel, load_pymc_marketing, load_scales
     from engine.files.mix_models.response import SOURCES
     from engine.files.mix_models.robyn import load_robyn
+    from engine.files.reading import Reading
 
-    path = Path(config.data)
+    path, how = Path(config.data), Reading(decimal=config.decimal, sheet=config.sheet)
     scale = config.target_scale
     if scale is not None and not scale > 0:
         raise ValueError(f"target_scale is {scale}, expected a number above 0")
-    scales = load_scales(Path(config.scales)) if config.scales else {}
+    scales = load_scales(Path(config.scales), Reading(decimal=config.decimal)) if config.scales else {}
     if config.source == "robyn":
-        return load_robyn(path, config.model)
+        return load_robyn(path, config.model, how)
     if config.source == "pymc_marketing":
         known = ("saturation", "adstock", "normalize", "l_max", "adstock_first", "target_scale")
-        return load_pymc_marketing(path, PymcModel(**{key: getattr(config, key) for key in known}), scales)
+        return load_pymc_marketing(
+            path, PymcModel(**{key: getattr(config, key) for key in known}), scales, how
+        )
     if config.source == "meridian":
-        return load_meridian(path, config.metric)
+        return load_meridian(path, config.metric, how)
     if config.source == "prophetverse":
-        return load_prophetverse(path, scales, 1.0 if scale is None else scale, bool(config.normalize))
+        return load_prophetverse(path, scales, 1.0 if scale is None else scale, bool(config.normalize), how)
     raise ValueError(f"unknown source {config.source!r}, expected one of {', '.join(SOURCES)}")
 
 

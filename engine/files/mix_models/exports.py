@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
+from engine.files.reading import AS_IT_IS, Reading
 from engine.files.tables import number, read_table
 
 Row = dict[str, Any]
 HDF5, NETCDF3 = b"\x89HDF\r\n\x1a\n", b"CDF"
-PARQUET = (".parquet", ".pq")
 
 
 def is_netcdf(path: Path) -> bool:
@@ -25,18 +26,22 @@ def _first_bytes(path: Path) -> bytes:
         return b""  # whoever reads the file next says what is wrong
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The rows of a CSV or Parquet file, of which there is one at least.
+def read_rows(path: Path, how: Reading = AS_IT_IS) -> list[Row]:
+    """The rows of a table, of which there is one at least.
+
+    **Arguments:** `how`, whose `decimal` and `sheet` are heeded.
 
     **Raises:** `ValueError` in one line naming the file.
     """
     if is_netcdf(path):
-        raise ValueError(f"{path}: is a netCDF or HDF5 file, expected a CSV or Parquet file")
-    first = _first_bytes(path)
-    wide = first.startswith((b"\xff\xfe", b"\xfe\xff"))  # UTF-16 has zeros in every other place
-    if path.suffix.lower() not in PARQUET and b"\0" in first and not wide:
-        raise ValueError(f"{path}: is not text, expected a CSV or Parquet file")
-    rows: list[Row] = read_table(path).to_pylist()
+        raise ValueError(f"{path}: is a netCDF or HDF5 file, expected a table")
+    table = read_table(path, how.decimal, how.sheet)
+    for note in table.notes:
+        warnings.warn(f"{path}: {note}", stacklevel=2)
+    try:
+        rows: list[Row] = table.to_pylist()
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     if not rows:
         raise ValueError(f"{path}: has no rows, expected one at least")
     return rows

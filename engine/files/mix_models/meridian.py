@@ -22,6 +22,7 @@ import numpy as np
 from engine.files.mix_models.exports import Row, is_netcdf, open_group, read_rows
 from engine.files.mix_models.response import Response
 from engine.files.mix_models.shapes import Curve, Points, tabulate
+from engine.files.reading import AS_IT_IS, Reading
 from engine.files.tables import number
 
 METRICS = ("mean", "ci_lo", "ci_hi")
@@ -31,16 +32,16 @@ ACCURACY = 1e-4
 EXPONENTS, CLOSE = tuple(np.arange(1.0, 5.05, 0.1).tolist()), 1e-3
 
 
-def load_meridian(path: Path, metric: str = "mean") -> dict[str, Response]:
+def load_meridian(path: Path, metric: str = "mean", how: Reading = AS_IT_IS) -> dict[str, Response]:
     """The channels of Meridian's response curves, a table or netCDF.
 
-    **Arguments:** `metric`, mean, ci_lo or ci_hi.
+    **Arguments:** `metric`, mean, ci_lo or ci_hi; `how` a table is read.
 
     **Warns:** of channels without spend, which are left out, and of curves that cannot be smoothed.
 
     **Raises:** `ValueError` in one line naming the file, what is wrong and what was expected.
     """
-    rows = list(_of_dataset(path)) if is_netcdf(path) else read_rows(path)
+    rows = list(_of_dataset(path)) if is_netcdf(path) else read_rows(path, how)
     for name in ("channel", "metric", "spend", "incremental_outcome"):
         if name not in rows[0]:
             raise ValueError(f"{path}: has no column {name}, expected Meridian's response curves")

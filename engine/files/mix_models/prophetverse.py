@@ -22,6 +22,7 @@ import numpy as np
 from engine.files.mix_models.exports import read_rows
 from engine.files.mix_models.response import Response, response_of
 from engine.files.mix_models.shapes import Numbers, stretch
+from engine.files.reading import AS_IT_IS, Reading
 from engine.files.tables import number
 
 EFFECTS: dict[tuple[str, ...], tuple[str, Callable[..., dict[str, Any]]]] = {
@@ -50,18 +51,22 @@ LARGEST_MULTIPLE = 10.0
 
 
 def load_prophetverse(
-    path: Path, scales: dict[str, float] | None = None, target_scale: float = 1.0, normalize: bool = False
+    path: Path,
+    scales: dict[str, float] | None = None,
+    target_scale: float = 1.0,
+    normalize: bool = False,
+    how: Reading = AS_IT_IS,
 ) -> dict[str, Response]:
     """The channels whose effects the samples have.
 
     **Arguments:** `scales`, the `input_scale` of a channel's Hill effect, or what its spend was divided by;
     `target_scale`, the model's scale, times the trend for multiplicative effects; `normalize`, whether
-    geometric carry-over is.
+    geometric carry-over is; `how` a table is read.
 
     **Raises:** `ValueError` in one line naming the file, what is wrong and what was expected.
     """
     sites: dict[str, dict[str, np.ndarray]] = {}
-    rows = read_rows(path)
+    rows = read_rows(path, how)
     for key in rows[0]:
         channel, _, rest = key.partition("/")
         name = rest.split("/")[-1].split("[")[0]

@@ -25,6 +25,7 @@ from engine.files.mix_models.saturations import (
     name_of,
 )
 from engine.files.mix_models.shapes import Numbers, stretch
+from engine.files.reading import AS_IT_IS, Reading
 from engine.files.tables import number
 
 # A curve that never levels off is tabulated up to so many times what spend was divided by.
@@ -57,16 +58,19 @@ class _Fit:
 
 
 def load_pymc_marketing(
-    path: Path, model: PymcModel | None = None, scales: dict[str, float] | None = None
+    path: Path,
+    model: PymcModel | None = None,
+    scales: dict[str, float] | None = None,
+    how: Reading = AS_IT_IS,
 ) -> dict[str, Response]:
     """The channels of a model, by project: the channel's name, after those of its units in a panel.
 
-    **Arguments:** `scales`, what spend was divided by, by project or by channel.
+    **Arguments:** `scales`, what spend was divided by, by project or by channel; `how` a table is read.
 
     **Raises:** `ValueError` in one line naming the file, what is wrong and what was expected.
     """
     model = model or PymcModel()
-    fit = _read_saved(path, model) if is_netcdf(path) else _read_table(path, model)
+    fit = _read_saved(path, model) if is_netcdf(path) else _read_table(path, model, how)
     model, numbers = fit.model, fit.numbers
     names = {name for own in numbers.values() for name in own}
     given = {kind: {n.removeprefix(kind) for n in names if n.startswith(kind)} for kind in KNOWN}
@@ -113,9 +117,9 @@ def _spread(scales: dict[str, float], projects: list[str]) -> dict[str, float]:
     return found
 
 
-def load_scales(path: Path) -> dict[str, float]:
+def load_scales(path: Path, how: Reading = AS_IT_IS) -> dict[str, float]:
     """What every channel's spend was divided by: a table of channel, channel_scale and a panel's units."""
-    rows = read_rows(path)
+    rows = read_rows(path, how)
     if "channel" not in rows[0] or "channel_scale" not in rows[0]:
         raise ValueError(f"{path}: has no columns channel and channel_scale, expected both")
     units = [key for key in rows[0] if key not in ("", "index", "channel", "channel_scale", "target_scale")]
@@ -126,9 +130,9 @@ def _project(row: Row, units: list[str]) -> str:
     return " ".join(str(row[key]) for key in (*units, "channel"))
 
 
-def _read_table(path: Path, model: PymcModel) -> _Fit:
+def _read_table(path: Path, model: PymcModel, how: Reading) -> _Fit:
     """A summary's numbers, one each, or those of all draws."""
-    rows = read_rows(path)
+    rows = read_rows(path, how)
     if "mean" in rows[0]:
         numbers = _summary_numbers(path, rows)
         warnings.warn(

@@ -14,6 +14,7 @@ import numpy as np
 from engine.files.draws import Draws, write_draws
 from engine.files.mix_models.exports import is_blank, read_rows
 from engine.files.mix_models.shapes import FAMILIES, FARTHEST, Numbers, Points, mean_points
+from engine.files.reading import AS_IT_IS, Reading
 from engine.files.tables import number
 
 SOURCES = ("robyn", "pymc_marketing", "meridian", "prophetverse")
@@ -62,13 +63,15 @@ def response_of(where: str, shape: str, numbers: Numbers, largest: float, spend:
     return Response(shape if kept else "tabulated", points=points, draws=kept, last=last, spend=spend)
 
 
-def bound(responses: dict[str, Response], path: Path | None, bounded: bool) -> dict[str, Response]:
+def bound(
+    responses: dict[str, Response], path: Path | None, bounded: bool, how: Reading = AS_IT_IS
+) -> dict[str, Response]:
     """Responses with the user's bounds, from a table of channel, lower and upper; where points end before the
     curve does, the last one bounds the effort too, unless `bounded` is false.
 
     **Raises:** `ValueError` in one line naming the file.
     """
-    given = _read_bounds(path, list(responses)) if path else {}
+    given = _read_bounds(path, list(responses), how) if path else {}
     ends = [
         f"{name} at {response.last:g}" for name, response in responses.items() if response.last is not None
     ]
@@ -90,9 +93,9 @@ def bound(responses: dict[str, Response], path: Path | None, bounded: bool) -> d
     return found
 
 
-def _read_bounds(path: Path, known: list[str]) -> dict[str, tuple[float | None, float | None]]:
+def _read_bounds(path: Path, known: list[str], how: Reading) -> dict[str, tuple[float | None, float | None]]:
     bounds: dict[str, tuple[float | None, float | None]] = {}
-    for row in read_rows(path):
+    for row in read_rows(path, how):
         if "channel" not in row or not {"lower", "upper"} & set(row):
             raise ValueError(f"{path}: expected columns channel, lower and upper")
         name = str(row["channel"])

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from engine.files.mix_models.exports import Row, is_blank, positive, read_rows
 from engine.files.mix_models.response import Response
+from engine.files.reading import AS_IT_IS, Reading
 from engine.files.tables import number
 
 TABLE, SUMS, MEDIA = (
@@ -27,19 +28,19 @@ TABLE, SUMS, MEDIA = (
 NAMES_OF_MODELS = ("solID", "sol_id")
 
 
-def load_robyn(folder: Path, model: str | None = None) -> dict[str, Response]:
+def load_robyn(folder: Path, model: str | None = None, how: Reading = AS_IT_IS) -> dict[str, Response]:
     """The paid channels of one model among those that Robyn exported to a folder, by `robyn_csv`.
 
-    **Arguments:** `model`, its solID; the only one if there is only one.
+    **Arguments:** `model`, its solID; the only one if there is only one; `how` its tables are read.
 
     **Warns:** of variables without spend, which are left out.
 
     **Raises:** `ValueError` in one line naming the file, what is wrong and what was expected.
     """
     path = folder / TABLE
-    model, (numbers, *_) = _of_model(path, model)
+    model, (numbers, *_) = _of_model(path, model, how)
     path_of_sums = folder / SUMS
-    sums = {str(row.get("rn")): row for row in _of_model(path_of_sums, model)[1]}
+    sums = {str(row.get("rn")): row for row in _of_model(path_of_sums, model, how)[1]}
     channels = [key.removesuffix("_alphas") for key in numbers if key.endswith("_alphas")]
     if not channels:
         raise ValueError(f"{path}: has no column that ends in _alphas, expected one for each channel")
@@ -54,7 +55,7 @@ def load_robyn(folder: Path, model: str | None = None) -> dict[str, Response]:
         gain = _gain(channel, numbers, path)
         hill = {
             "scale": number(row["coef"], f"{path_of_sums}: coef of {channel}", finite=True),
-            "half": _inflexion(channel, numbers, folder, model) / gain,
+            "half": _inflexion(channel, numbers, folder, model, how) / gain,
             "exponent": positive(numbers, f"{channel}_alphas", path),
         }
         if hill["scale"] < 0:
@@ -69,9 +70,9 @@ def load_robyn(folder: Path, model: str | None = None) -> dict[str, Response]:
     return responses
 
 
-def _of_model(path: Path, model: str | None) -> tuple[str, list[Row]]:
+def _of_model(path: Path, model: str | None, how: Reading) -> tuple[str, list[Row]]:
     """(name, rows) of a model, which is chosen by its solID."""
-    rows = read_rows(path)
+    rows = read_rows(path, how)
     key = next((name for name in NAMES_OF_MODELS if name in rows[0]), None)
     if key is None:
         raise ValueError(f"{path}: has no column solID, expected a file that Robyn wrote")
@@ -97,7 +98,7 @@ def _gain(channel: str, numbers: Row, path: Path) -> float:
     return positive(numbers, f"{channel}_inflation", path)
 
 
-def _inflexion(channel: str, numbers: Row, folder: Path, model: str) -> float:
+def _inflexion(channel: str, numbers: Row, folder: Path, model: str, how: Reading) -> float:
     """The spend after carry-over that gives half, as written or from gamma and the range."""
     path, media = folder / TABLE, folder / MEDIA
     if not is_blank(numbers.get(f"{channel}_inflexion")):
@@ -107,7 +108,7 @@ def _inflexion(channel: str, numbers: Row, folder: Path, model: str) -> float:
             f"{path}: has no column {channel}_inflexion, which Robyn writes from 3.12 on, expected it, or "
             f"{MEDIA} beside it (OutputCollect$mediaVecCollect; robynpy's media_vec_collect)"
         )
-    _, rows = _of_model(media, model)
+    _, rows = _of_model(media, model, how)
     if not all(key in rows[0] for key in ("type", channel)):
         raise ValueError(f"{media}: has no columns type and {channel}, expected both")
     # Carry-over is noted of all periods, and saturation of those in the window that was modelled.
