@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import jax
@@ -23,8 +25,35 @@ from engine.model.portfolio import Portfolio
 ROUND_ENTRIES, ACCELERATOR_ROUND_ENTRIES = 30_000_000, 1 << 28
 # Fewer portfolios than these are not worth a thread of their own.
 LEAST_ROUND = 64
+# The share of the memory mappings that Linux allows a process above which compiled code is dropped, to be
+# compiled again: an answer for a new size takes 200 of 65,530, and a process out of them ends without a word.
+MOST_MAPPINGS = 0.75
+# Counting them takes some milliseconds where there are many, so it is done once in so many calls.
+CALLS_BETWEEN = 64
 T = TypeVar("T")
 Item = TypeVar("Item")
+
+
+_calls = itertools.count(1)
+
+
+def mappings() -> tuple[int, int]:
+    """How many memory mappings this process has, and how many it may have; 0 where nobody counts."""
+    try:
+        with Path("/proc/self/maps").open("rb") as file:
+            return sum(1 for _ in file), int(Path("/proc/sys/vm/max_map_count").read_text())
+    except OSError:
+        return 0, 0
+
+
+def make_room() -> None:
+    """Drop compiled code, now and then, where it takes most of the memory mappings that there may be."""
+    if next(_calls) % CALLS_BETWEEN:
+        return
+    used, most = mappings()
+    if used > MOST_MAPPINGS * most:
+        _executable.cache_clear()
+        jax.clear_caches()
 
 
 def cores() -> int:
@@ -57,6 +86,7 @@ def on_host(function: Callable[..., T], *arguments: Any) -> T:
     It is compiled, once for each function and shape: give one that has a name of its own, such as
     `Portfolio.returns`, rather than a new one each time.
     """
+    make_room()
     bare = [
         dataclasses.replace(given, names=()) if isinstance(given, Portfolio) else given for given in arguments
     ]
@@ -87,6 +117,7 @@ def batched(
 ) -> T:
     """Run a program of (portfolio, one number, what a batch shares) over one portfolio, or a batch of any
     leading axes, `size` portfolios at once."""
+    make_room()
     batch = portfolio.shape[:-1]
     bare = dataclasses.replace(portfolio, names=())
     if not batch:

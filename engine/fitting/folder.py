@@ -17,6 +17,7 @@ from jaxtyping import Float
 from engine.files.draws import Draws, read_draws
 from engine.files.measurements import load_measurements
 from engine.files.portfolios import load_portfolio
+from engine.files.tables import read_table
 from engine.fitting.bands import evaluate
 from engine.fitting.fitted import EXTRAPOLATE, Fitted
 
@@ -95,10 +96,14 @@ def fitted_curves(folder: Path) -> Iterator[FittedCurve]:
     """What `engine fit` left in a folder, project by project, as far as each may be funded."""
     data = load_measurements(folder / "measurements.parquet")
     portfolio = load_portfolio(folder / "portfolio.csv")
-    with (folder / "portfolio.csv").open(newline="", encoding="utf-8") as file:
-        families = [row["family"] for row in csv.DictReader(file)]
+    families = _chosen_families(folder / "fits.csv")
     path = folder / "draws.parquet"
-    draws = read_draws(str(path))[1] if path.exists() else None
+    drawn, draws = read_draws(str(path)) if path.exists() else (data.names, None)
+    for name, there in {"portfolio.csv": portfolio.names, "fits.csv": families, path.name: drawn}.items():
+        if tuple(there) != data.names:
+            raise ValueError(
+                f"{folder / name}: has other projects than measurements.parquet, expected the same"
+            )
     with jax.enable_x64(True):
         curve = jax.tree.map(jnp.asarray, portfolio.curves)
     value = jax.jit(jax.vmap(lambda x: curve.value(jnp.full(curve.shape, x))))
@@ -116,7 +121,7 @@ def fitted_curves(folder: Path) -> Iterator[FittedCurve]:
             low, high = np.quantile(evaluate(_of(draws, project), grid[None])[:, 0], BAND, axis=0)
         yield FittedCurve(
             name,
-            families[project],
+            families[name],
             effort,
             performance,
             foretold,
@@ -127,6 +132,22 @@ def fitted_curves(folder: Path) -> Iterator[FittedCurve]:
             error,
             logarithmic,
         )
+
+
+def _chosen_families(path: Path) -> dict[str, str]:
+    """The family that a fit chose for each project.
+
+    **Raises:** `ValueError` in one line naming the file.
+    """
+    table = read_table(path)
+    if not {"project", "family", "chosen"} <= table.columns.keys():
+        raise ValueError(f"{path}: is no fits.csv of engine fit, expected columns project, family and chosen")
+    try:
+        (names, project), (families, family) = table.words("project"), table.words("family")
+        chosen = np.flatnonzero(table.numbers("chosen") == 1)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return {names[project[row]]: families[family[row]] for row in chosen}
 
 
 def is_geometric(effort: Float[np.ndarray, " points"]) -> bool:

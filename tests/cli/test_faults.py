@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -194,6 +195,55 @@ def test_damaged_manifests_are_one_line(study: Path, tmp_path: Path, what: str) 
         done = run_here((command, "study=.", *keys), tmp_path)
         refused(done, "manifest.json is damaged, expected a study's manifest")
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_figures_of_damaged_blocks_are_one_line_and_draw_nothing(study: Path, tmp_path: Path) -> None:
+    shutil.copytree(study, tmp_path / "s")
+    block = sorted((tmp_path / "s" / "blocks").rglob("*.parquet"))[-1]
+    block.write_bytes(block.read_bytes()[:-1])
+    refused(run_here(("figures", "study=s", "output=o"), tmp_path), block.name, "damaged")
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a fit of one project."""
+    folder = tmp_path_factory.mktemp("fitted")
+    (folder / "m.csv").write_text(MEASURED)
+    done = run_here(("fit", "data=m.csv", "families=[log,power]", "draws=5", "output=f"), folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "f"
+
+
+DAMAGED_FITS: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
+    "an empty table": ("fits.csv", lambda _: b"", "fits.csv: is empty"),
+    "another table": ("fits.csv", lambda _: b"a,b\n1,2\n", "fits.csv: is no fits.csv of engine fit"),
+    "a cut table": ("fits.csv", lambda data: data[:-60], "fits.csv: line 3: has"),
+    "a word for a number": ("fits.csv", lambda data: data.replace(b",0,", b",x,", 1), "fits.csv: line"),
+    "another project": (
+        "fits.csv",
+        lambda data: data.replace(b"\na,", b"\nb,"),
+        "fits.csv: has other projects",
+    ),
+    "another portfolio": (
+        "portfolio.csv",
+        lambda _: b"project,effort,performance\nb,0,0\nb,1,1\n",
+        "portfolio.csv: has other projects than measurements.parquet",
+    ),
+    "no draws": ("draws.parquet", lambda data: data[:-9], "draws.parquet: is no draws.parquet"),
+    "no measurements": ("measurements.parquet", lambda data: data[:-9], "measurements.parquet: "),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED_FITS)
+def test_figures_of_a_damaged_fit_are_one_line_and_draw_nothing(
+    fitted: Path, tmp_path: Path, what: str
+) -> None:
+    name, damage, said = DAMAGED_FITS[what]
+    shutil.copytree(fitted, tmp_path / "f")
+    (tmp_path / "f" / name).write_bytes(damage((fitted / name).read_bytes()))
+    refused(run_here(("figures", "study=f", "output=o"), tmp_path), said)
+    assert not (tmp_path / "o").exists()
 
 
 def test_how_tables_are_read_is_refused_where_there_is_none(study: Path, tmp_path: Path) -> None:

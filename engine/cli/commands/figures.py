@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def figures(config: FiguresConfig) -> None:
         say(f"{illustration.name}: {illustration.caption}")
 
 
-def _of_portfolio(config: FiguresConfig) -> Iterator[Any]:
+def _of_portfolio(config: FiguresConfig) -> Iterable[Any]:
     from engine.files.portfolios import load_portfolio, portfolio_path
     from engine.study.plan import checked_solvers
 
@@ -69,10 +69,11 @@ def _of_portfolio(config: FiguresConfig) -> Iterator[Any]:
         raise ValueError("budget is missing, expected budget=...")
     solvers = list(checked_solvers(config.solver))
     portfolio = load_portfolio(portfolio_path(str(config.portfolio)), **config.reading())
-    return illustration.illustrate_portfolio(portfolio, config.budget, solvers)
+    # All are drawn before the first is written: what cannot be drawn leaves nothing.
+    return list(illustration.illustrate_portfolio(portfolio, config.budget, solvers))
 
 
-def _of_folder(folder: Path, config: FiguresConfig) -> Iterator[Any]:
+def _of_folder(folder: Path, config: FiguresConfig) -> Iterable[Any]:
     from engine.files.reading import Reading
     from engine.study.study import open_study
 
@@ -80,7 +81,7 @@ def _of_folder(folder: Path, config: FiguresConfig) -> Iterator[Any]:
     Reading(**config.reading()).refuse("figures of what is stored")
     if (folder / "manifest.json").exists():
         view = illustration.View(config.x, config.y, config.by, config.metric)
-        return illustration.illustrate_study(open_study(folder), view)
+        return list(illustration.illustrate_study(open_study(folder), view))
     if (folder / "fits.csv").exists():
         _refuse(config, VIEW, "of a fit")
         return illustration.illustrate_fit(folder)
