@@ -60,6 +60,8 @@ def optimal_effort(portfolio: Portfolio | Curve, budget: float | Scalar) -> Vect
 
 def _as_arrays(portfolio: Portfolio | Curve, budget: float | Scalar) -> tuple[Portfolio, Scalar]:
     given = Portfolio(portfolio) if isinstance(portfolio, Curve) else portfolio
+    if not isinstance(given, Portfolio):
+        raise ValueError(f"expected a Portfolio or curves, got {type(given).__name__}")
     arrays: Portfolio = jax.tree.map(jnp.asarray, given)
     budget = jnp.asarray(budget, arrays.dtype)
     if len(arrays.shape) != 1 or budget.ndim:

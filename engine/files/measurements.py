@@ -23,6 +23,7 @@ from engine.files.headers import ignored_note, missing, nearly, some
 from engine.files.numbers import is_nothing, looks_like_number
 from engine.files.reading import Reading, arrange, measured
 from engine.files.runs import falls_back, repeats, resolved
+from engine.files.shipped import as_path
 from engine.files.tables import Table, as_table, read_table
 
 if TYPE_CHECKING:
@@ -138,8 +139,8 @@ def _source(name: str, notes: list[str]) -> Iterator[list[str]]:
 def _paths(path: str | Path | Sequence[str | Path]) -> list[Path]:
     """The files that are meant, those of a pattern in the order of their names."""
     paths: list[Path] = []
-    for each in [path] if isinstance(path, (str, Path)) else path:
-        one = Path(each).expanduser()
+    for each in path if isinstance(path, (list, tuple)) else [path]:
+        one = as_path(each, "a file of measurements")
         found = [] if one.exists() else sorted(glob.glob(str(one), recursive=True))
         paths += [Path(name) for name in found] or [one]
     if not paths:

@@ -25,7 +25,7 @@ from engine.files.headers import ignored_note, missing, nearest, nearly, some
 from engine.files.reading import Reading, arrange, measured
 from engine.files.rows import DEFAULTS, Row, build, gather_rows, rows_of
 from engine.files.runs import resolved
-from engine.files.shipped import config_folder
+from engine.files.shipped import as_path, config_folder
 from engine.files.tables import Table, as_table, read_table, text_table
 from engine.model.curves import FAMILIES
 from engine.model.curves.base import Curve
@@ -62,7 +62,7 @@ def load_portfolio(path: str | Path, **reading: Any) -> Portfolio:
 
     **Raises:** `ValueError` in one line naming the file, the place, what is wrong and what was expected.
     """
-    path, how, notes = Path(path).expanduser(), Reading(**reading), list[str]()
+    path, how, notes = as_path(path, "a portfolio's file"), Reading(**reading), list[str]()
     try:
         if path.suffix.lower() in YAML:
             how.refuse("a YAML file")
@@ -92,7 +92,7 @@ def save_portfolio(portfolio: Portfolio | Curve, path: str | Path) -> None:
     """
     from engine.files.folders import write_text
 
-    path = Path(path)
+    path = as_path(path, "a file to write")
     try:
         rows = rows_of(portfolio)
         text = _yaml_text(rows) if path.suffix.lower() in YAML else _csv_text(rows)

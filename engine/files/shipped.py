@@ -1,4 +1,4 @@
-"""The configurations that ship: where they are."""
+"""Where things are: the configurations that ship, and what a user names."""
 
 from __future__ import annotations
 
@@ -14,3 +14,14 @@ def config_folder() -> Path:
     package = Path(__file__).parent.parent
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
+
+
+def as_path(name: Any, what: str) -> Path:
+    """The path of what a user names.
+
+    **Raises:** `ValueError` saying what was expected, for what is no name.
+    """
+    try:
+        return Path(name).expanduser()
+    except TypeError:
+        raise ValueError(f"expected the name of {what}, got {type(name).__name__}") from None

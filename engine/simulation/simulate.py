@@ -156,6 +156,8 @@ def simulate(
     **Raises:** `ValueError` naming what cannot be.
     """
     made = scenario(population) if isinstance(population, str) else population
+    if not isinstance(made, NamedScenario):
+        raise ValueError(f"expected an engine.scenario or the name of one, got {type(made).__name__}")
     budget = check_budget(made.budget if budget is None else float(budget))
     _check_whole("portfolios", portfolios, 1)
     _check_whole("seed", seed, 0)

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from engine.files.folders import write_parquet, write_whole
+from engine.files.shipped import as_path
 from engine.simulation.blocks import Block
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import REFERENCE
@@ -147,7 +148,7 @@ def load(folder: str | Path) -> pa.Table:
 
     **Raises:** `StoreError`, a `ValueError`, if the folder holds no study or a damaged one.
     """
-    rows = list(gather(merged(Store(Path(folder)))))
+    rows = list(gather(merged(Store(as_path(folder, "a study's folder")))))
     if not rows:
         raise StoreError(f"{folder}: no block is finished yet")
     return pa.Table.from_pylist(rows)
@@ -163,7 +164,7 @@ def load_array(folder: str | Path) -> Any:
     """
     import xarray
 
-    store = Store(Path(folder))
+    store = Store(as_path(folder, "a study's folder"))
     grid = store.manifest.grid
     rows = load(folder).to_pylist()
     solvers = list(dict.fromkeys(row["solver"] for row in rows))

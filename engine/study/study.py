@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import pyarrow as pa
 
+from engine.files.shipped import as_path
 from engine.simulation.point import Point
 from engine.study.manifest import Manifest
 from engine.study.plan import Planner
@@ -24,7 +25,7 @@ class Study:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.store = Store(Path(folder))
+        self.store = Store(as_path(folder, "a study's folder"))
         self._planner = Planner(self.manifest, self.folder)
 
     @property

@@ -290,6 +290,20 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: library.allocate(library.Mixture((library.Log(ONES, ONES),)), 3),
         "mixture: expected families, and a choice",
     ),
+    "no file": (lambda: library.load_portfolio(None), "the name of a portfolio's file, got NoneType"),  # type: ignore[arg-type]
+    "a number for a file": (lambda: library.load_portfolio(3), "the name of a portfolio's file, got int"),  # type: ignore[arg-type]
+    "nowhere to write": (
+        lambda: library.save_portfolio(library.Log(ONES, ONES), None),  # type: ignore[arg-type]
+        "the name of a file to write, got NoneType",
+    ),
+    "no measurements": (lambda: library.load_measurements(None), "a file of measurements, got NoneType"),  # type: ignore[arg-type]
+    "a list of none": (lambda: library.load_measurements([None]), "a file of measurements, got NoneType"),  # type: ignore[list-item]
+    "no study": (lambda: library.load(None), "the name of a study's folder, got NoneType"),  # type: ignore[arg-type]
+    "no study to open": (lambda: library.open_study(None), "the name of a study's folder, got NoneType"),  # type: ignore[arg-type]
+    "no array of a study": (lambda: library.load_array(None), "a study's folder, got NoneType"),  # type: ignore[arg-type]
+    "nothing to draw from": (lambda: library.simulate(None), "an engine.scenario or the name of one, got N"),  # type: ignore[arg-type]
+    "no portfolio": (lambda: library.optimal_value(None, 3), "a Portfolio or curves, got NoneType"),  # type: ignore[arg-type]
+    "an array for a portfolio": (lambda: library.allocate(ONES, 3), "Portfolio or curves, got ndarray"),  # type: ignore[arg-type]
     "a study that is a file": (lambda: library.load(__file__), "no study, expected a folder"),
 }
 
