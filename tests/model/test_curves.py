@@ -399,6 +399,28 @@ def test_tabulated_of_one_level_is_flat() -> None:
         np.testing.assert_array_equal(evaluate(curve, "slope", efforts), np.zeros((4, 1)))
 
 
+@pytest.mark.parametrize("count", [2, 32, 33, 63, 64, 65, 1000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tables_of_any_length_are_looked_up_as_numpy_does(count: int, dtype: type) -> None:
+    """At every point, next to it on either side, between and beyond; also in a batch, compiled."""
+    random = np.random.default_rng(count)
+    points = np.cumsum(random.uniform(0.5, 2.0, (3, count)), axis=1).astype(dtype)
+    values = random.normal(size=(3, count)).astype(dtype)
+    curve = Tabulated(jnp.array(values), jnp.array(points))
+    between = random.uniform(0, 1.1 * points.max(), (3, 50)).astype(dtype)
+    nearly = np.nextafter(points, dtype(0)), np.nextafter(points, dtype(np.inf))
+    efforts = np.concatenate([points, *nearly, between, np.full((3, 1), 1e9, dtype)], axis=1)
+    slope, value = (
+        np.asarray(jax.jit(jax.vmap(method))(efforts.T)).T for method in (curve.slope, curve.value)
+    )
+    for row in range(3):
+        segment = np.searchsorted(points[row], efforts[row], side="right") - 1
+        slopes = np.concatenate([np.diff(values[row]) / np.diff(points[row]), [0.0, 0.0]])  # beyond, before
+        np.testing.assert_allclose(slope[row], slopes[segment], rtol=4 * np.finfo(dtype).eps)
+        expected = np.interp(efforts[row], points[row], values[row])
+        np.testing.assert_allclose(value[row], expected, atol=1e3 * np.finfo(dtype).eps)
+
+
 def test_purelog_gain_across_its_beginning() -> None:
     """Flat up to 1/b = 2: half of the unit from 1.5 gains nothing, the other half a·log(1.25)."""
     curve = PureLog([4.0], [0.5])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
@@ -18,6 +19,9 @@ from engine.model.curves.base import (
     parameter,
     stage_of,
 )
+
+# Tables of no more points than this are looked up by counting them.
+FEW_POINTS = 32
 
 
 @curve_family
@@ -52,23 +56,18 @@ class Lifecycle(Curve):
     def lift(self, effort: Vector) -> Vector:
         return jnp.maximum(jnp.max(self._stages(effort), axis=-1), 0.0)
 
-    def _picked(self, values: Float[Array, "projects stages"], stage: Int[Array, " projects"]) -> Vector:
-        return jnp.take_along_axis(values, stage[..., None], axis=-1)[..., 0]
-
     def slope(self, effort: Vector) -> Vector:
         stage, opened = self._active(effort)
         since = jnp.maximum(effort[..., None] - self.start, 0.0)
         slopes = self.scale * self.rate / (1.0 + self.rate * since)
-        return jnp.where(opened, self._picked(slopes, stage), 0.0)
+        return jnp.where(opened, _picked(slopes, stage), 0.0)
 
     def gain(self, effort: Vector, step: Vector | float = 1.0) -> Vector:
         before, opened = self._active(effort)
         after, _ = self._active(effort + step)
-        since = effort - self._picked(self.start, before)
-        rate = self._picked(self.rate, before)
-        within = self._picked(self.scale, before) * jnp.log1p(
-            rate * step / (1.0 + rate * jnp.maximum(since, 0.0))
-        )
+        since = effort - _picked(self.start, before)
+        rate = _picked(self.rate, before)
+        within = _picked(self.scale, before) * jnp.log1p(rate * step / (1.0 + rate * jnp.maximum(since, 0.0)))
         across = self.lift(effort + step) - self.lift(effort)
         return jnp.where(opened & (before == after), within, across)
 
@@ -143,16 +142,14 @@ class Tabulated(Curve):
         if self.points is None:
             segment = jnp.clip(jnp.floor(effort), 0, last).astype(jnp.int32)
             return segment, jnp.clip(effort - segment.astype(effort.dtype), 0.0, 1.0), jnp.ones_like(effort)
-        passed = jnp.sum(self.points <= effort[..., None], axis=-1).astype(jnp.int32)
-        segment = jnp.clip(passed - 1, 0, last)
+        segment = jnp.clip(_passed(self.points, effort) - 1, 0, last)
         left = self._at(self.points, segment)
         width = self._at(self.points, segment + 1) - left
         share = (effort - left) / jnp.where(width > 0, width, 1.0)
         return segment, jnp.clip(share, 0.0, 1.0), jnp.where(width > 0, width, 1.0)
 
     def _at(self, table: Float[Array, "projects levels"], level: Int[Array, " projects"]) -> Vector:
-        level = jnp.minimum(level, table.shape[-1] - 1)
-        return jnp.take_along_axis(table, level[..., None], axis=-1)[..., 0]
+        return _picked(table, jnp.minimum(level, table.shape[-1] - 1))
 
     def value(self, effort: Vector) -> Vector:
         segment, share, _ = self._position(effort)
@@ -198,3 +195,23 @@ class Tabulated(Curve):
         lifts = self.values - self.value(jnp.zeros_like(self.values[..., 0]))[..., None]
         passed = jnp.where(points <= effort[..., None], lifts, -jnp.inf)
         return jnp.maximum(self.lift(effort), jnp.max(passed, axis=-1))
+
+
+def _picked(table: Float[Array, "projects columns"], column: Int[Array, " projects"]) -> Vector:
+    return jnp.take_along_axis(table, column[..., None], axis=-1)[..., 0]
+
+
+def _passed(points: Float[Array, "projects levels"], effort: Vector) -> Int[Array, " projects"]:
+    """How many points lie at this effort or before it: counted where they are few, else found bit by bit, the
+    highest first, in time that grows with their logarithm."""
+    count = points.shape[-1]
+    if count <= FEW_POINTS:
+        return jnp.sum(points <= effort[..., None], axis=-1).astype(jnp.int32)
+
+    def add_bit(step: Int[Array, ""], passed: Int[Array, " projects"]) -> Int[Array, " projects"]:
+        more = passed + jnp.left_shift(1, bits - 1 - step).astype(jnp.int32)
+        there = _picked(points, jnp.minimum(more, count) - 1) <= effort
+        return jnp.where((more <= count) & there, more, passed)
+
+    bits = count.bit_length()
+    return jax.lax.fori_loop(0, bits, add_bit, jnp.zeros(effort.shape, jnp.int32))
