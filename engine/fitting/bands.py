@@ -4,10 +4,10 @@ A project's performance is b + a·φ(x), with φ a curve of the prior: a family 
 error of a measurement, performance strays from any such curve, the more the farther its effort lies from the
 largest, for a family holds over a few octaves and not over all. With x in units of the largest effort and y
 in units of the range measured, a measurement of standard error e has the variance σ²(e² + d²)/x²: curves that
-foretell the largest efforts well get the weight. The level b is flat; a is normal about the value at which φ
-rises by the range measured; σ² is inverse χ², so a project that no curve follows has wide bands. Given φ all
-of that is conjugate. The weight of φ is its evidence to a power below one, since errors of neighbours go
-together, and a and b are drawn given φ.
+foretell the largest efforts well get the weight. The level b is flat, or such that performance without effort
+is what it is known to be; a is normal about the value at which φ rises by the range measured; σ² is inverse
+χ², so a project that no curve follows has wide bands. Given φ all of that is conjugate. The weight of φ is
+its evidence to a power below one, since errors of neighbours go together, and a and b are drawn given φ.
 
 Where a ceiling is known, no draw exceeds it within `HORIZON` times the largest effort, and curves of the
 prior that had as much room left below theirs count for more. The constants were chosen by coverage and by
@@ -17,8 +17,8 @@ the continuous ranked probability score on learning curves, with a prior that ha
 Cost: of one project, curves of the prior × points. Draws of a project depend on its name, its measurements
 and the seed, not on the other projects.
 
-Sources: Robbins (1956) for empirical Bayes; Kennedy & O'Hagan (2001) for the discrepancy of a model; Bissiri,
-Holmes & Walker (2016) for tempered evidence.
+Sources: Robbins (1956) for empirical Bayes; Kennedy
+& O'Hagan (2001) for the discrepancy of a model; Bissiri, Holmes & Walker (2016) for tempered evidence.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ TOGETHER, MOST_POINTS = 128, 32
 
 class Points(NamedTuple):
     """Measurements in units of the largest effort and the range measured; `error`, their standard errors
-    where those are known; `last`, the performance at the largest effort."""
+    where those are known; `last`, the performance at the largest effort, and `origin` that without effort,
+    where it is known."""
 
     effort: Float[np.ndarray, "projects points"]
     performance: Float[np.ndarray, "projects points"]
@@ -67,12 +68,14 @@ class Points(NamedTuple):
     low: Float[np.ndarray, " projects"]
     range: Float[np.ndarray, " projects"]
     last: Float[np.ndarray, " projects"]
+    origin: Float[np.ndarray, " projects"] | None = None
 
     def take(self, rows: Any, count: int) -> Points:
         """Some of the projects, which have so many points."""
         wide = {name: getattr(self, name)[rows, :count] for name in ("effort", "performance", "weight")}
         each = {name: getattr(self, name)[rows] for name in ("unit", "low", "range", "last")}
-        return Points(**wide, error=None if self.error is None else self.error[rows, :count], **each)
+        error = None if self.error is None else self.error[rows, :count]
+        return Points(**wide, error=error, **each, origin=None if self.origin is None else self.origin[rows])
 
     @property
     def precision(self) -> Float[np.ndarray, "projects points"]:
@@ -87,8 +90,8 @@ class Points(NamedTuple):
         return np.where(there, np.maximum(self.effort, NEAREST) ** 2 / variance, 0.0)
 
 
-def points_of(data: Measurements) -> Points:
-    """Dimensionless measurements."""
+def points_of(data: Measurements, baseline: float | None = None) -> Points:
+    """Dimensionless measurements, and the performance without effort where it is known."""
     there = data.weight > 0
     counts = np.sum(there, axis=1)
     end = np.arange(len(counts)), counts - 1
@@ -99,7 +102,8 @@ def points_of(data: Measurements) -> Points:
     effort = np.where(there, data.effort / unit[:, None], 0.0)
     performance = np.where(there, (data.performance - low[:, None]) / span[:, None], 0.0)
     error = None if data.error is None else data.error / span[:, None]
-    return Points(effort, performance, data.weight, error, unit, low, span, performance[end])
+    origin = None if baseline is None else (baseline - low) / span
+    return Points(effort, performance, data.weight, error, unit, low, span, performance[end], origin)
 
 
 def merged(points: Points) -> Points:
@@ -124,7 +128,8 @@ def merged(points: Points) -> Points:
 
 class Posterior(NamedTuple):
     """What the measurements say of every curve φ of the prior: its weight; the mean of a given φ, and its
-    precision for σ² = 1; the weighted means of φ and of the measurements, their total precision; and σ²."""
+    precision for σ² = 1; the weighted means of φ and of the measurements, their total precision; and σ².
+    Where performance without effort is known, 0 and that, to infinite precision, stand for the means."""
 
     weight: Float[np.ndarray, "projects curves"]
     amplitude: Float[np.ndarray, "projects curves"]
@@ -144,12 +149,17 @@ def weigh(
 ) -> Posterior:
     """The posterior of projects with the same efforts; `rise` is φ's from the first positive effort to the
     largest, `bonus` is added to the logarithm of the evidence."""
-    w, y = points.precision, points.performance
+    w = points.precision
     total = np.sum(w, axis=1, keepdims=True)
-    mean, mean_lift = np.sum(w * y, axis=1, keepdims=True) / total, w @ lifts.T / total
-    of_lift = np.maximum(w @ (lifts**2).T - total * mean_lift**2, 0.0)
-    together = (w * y) @ lifts.T - total * mean_lift * mean
-    of_y = np.maximum(np.sum(w * y**2, axis=1, keepdims=True) - total * mean**2, 0.0)
+    mean = np.sum(w * points.performance, axis=1, keepdims=True) / total
+    mean_lift = w @ lifts.T / total
+    if points.origin is not None:
+        mean, mean_lift, total = points.origin[:, None], np.zeros_like(mean_lift), np.full_like(total, np.inf)
+    y = points.performance - mean
+    together, of_y = (w * y) @ lifts.T, np.sum(w * y**2, axis=1, keepdims=True)
+    of_lift = w @ (lifts**2).T
+    if points.origin is None:
+        of_lift = np.maximum(of_lift - total * mean_lift**2, 0.0)
     expected = 1.0 / (rise + NOISY * noise)
     prior = 1.0 / (AMPLITUDE * expected) ** 2
     precision = of_lift + prior
@@ -178,7 +188,8 @@ def draw_one(
     found: Posterior, row: int, ends: np.ndarray, most: float, draws: int, random: np.random.Generator
 ) -> Drawn:
     """Draws of one project; `ends` [curves, 2] are φ at the largest effort and at `HORIZON` times it, `most`
-    the largest performance."""
+    the largest performance. A draw that promises too much is lowered about its value at the largest effort,
+    or about that without effort, where it is known."""
     share = np.cumsum(found.weight[row])
     place = (np.arange(draws) + random.random()) / draws * share[-1]
     curve = random.permutation(np.minimum(np.searchsorted(share, place), share.size - 1))
@@ -187,11 +198,13 @@ def draw_one(
     scale = found.amplitude[row, curve] + spread * normal / np.sqrt(found.precision[row, curve])
     scale = np.maximum(scale, 0.0)
     level = LEVEL * spread * other / np.sqrt(found.total[row])
-    level = level + found.mean[row] + scale * (ends[curve, 0] - found.mean_lift[row, curve])
-    gain = scale * (ends[curve, 1] - ends[curve, 0])
-    limit = np.clip(most - level, 0.0, MOST_GAIN)
-    scale = scale * np.where(gain > limit, limit / np.where(gain > 0, gain, 1.0), 1.0)
-    return Drawn(curve, scale, level - scale * ends[curve, 0])
+    pivot = np.where(np.isinf(found.total[row]), 0.0, ends[curve, 0])
+    level = level + found.mean[row] + scale * (pivot - found.mean_lift[row, curve])
+    left = np.maximum(most - level, 0.0)
+    for limit, begin in ((left, pivot), (MOST_GAIN, ends[curve, 0])):
+        gain = scale * (ends[curve, 1] - begin)
+        scale = scale * np.where(gain > limit, limit / np.where(gain > 0, gain, 1.0), 1.0)
+    return Drawn(curve, scale, level - scale * pivot)
 
 
 def draw_curves(
@@ -200,15 +213,16 @@ def draw_curves(
     draws: int,
     seed: int = 0,
     ceiling: float | None = None,
+    baseline: float | None = None,
     done: Callable[[int], None] = lambda count: None,
 ) -> Draws:
     """Draws of every project's curve: families, numbers, scales and baselines in the units of the data.
 
     **Arguments:** `prior`, what curves can be like; `draws`, how many; `seed`, of the draws; `ceiling`, the
-    performance that no draw exceeds within eight times a project's largest effort; `done` hears of projects
-    that are.
+    performance that no draw exceeds within eight times a project's largest effort; `baseline`, that of every
+    draw without effort, where it is known; `done` hears of projects that are.
     """
-    points = points_of(data)
+    points = points_of(data, baseline)
     shape = draws, len(data.names)
     drawn = Drawn(np.zeros(shape, int), np.zeros(shape), np.zeros(shape))
 

@@ -66,10 +66,10 @@ def fit(
     columns; `reading`, how those are read, as `engine.load_measurements` says; `families`, of `SHAPES`;
     `holdout`, the share of efforts, the largest, that families are scored on; `loss`, huber or squares;
     `choice`, common to all projects or made for each; `baseline`, the performance of every project without
-    effort where it is known, by default fitted; `draws`, how many predictive draws of every curve; `prior`,
-    what they may be like: one that is shipped, by its name, of `learn_prior` or its file, or None for nothing
-    known; `ceiling`, the performance that no draw exceeds, such as 1 of an accuracy; `seed`, of the draws;
-    `tell`, a function that hears how much is done, of how much in all.
+    effort where it is known, of every draw too, by default fitted; `draws`, how many predictive draws of
+    every curve; `prior`, what they may be like: one that is shipped, by its name, of `learn_prior` or its
+    file, or None for nothing known; `ceiling`, the performance that no draw exceeds, such as 1 of an
+    accuracy; `seed`, of the draws; `tell`, a function that hears how much is done, of how much in all.
 
     **Raises:** `ValueError` naming what cannot be.
     """
@@ -86,7 +86,7 @@ def fit(
         cheap, _ = run_fit(family, scaled, training, loss, done)
         found[family] = describe(family, scaled, data, everything, cheap, testing, training)
     chosen = choose(list(found.values()), choice, LEAST_BEND * scaled.range)
-    drawn = None if known is None else draw_curves(data, known, draws, seed, ceiling, done)
+    drawn = None if known is None else draw_curves(data, known, draws, seed, ceiling, baseline, done)
     return Fitted(data, found, chosen, drawn)
 
 

@@ -145,6 +145,47 @@ def test_the_evidence_is_that_of_the_joint_normal() -> None:
     np.testing.assert_allclose(found.weight[0], weight / weight.sum(), rtol=1e-3, atol=1e-9)
 
 
+@pytest.mark.parametrize("prior", ["learning_curves", None])
+@pytest.mark.parametrize("ceiling", [0.95, None])
+def test_draws_begin_at_a_baseline_that_is_known(prior: str | None, ceiling: float | None) -> None:
+    data, _ = simulate(20, 10)
+    options = {"draws": 100, "prior": prior, "ceiling": ceiling}
+    fitted = engine.fit(data, ["log", "hill"], baseline=0.3, **options)
+    efforts = np.tile([0.0, 512.0, 1024.0, 4096.0], (20, 1))
+    assert fitted.draws is not None
+    values = evaluate(fitted.draws, efforts)
+    np.testing.assert_allclose(values[..., 0], 0.3, atol=1e-12)
+    assert np.all(np.diff(values, axis=2) >= -1e-12)
+    if ceiling is not None:
+        assert values.max() <= ceiling + 1e-9
+    free = engine.fit(data, ["log", "hill"], **options).draws
+    assert free is not None
+    assert np.std(evaluate(free, efforts)[..., 0]) > 0.01
+    last = data.performance[:, -1]
+    assert np.median(np.abs(np.median(values[..., 1], axis=0) - last)) < 0.02
+
+
+def test_the_evidence_of_a_known_baseline_is_that_of_the_joint_normal() -> None:
+    """Against the marginal density of the model with b known: no wide normal, the rest as it is."""
+    data, _ = simulate(1, 4)
+    points = points_of(data, 0.25)
+    known = fill_box(("hill",)).families["hill"].take(np.arange(40))
+    lifts = known.lifts("hill", points.effort[0])
+    rise = lifts[:, -1] - lifts[:, 0]
+    found = weigh(points, lifts, rise, known.noise, np.zeros((1, 1)))
+    y = points.performance[0] - (0.25 - points.low) / points.range
+    expected = 1 / (rise + NOISY * known.noise)
+    logs = []
+    for lift, mean in zip(lifts, expected, strict=True):
+        covariance = np.diag(1 / points.precision[0]) + (AMPLITUDE * mean) ** 2 * np.outer(lift, lift)
+        off = y - mean * lift
+        squares = off @ np.linalg.solve(covariance, off)
+        cost = np.log1p(points.precision[0] @ lift**2 * (AMPLITUDE * mean) ** 2)
+        logs.append(-0.5 * TEMPER * (EFFORT.size + FREEDOM) * np.log1p(squares / FREEDOM) - 0.5 * cost)
+    weight = np.exp(np.array(logs) - max(logs))
+    np.testing.assert_allclose(found.weight[0], weight / weight.sum(), rtol=1e-6, atol=1e-9)
+
+
 def test_bands_of_a_fit() -> None:
     data, _ = simulate(3, 5)
     fitted = engine.fit(data, ["log", "hill"], draws=80, ceiling=1.0)
