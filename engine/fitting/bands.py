@@ -4,10 +4,12 @@ A project's performance is b + a·φ(x), with φ a curve of the prior: a family 
 error of a measurement, performance strays from any such curve, the more the farther its effort lies from the
 largest, for a family holds over a few octaves and not over all. With x in units of the largest effort and y
 in units of the range measured, a measurement of standard error e has the variance σ²(e² + d²)/x²: curves that
-foretell the largest efforts well get the weight. The level b is flat, or such that performance without effort
-is what it is known to be; a is normal about the value at which φ rises by the range measured; σ² is inverse
-χ², so a project that no curve follows has wide bands. Given φ all of that is conjugate. The weight of φ is
-its evidence to a power below one, since errors of neighbours go together, and a and b are drawn given φ.
+foretell the largest efforts well get the weight. Where no standard error is known, e is that by which points
+stray from the line through their neighbours, the same at all efforts, and the variance σ²(e² + d²/x²). The
+level b is flat, or such that performance without effort is what it is known to be; a is normal about the
+value at which φ rises by the range measured; σ² is inverse χ², so a project that no curve follows has wide
+bands. Given φ all of that is conjugate. The weight of φ is its evidence to a power below one, since errors of
+neighbours go together, and a and b are drawn given φ.
 
 Where a ceiling is known, no draw exceeds it within `HORIZON` times the largest effort, and curves of the
 prior that had as much room left below theirs count for more. The constants were chosen by coverage and by
@@ -17,7 +19,7 @@ the continuous ranked probability score on learning curves, with a prior that ha
 Cost: of one project, curves of the prior × points. Draws of a project depend on its name, its measurements
 and the seed, not on the other projects.
 
-Sources: Robbins (1956) for empirical Bayes; Kennedy
+Sources: Robbins (1956) for empirical Bayes; Gasser, Sroka & Jennen-Steinmetz (1986) for the noise; Kennedy
 & O'Hagan (2001) for the discrepancy of a model; Bissiri, Holmes & Walker (2016) for tempered evidence.
 """
 
@@ -80,14 +82,12 @@ class Points(NamedTuple):
     @property
     def precision(self) -> Float[np.ndarray, "projects points"]:
         """One over the variances for σ² = 1."""
-        there = self.weight > 0
+        square = np.maximum(self.effort, NEAREST) ** 2
         if self.error is None:
-            # Of weights the ratios are known alone.
-            mean = np.sum(self.weight, axis=1, keepdims=True) / np.sum(there, axis=1, keepdims=True)
-            variance = DISCREPANCY**2 * mean / np.where(there, self.weight, 1.0)
+            variance = noise_of(self) ** 2 * square + DISCREPANCY**2
         else:
-            variance = DISCREPANCY**2 + self.error**2
-        return np.where(there, np.maximum(self.effort, NEAREST) ** 2 / variance, 0.0)
+            variance = self.error**2 + DISCREPANCY**2
+        return np.where(self.weight > 0, square / variance, 0.0)
 
 
 def points_of(data: Measurements, baseline: float | None = None) -> Points:
@@ -104,6 +104,24 @@ def points_of(data: Measurements, baseline: float | None = None) -> Points:
     error = None if data.error is None else data.error / span[:, None]
     origin = None if baseline is None else (baseline - low) / span
     return Points(effort, performance, data.weight, error, unit, low, span, performance[end], origin)
+
+
+def noise_of(points: Points) -> Float[np.ndarray, "projects points"]:
+    """The standard error of each point, by how far points stray from the straight line, in the logarithm of
+    effort, through their neighbours; 0 of projects that have no three points of some effort. Of weights the
+    ratios are known alone."""
+    there = (points.weight > 0) & (points.effort > 0)
+    place = np.log(np.where(there, points.effort, 1.0))
+    variance = 1.0 / np.where(there, points.weight, 1.0)
+    inner = there[:, :-2] & there[:, 1:-1] & there[:, 2:]
+    before, after = (np.where(inner, step, 1.0) for step in (np.diff(place)[:, :-1], np.diff(place)[:, 1:]))
+    left, right = after / (before + after), before / (before + after)
+    y = points.performance
+    off = left * y[:, :-2] - y[:, 1:-1] + right * y[:, 2:]
+    expected = left**2 * variance[:, :-2] + variance[:, 1:-1] + right**2 * variance[:, 2:]
+    count = np.maximum(np.sum(inner, axis=1, keepdims=True), 1)
+    scatter = np.sum(np.where(inner, off**2 / expected, 0.0), axis=1, keepdims=True) / count
+    return np.asarray(np.sqrt(scatter * variance))
 
 
 def merged(points: Points) -> Points:
