@@ -271,10 +271,12 @@ def table(portfolio: Portfolio, units: int) -> Array:
 # References for the optimum.
 
 
-def brute_force(portfolio: Portfolio, budget: float | Array) -> Array:
-    """The best value over all whole-unit allocations, for a batch [batch, projects]."""
+def brute_force(portfolio: Portfolio, budget: float | Array, units: int | None = None) -> Array:
+    """The best value over all whole-unit allocations, for a batch [batch, projects]; of so many units to a
+    project at most where costs of 0 do not say how many."""
     batch, projects = portfolio.shape
-    units = int(np.floor(np.max(budget) / costs(portfolio).min() + 1e-9))
+    if units is None:
+        units = int(np.floor(np.max(budget) / costs(portfolio).min() + 1e-9))
     every = np.array(list(itertools.product(range(units + 1), repeat=projects)))
     rows = table(portfolio, units)
     total = sum(rows[:, i, every[:, i]] for i in range(projects))

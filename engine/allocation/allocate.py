@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 from engine.allocation.answer import Allocation
+from engine.allocation.free import least_cost, set_aside
 from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve
 from engine.model.lots import in_lots, round_unit
@@ -90,11 +91,13 @@ def _answer(
     check(portfolio)
     check_batch(portfolio)
     budgets = _check_budgets(budget, portfolio.shape[:-1], portfolio)
-    lot = check_unit(unit, budgets, portfolio, whole=not method.real(options))
+    whole = not method.real(options)
+    lot = check_unit(unit, budgets, portfolio, whole)
     if lot != 1:
         portfolio, budgets = in_lots(portfolio, lot), budgets / lot
-    if not method.real(options):
+    if whole:
         check_whole_units(portfolio, lot)
+    portfolio, free = set_aside(portfolio, whole)
     upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
     most = float(np.max(budgets, initial=0.0))
     projects = portfolio.shape[-1]
@@ -102,7 +105,7 @@ def _answer(
     lattice = lattice.shared(projects, budgets.size) if method.counts else lattice
     size = round_size(portfolio, FEW_NUMBERS + method.entries(portfolio, lattice))
     code, shared = prepared(solver, lattice, options)
-    solution = batched(code, portfolio, budgets, size, shared)
+    solution = free.put_back(batched(code, portfolio, budgets, size, shared))
     return given, solution if lot == 1 else in_units(solution, lot), lot
 
 
@@ -113,8 +116,7 @@ def check_unit(unit: float | str | None, budgets: np.ndarray, portfolio: Portfol
     if not whole:
         raise ValueError("unit is for whole units, expected none where effort is real")
     if unit == "auto":
-        cheapest = 1.0 if portfolio.cost is None else float(np.min(portfolio.cost))
-        return round_unit(float(np.max(budgets, initial=0.0)), cheapest)
+        return round_unit(float(np.max(budgets, initial=0.0)), least_cost(portfolio))
     number = unit if isinstance(unit, (int, float, np.number)) and not isinstance(unit, bool) else math.nan
     if not 0 < number < math.inf:
         raise ValueError(f"unit is {unit!r}, expected a number above 0, or auto")

@@ -38,6 +38,7 @@ from engine.allocation.allocate import (
 )
 from engine.allocation.answer import Allocation
 from engine.allocation.facts import as_frame, in_words, known, milestones, plain
+from engine.allocation.free import set_aside
 from engine.allocation.optima import Budgets, Optima, along_path, along_programme, along_water, budget_steps
 from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve
@@ -222,6 +223,7 @@ def budget_frontier(
         portfolio, budget = in_lots(portfolio, lot), check_number(budget) / lot
     if whole:
         check_whole_units(portfolio, lot)
+    portfolio, free = set_aside(portfolio, whole)
     shared: tuple[np.ndarray, ...] = ()
     if SOLVERS[solver].effort == "real":
         grid = _check_grid(budget).astype(portfolio.dtype)
@@ -232,7 +234,8 @@ def budget_frontier(
         entries = lattice.units + 6 * lattice.states + 64
     numbers = np.zeros(portfolio.shape[:-1], portfolio.dtype)
     optima = batched(run, portfolio, numbers, round_size(portfolio, entries), shared)
-    arrays = {**vars(optima), "budget": grid.astype(portfolio.dtype)}
+    effort, value = optima.effort + np.expand_dims(free.effort, -2), optima.value + free.value[..., None]
+    arrays = {**vars(optima), "budget": grid.astype(portfolio.dtype), "effort": effort, "value": value}
     if lot != 1:
         kind = portfolio.dtype.type(lot)
         arrays |= {name: arrays[name] * kind for name in ("budget", "spent", "effort")}

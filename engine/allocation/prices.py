@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.allocation.free import set_aside
 from engine.allocation.running import Program, batched, program, round_size
 from engine.model.lots import in_lots
 from engine.model.portfolio import Portfolio
@@ -30,6 +31,7 @@ def shadow_prices(portfolio: Portfolio, budget: Any, *, real: bool, unit: float 
     known = np.isfinite(asked)
     if unit != 1.0:
         double = in_lots(double, unit)
+    double, _ = set_aside(double, whole=not real)
     entries = FEW_NUMBERS + (0 if real else shadow.levels_held(double))
     numbers = np.where(known, asked, 0.0) / unit
     right, left = batched(_compiled(real), double, numbers, round_size(double, 2 * entries))

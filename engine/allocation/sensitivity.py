@@ -47,8 +47,8 @@ TOLERANCE = 1e-13
 def optimal_value(portfolio: Portfolio | Curve, budget: float | Scalar) -> Scalar:
     """V*, the best total return of one portfolio over real effort; differentiable in both arguments.
 
-    **Arguments:** `portfolio` of arrays [projects]; `budget`. Valid numbers are the caller's affair, as under
-    `jax.jit` nothing can be raised; see `engine.allocate` for checks.
+    **Arguments:** `portfolio` of arrays [projects]; `budget`. Valid numbers, costs above 0 among them,
+    are the caller's affair, as under `jax.jit` nothing can be raised; see `engine.allocate` for checks.
     """
     return _value(*_as_arrays(portfolio, budget))
 

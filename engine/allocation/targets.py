@@ -3,7 +3,7 @@
 - value t: the least budget b with V(b) ≥ t.
 - return per unit r: the largest b with V(b) − V(no effort) ≥ r·b, less what would stay unspent: the most that
   can be spent while the *average* return on it is at least r. It is the target ROI (return on investment)
-  of marketing-mix tools, whose return is incremental too.
+  of marketing-mix tools, whose return is incremental too. What free projects return counts for no effort.
 - price p: the largest b that maximises V(b) − p·b: all spending whose *marginal* return is at least p,
   lumps counted as a whole; their target marginal ROI. By Everett's theorem it is what each project would
   spend on its own if budget cost p, on curves of any shape.
@@ -44,12 +44,8 @@ from engine.allocation.envelopes import (
     unlimited,
 )
 from engine.allocation.far_targets import find_far
-from engine.allocation.frontier import (
-    Terms,
-    checked,
-    choose_method,
-    terms_of,
-)
+from engine.allocation.free import set_aside
+from engine.allocation.frontier import Terms, checked, choose_method, terms_of
 from engine.allocation.optima import Budgets, budget_steps, values_of
 from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve, Vector
@@ -98,11 +94,13 @@ def budget_for(
     kind, targets = _check_target(
         {"value": value, "return_per_unit": return_per_unit, "price": price}, portfolio
     )
-    find = _find_real
-    if SOLVERS[solver].counts:
+    whole = SOLVERS[solver].counts
+    if whole:
         check_whole_units(portfolio)
-        find = _find_whole
-    found = find(portfolio, kind, targets)
+    paid, free = set_aside(portfolio, whole)
+    certain = free.value if kind == "value" else np.zeros_like(free.value)
+    found = (_find_whole if whole else _find_real)(paid, kind, targets - certain)
+    found = found._replace(solution=free.put_back(found.solution), best=found.best + certain)
     if targets.ndim == 0:
         _refuse_unmet(found, kind, float(targets))
     allocation = Allocation(portfolio, found.budget, found.solution, solver)
@@ -189,7 +187,7 @@ def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Found:
         limit = min(2.0 * limit, most)
     if targets.ndim == 0 and (possible & ~met if kind == "value" else possible & ~within):
         raise ValueError(
-            f"target {kind} is {float(targets):g}, which takes a budget of up to {float(reach.budget):.3g}, "
+            f"target {kind} takes a budget of up to {float(reach.budget):.3g}, "
             f"expected one of at most {most:.3g}, counted in whole units: measure effort in larger units, "
             "or choose solver=waterfilling"
         )
@@ -233,8 +231,8 @@ def _find_real(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Found:
     solution = solve(portfolio, budgets, "waterfilling")
     if targets.ndim == 0 and met and not solution.proved:
         raise ValueError(
-            f"target {kind} is {float(targets):g}: solver=waterfilling finds budgets of concave portfolios "
-            "only, expected solver=exact"
+            f"target {kind}: solver=waterfilling finds budgets of concave portfolios only, "
+            "expected solver=exact"
         )
     return _found(met, budgets, solution, best, met & solution.proved)
 

@@ -105,6 +105,8 @@ class Live:
     ) -> None:
         portfolio = normalise(portfolio, np.dtype(np.float64))
         check(portfolio)
+        if portfolio.cost is not None and np.any(portfolio.cost == 0):
+            raise ValueError("a project of the live page has cost 0, expected a number above 0")
         if len(portfolio.shape) != 1:
             raise ValueError(f"the live page takes one portfolio, got a batch {portfolio.shape[:-1]}")
         (projects,) = portfolio.shape

@@ -52,7 +52,7 @@ class Portfolio:
 
     - `curves`: the performance curves.
     - `weight`: return per unit of performance.
-    - `cost`: budget per unit of effort.
+    - `cost`: budget per unit of effort; 0 of a project that is free, and so takes what returns most.
     - `lower`, `upper`: bounds on effort; `upper` may be infinite.
     - `startup`: effort spent before the curve begins.
     - `success`: probability that the return is paid at all.
@@ -64,7 +64,7 @@ class Portfolio:
 
     curves: Curve
     weight: Vector | None = _optional(neutral=1.0)
-    cost: Vector | None = _optional(neutral=1.0, low=math.ulp(0.0), words="a number above 0")
+    cost: Vector | None = _optional(neutral=1.0)
     lower: Vector | None = _optional(neutral=0.0)
     upper: Vector | None = _optional(neutral=math.inf)
     startup: Vector | None = _optional(neutral=0.0)

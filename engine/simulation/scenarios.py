@@ -222,7 +222,7 @@ def _build_parts(config: ScenarioConfig) -> dict[str, Prior]:
             config.projects,
             max(metadata["low"], 0.0),
             metadata["high"],
-            metadata["low"] > 0,
+            above=name == "cost",  # what is free is no part of a budget's choice
         )
     if "cost" in parts and parts["cost"].support()[0] <= 0:
         raise ValueError("scenario.cost can draw numbers near 0, expected a prior with a least cost above 0")

@@ -27,7 +27,7 @@ PROJECTS = 4
 amount = st.floats(0.0, allow_infinity=False)
 PARTS = {
     "weight": amount,
-    "cost": st.floats(0.0, exclude_min=True, allow_infinity=False),
+    "cost": amount,
     "lower": st.floats(0.0, 1e3),
     "upper": st.floats(1e3),
     "startup": amount,

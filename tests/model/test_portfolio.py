@@ -546,7 +546,6 @@ REFUSED: dict[str, tuple[Callable[[], Portfolio], str, str]] = {
     for number in (-0.5, math.nan, math.inf)
 }
 REFUSED |= {
-    "cost-0": (log_with(cost=[1.0, 0.0]), "cost", "0"),
     "success-above-1": (log_with(success=[1.0, 1.01]), "success", "1.01"),
     "upper-negative": (log_with(upper=[1.0, -2.0]), "upper", "-2"),
     "upper-nan": (log_with(upper=[1.0, math.nan]), "upper", "nan"),
