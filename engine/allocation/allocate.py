@@ -101,7 +101,8 @@ def _answer(
     upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
     most = float(np.max(budgets, initial=0.0))
     projects = portfolio.shape[-1]
-    lattice = choose_lattice([solver], most, projects, portfolio.cost, upper, portfolio)
+    lots = "buy effort in lots (unit=auto)"
+    lattice = choose_lattice([solver], most, projects, portfolio.cost, upper, portfolio, lots)
     lattice = lattice.shared(projects, budgets.size) if method.counts else lattice
     size = round_size(portfolio, FEW_NUMBERS + method.entries(portfolio, lattice))
     code, shared = prepared(solver, lattice, options)
@@ -141,11 +142,12 @@ def choose_lattice(
     costs: Any = None,
     upper: float = math.inf,
     portfolio: Portfolio | None = None,
+    instead: str = "measure effort in larger units",
 ) -> Lattice:
     """The lattice that these solvers need; see `build_lattice`. Warns if one of them stands for another.
 
-    **Arguments:** `portfolio`, arrays [..., projects], if it is known: some solvers then count budgets of any
-    size.
+    **Arguments:** `portfolio`, arrays [..., projects] or their shapes, if they are known: some solvers then
+    count budgets of any size; `instead`, what to do where a budget is too large.
 
     **Raises:** `ValueError` for a budget so large that what the solvers hold does not fit in memory.
     """
@@ -157,12 +159,17 @@ def choose_lattice(
         for name in (name for name, method in methods.items() if method.optimal == "with costs"):
             warnings.warn(f"costs differ, where greedy is not exact: {name} is solved as exact", stacklevel=3)
     if not lattice.tables:
-        _refuse_tables(methods, lattice, budget, projects, portfolio)
+        _refuse_tables(methods, lattice, budget, projects, portfolio, instead)
     return lattice
 
 
 def _refuse_tables(
-    methods: Mapping[str, Method], lattice: Lattice, budget: float, projects: int, portfolio: Portfolio | None
+    methods: Mapping[str, Method],
+    lattice: Lattice,
+    budget: float,
+    projects: int,
+    portfolio: Portfolio | None,
+    instead: str,
 ) -> None:
     """Solvers that hold a table, which does not fit, are a `ValueError` that names what can do without."""
     free = {"never": False, "diminishing": False, "always": False}
@@ -171,10 +178,9 @@ def _refuse_tables(
     bound_to = [name for name, m in methods.items() if m.counts and not free[m.any_budget]]
     if bound_to:
         others = [name for name, m in SOLVERS.items() if m.optimal != "never" and free[m.any_budget]]
-        larger = "measure effort in larger units" if portfolio is None else "buy effort in lots (unit=auto)"
         raise ValueError(
             f"budget {budget:g} lets a project take {lattice.units:.3g} units, and {bound_to[0]} holds at "
-            f"most {most_units(projects):,} of each: {larger}, set upper bounds, or "
+            f"most {most_units(projects):,} of each: {instead}, set upper bounds, or "
             f"choose solver={' or '.join([*others, 'continuous'])}"
         )
 
@@ -182,7 +188,7 @@ def _refuse_tables(
 def responds(portfolio: Portfolio, lattice: Lattice) -> bool:
     """Whether the best responses of portfolios, arrays [..., projects], need no table of all levels."""
     axes = len(portfolio.shape) - 1
-    first = jax.tree.map(lambda a: np.reshape(a, (-1, *np.shape(a)[axes:]))[0], portfolio)
+    first = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[axes:], a.dtype), portfolio)
     with jax.enable_x64(portfolio.dtype == np.float64):
         return portfolio.diminishing or few_candidates(first, lattice)
 

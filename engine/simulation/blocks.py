@@ -28,7 +28,7 @@ import numpy as np
 from jax.sharding import SingleDeviceSharding
 from jaxtyping import Array
 
-from engine.allocation.running import compile_all, cores, in_threads
+from engine.allocation.running import ROUND_ENTRIES, compile_all, cores, in_threads
 from engine.model.portfolio import Portfolio
 from engine.simulation.metrics import METRICS, measure
 from engine.simulation.point import REFERENCE, Point, Source
@@ -113,6 +113,13 @@ def default_block(portfolios: int) -> int:
     return max(CPU_BLOCK, min(ACCELERATOR_BLOCK, 1 << (portfolios - 1).bit_length()))
 
 
+def parts_that_fit(point: Point) -> int:
+    """Into how many pieces a block is split on CPUs, which do not say that memory runs out before it has."""
+    if jax.default_backend() != "cpu":
+        return 1
+    return max(1, min(point.block, point.block * point.source.projects * point.entries // ROUND_ENTRIES))
+
+
 def lanes() -> list[jax.Device]:
     """Where blocks run side by side: this process's one CPU as often as it has cores, its accelerators as
     often as each has blocks at hand."""
@@ -126,7 +133,7 @@ class Simulation:
     """A point compiled for this process's devices; it runs any point of the same kind.
 
     **Arguments:** `records`, whether blocks keep what is measured of every portfolio; `parts`, into how many
-    pieces a block is split to fit a device's memory.
+    pieces a block is split at least to fit a device's memory.
 
     **Raises:** `ValueError` at trace time for an option that a solver refuses.
     """
@@ -134,7 +141,7 @@ class Simulation:
     def __init__(self, point: Point, records: bool = False, parts: int = 1) -> None:
         self.point = point
         self.records = records
-        self.parts = parts
+        self.parts = max(parts, parts_that_fit(point))
         self.lanes = lanes()
         self.compile_seconds = 0.0
         self._float64 = jax.config.jax_enable_x64  # type: ignore[attr-defined]

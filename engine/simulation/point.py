@@ -14,7 +14,7 @@ from jaxtyping import Array
 from engine.allocation.allocate import choose_lattice
 from engine.model.portfolio import Portfolio
 from engine.solvers.lattice import NO_LATTICE, PARTS, Lattice
-from engine.solvers.registry import SOLVERS
+from engine.solvers.registry import FEW_NUMBERS, SOLVERS
 
 # The solver that others are compared with: the one that proves the optimum whatever the portfolio.
 REFERENCE = next(name for name, method in SOLVERS.items() if method.optimal == "always")
@@ -37,6 +37,11 @@ class Source(Protocol):
         """A random portfolio."""
 
 
+def portfolio_shapes(source: Source) -> Portfolio:
+    """A portfolio of the source as shapes, without a number."""
+    return jax.eval_shape(lambda: source.draw(jax.random.key(0)))  # type: ignore[no-any-return]
+
+
 def chosen_lattice(
     source: Source, budget: float, solvers: Collection[str], block: int, parts: int = PARTS
 ) -> Lattice:
@@ -44,7 +49,8 @@ def chosen_lattice(
 
     It looks at this point alone, so that a further one leaves its numbers as they are.
     """
-    lattice = choose_lattice(solvers, budget, source.projects, source.costs(), source.upper())
+    terms = source.projects, source.costs(), source.upper(), portfolio_shapes(source)
+    lattice = choose_lattice(solvers, budget, *terms)
     return lattice if lattice == NO_LATTICE else lattice.shared(source.projects, block, parts)
 
 
@@ -65,6 +71,12 @@ class Point:
     def blocks(self) -> int:
         """The number of blocks; the last may be partly filled."""
         return -(-self.portfolios // self.block)
+
+    @property
+    def entries(self) -> int:
+        """How many numbers the solvers hold at most for each project of a portfolio."""
+        portfolio = portfolio_shapes(self.source)
+        return FEW_NUMBERS + max(SOLVERS[name].entries(portfolio, self.lattice) for name in self.solvers)
 
     def size(self, index: int) -> int:
         """How many portfolios a block has."""

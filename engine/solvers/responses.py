@@ -21,6 +21,8 @@ Tree = TypeVar("Tree")
 TANGENT_STEPS = 48
 LOOK_UP_STEPS = 64
 LEVELS_PER_CANDIDATE = 64
+# How far the lowest price that a curve is asked for stays above the smallest number, which rounds to 0.
+ROOM = 1e8
 
 
 def total(values: Vector) -> Scalar:
@@ -141,8 +143,8 @@ def few_candidates(portfolio: Portfolio, lattice: Lattice) -> bool:
     """
     if lattice.brief or portfolio.curvature is not None or portfolio.threshold is not None:
         return False
-    candidates = jax.eval_shape(portfolio.curves.maximisers, portfolio.costs()).shape[0]
-    return candidates * LEVELS_PER_CANDIDATE <= lattice.units
+    named = jax.eval_shape(lambda known: known.curves.maximisers(known.costs()), portfolio)
+    return named.shape[0] * LEVELS_PER_CANDIDATE <= lattice.units
 
 
 def candidate_units(
@@ -154,8 +156,8 @@ def candidate_units(
     maximiser or is convex, so no other whole unit can pay more.
     """
     curves, asked = portfolio.curves, price * portfolio.costs() / portfolio.stakes()
-    # The lowest price of all is still one, whatever a unit of performance is worth.
-    asked = jnp.maximum(asked, least_positive(jnp.float32 if rough else portfolio.dtype))
+    # The lowest price of all is still one, whatever a unit of performance is worth and a curve divides it by.
+    asked = jnp.maximum(asked, ROOM * least_positive(jnp.float32 if rough else portfolio.dtype))
     if rough:
         curves, asked = in_float32((curves, asked))
     efforts = jax.vmap(portfolio.effort_to)(curves.maximisers(asked).astype(portfolio.dtype))

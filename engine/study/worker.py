@@ -207,8 +207,9 @@ class Worker:
         self.tally.seconds += time.perf_counter() - begin
 
     def _solve(self, simulation: Simulation, units: list[Unit]) -> list[Block]:
+        before = simulation.parts
         blocks = simulation.blocks(units)
-        if simulation.parts > self._parts:  # what did not fit once is not tried again
+        if simulation.parts > before:  # what did not fit once is not tried again
             self._parts = simulation.parts
             if self.store:
                 self.store.remember_parts(self._device, self._parts)

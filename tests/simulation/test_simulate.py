@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 
 import engine
 from engine import NamedScenario, Simulated
 from engine.simulation import blocks
+from engine.simulation.scenarios import portfolio_key
 
 COUNT, BUDGET = 48, 20.0
 
@@ -91,3 +93,17 @@ def test_what_cannot_be_is_one_line(message: str) -> None:
 def test_a_metric_that_there_is_not_is_named(simulated: Simulated) -> None:
     with pytest.raises(ValueError, match=r"^there is no 'values', expected one of value, bound"):
         simulated.mean("exact", "values")
+
+
+def test_huge_budgets_are_answered_by_the_solvers_that_can() -> None:
+    made = engine.scenario("s_shaped")
+    found = engine.simulate(made, budget=1e8, solvers=["exact", "continuous"], portfolios=4)
+    with jax.enable_x64(True):
+        drawn = [made.prior.draw(portfolio_key(0, j), np.float64) for j in range(4)]
+        batch = jax.tree.map(lambda *a: np.stack([np.asarray(each) for each in a]), *drawn)
+    alone = engine.allocate(batch, 1e8)
+    assert np.all(alone.proved)
+    # The mean of four float64 numbers, summed in two orders.
+    np.testing.assert_allclose(found.mean("exact", "value"), np.mean(alone.value), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"greedy holds at most .* choose solver=exact or continuous"):
+        engine.simulate(made, budget=1e8, solvers=["exact", "greedy"], portfolios=4)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import engine
-from engine import Hill, Log, Portfolio, Tabulated
+from engine import Hill, Log, Logistic, Mixture, Portfolio, Tabulated
 from engine.allocation.allocate import choose_lattice
 from engine.solvers.branching import branch
 from engine.solvers.solution import Solution, conclude
@@ -237,3 +237,22 @@ def test_the_bound_of_ten_thousand_s_shaped_projects_needs_no_table() -> None:
     found = engine.allocate(curves, budget, "bound")
     assert found.gap < 1e-4
     assert found.effort.sum() <= budget
+
+
+def test_the_lowest_price_is_one_that_curves_can_answer() -> None:
+    """Where budget abounds the price falls to the smallest number: divided by a slope it must not be 0."""
+    logistic = Logistic(
+        [2.15, 1.0, 2.57, 2.42, 1.96, 1.93, 1.0, 1.0],
+        [0.475, 1.0, 0.109, 0.145, 0.346, 0.11, 1.0, 1.0],
+        [23.3, 1.0, 22.4, 46.5, 37.6, 12.5, 1.0, 1.0],
+    )
+    hill = Hill(
+        [1.0, 1.71, 1.0, 1.0, 1.0, 1.0, 0.818, 2.13],
+        [1.0, 14.4, 1.0, 1.0, 1.0, 1.0, 21.7, 56.5],
+        [1.0, 2.1, 1.0, 1.0, 1.0, 1.0, 3.82, 1.58],
+    )
+    curves = Mixture((hill, logistic), np.array([1, 0, 1, 1, 1, 1, 0, 0]))
+    portfolio = Portfolio(curves, weight=[1.14, 1.13, 2.0, 0.851, 0.527, 1.39, 1.57, 1.59])
+    found = engine.allocate(portfolio, 1e8)
+    assert found.proved
+    assert found.bound >= reference.value(portfolio, np.full(8, 1e8 / 8))
