@@ -154,10 +154,11 @@ def integer_dual(
     search = unit_response(portfolio, budget, lattice, haste=Haste.CHOICE if rough else Haste.CANDIDATES)
     tiny = jnp.asarray(least_positive(portfolio.dtype), portfolio.dtype)
     idle = Response(least, portfolio.returns(least))
+    limit = budget + budget_slack(budget)
     inside, outside, free = _cross(
         lambda price: _line(costs, search(price), price),
         _line(costs, idle, jnp.zeros_like(budget)),
-        budget + budget_slack(budget),
+        limit,
         tiny,
         most_chords,
     )
@@ -166,7 +167,8 @@ def integer_dual(
     dual = Dual(
         price=jnp.where(free, 0.0, price),
         bound=found.value + price * (budget - found.spend),
-        inside=jnp.where(free, found.effort, inside.effort),
+        # The search sees no price below those of float32, at which more may be bought than is afforded.
+        inside=jnp.where(free & (found.spend <= limit), found.effort, inside.effort),
         outside=jnp.where(free, found.effort, outside.effort),
     )
     marginal = portfolio.gain(dual.inside) / costs

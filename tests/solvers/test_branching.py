@@ -256,3 +256,12 @@ def test_the_lowest_price_is_one_that_curves_can_answer() -> None:
     found = engine.allocate(portfolio, 1e8)
     assert found.proved
     assert found.bound >= reference.value(portfolio, np.full(8, 1e8 / 8))
+
+
+def test_a_price_below_those_of_float32_overspends_nothing() -> None:
+    """One curve alone gains for ever, less than float32 can tell: it may not be offered all of the budget."""
+    logistic = Logistic([2.0, 1.0, 1.5], [0.3, 1.0, 0.2], [20.0, 1.0, 30.0])
+    curves = Mixture((Hill(2.75, [1.0, 52.0, 1.0], 3.68), logistic), np.array([1, 0, 1]))
+    found = engine.allocate(Portfolio(curves), 1e8)
+    assert found.proved
+    assert found.spent <= 1e8
