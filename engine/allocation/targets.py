@@ -99,7 +99,7 @@ def budget_for(
         check_whole_units(portfolio)
     paid, free = set_aside(portfolio, whole)
     certain = free.value if kind == "value" else np.zeros_like(free.value)
-    found = (_find_whole if whole else _find_real)(paid, kind, targets - certain)
+    found = (_find_whole if whole else _find_real)(paid, kind, targets, certain)
     found = found._replace(solution=free.put_back(found.solution), best=found.best + certain)
     if targets.ndim == 0:
         _refuse_unmet(found, kind, float(targets))
@@ -162,9 +162,9 @@ class Read(NamedTuple):
     rate: Scalar
 
 
-def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Found:
-    """One frontier up to a budget that is sure to hold the answer, read at the target."""
-    terms = terms_of(portfolio)
+def _find_whole(portfolio: Portfolio, kind: Kind, asked: np.ndarray, certain: np.ndarray) -> Found:
+    """One frontier up to a budget that is sure to hold the answer, read at the targets less what is sure."""
+    terms, targets = terms_of(portfolio), asked - certain
     most = largest_countable(terms)
     reach = batched(_compiled_reach(kind), portfolio, targets, _search_chunk(portfolio))
     possible = np.isfinite(reach.budget)
@@ -187,7 +187,7 @@ def _find_whole(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Found:
         limit = min(2.0 * limit, most)
     if targets.ndim == 0 and (possible & ~met if kind == "value" else possible & ~within):
         raise ValueError(
-            f"target {kind} takes a budget of up to {float(reach.budget):.3g}, "
+            f"target {kind} is {float(asked):g}, which takes a budget of up to {float(reach.budget):.3g}, "
             f"expected one of at most {most:.3g}, counted in whole units: measure effort in larger units, "
             "or choose solver=waterfilling"
         )
@@ -223,16 +223,18 @@ def _best_rate(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> np.ndar
     return np.maximum(batched(run, portfolio, known, _lattice_chunk(lattice, portfolio)).rate, attained)
 
 
-def _find_real(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> Found:
-    """The budget at which the concave envelopes meet the target; refused where they are not attained."""
+def _find_real(portfolio: Portfolio, kind: Kind, asked: np.ndarray, certain: np.ndarray) -> Found:
+    """The budget at which the concave envelopes meet the target less what is certain; refused where they are
+    not attained."""
+    targets = asked - certain
     budget, best = batched(_compiled_envelope(kind), portfolio, targets, _search_chunk(portfolio))
     met = np.isfinite(budget) & (budget <= MOST_BUDGET)
     budgets = np.where(met, budget, 0.0).astype(portfolio.dtype)
     solution = solve(portfolio, budgets, "waterfilling")
     if targets.ndim == 0 and met and not solution.proved:
         raise ValueError(
-            f"target {kind}: solver=waterfilling finds budgets of concave portfolios only, "
-            "expected solver=exact"
+            f"target {kind} is {float(asked):g}: solver=waterfilling finds budgets of concave portfolios "
+            "only, expected solver=exact"
         )
     return _found(met, budgets, solution, best, met & solution.proved)
 
