@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import math
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -102,7 +102,7 @@ def _answer(
     most = float(np.max(budgets, initial=0.0))
     projects = portfolio.shape[-1]
     lots = "buy effort in lots (unit=auto)"
-    lattice = choose_lattice([solver], most, projects, portfolio.cost, upper, portfolio, lots)
+    lattice = choose_lattice([solver], most, projects, portfolio.cost, upper, lambda: portfolio, lots)
     lattice = lattice.shared(projects, budgets.size) if method.counts else lattice
     size = round_size(portfolio, FEW_NUMBERS + method.entries(portfolio, lattice))
     code, shared = prepared(solver, lattice, options)
@@ -141,13 +141,14 @@ def choose_lattice(
     projects: int,
     costs: Any = None,
     upper: float = math.inf,
-    portfolio: Portfolio | None = None,
+    known: Callable[[], Portfolio] | None = None,
     instead: str = "measure effort in larger units",
 ) -> Lattice:
     """The lattice that these solvers need; see `build_lattice`. Warns if one of them stands for another.
 
-    **Arguments:** `portfolio`, arrays [..., projects] or their shapes, if they are known: some solvers then
-    count budgets of any size; `instead`, what to do where a budget is too large.
+    **Arguments:** `known`, which gives the portfolio, arrays [..., projects] or their shapes, and is asked
+    where tables do not fit: some solvers then count budgets of any size; `instead`, what to do where a budget
+    is too large.
 
     **Raises:** `ValueError` for a budget so large that what the solvers hold does not fit in memory.
     """
@@ -159,7 +160,7 @@ def choose_lattice(
         for name in (name for name, method in methods.items() if method.optimal == "with costs"):
             warnings.warn(f"costs differ, where greedy is not exact: {name} is solved as exact", stacklevel=3)
     if not lattice.tables:
-        _refuse_tables(methods, lattice, budget, projects, portfolio, instead)
+        _refuse_tables(methods, lattice, budget, projects, known, instead)
     return lattice
 
 
@@ -168,12 +169,13 @@ def _refuse_tables(
     lattice: Lattice,
     budget: float,
     projects: int,
-    portfolio: Portfolio | None,
+    known: Callable[[], Portfolio] | None,
     instead: str,
 ) -> None:
     """Solvers that hold a table, which does not fit, are a `ValueError` that names what can do without."""
     free = {"never": False, "diminishing": False, "always": False}
-    if portfolio is not None:
+    if known is not None:
+        portfolio = known()
         free |= {"diminishing": portfolio.diminishing, "always": responds(portfolio, lattice)}
     bound_to = [name for name, m in methods.items() if m.counts and not free[m.any_budget]]
     if bound_to:

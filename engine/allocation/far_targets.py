@@ -48,7 +48,7 @@ def find_far(
     **Raises:** `ValueError` for portfolios whose best responses need a table of all levels.
     """
     projects, most = terms.projects, float(np.max(reach))
-    lattice = choose_lattice(["exact"], most, projects, terms.costs, terms.upper, portfolio)
+    lattice = choose_lattice(["exact"], most, projects, terms.costs, terms.upper, lambda: portfolio)
     lattice = lattice.shared(projects, targets.size)
     code, shared = prepared("exact", lattice)
     size = round_size(portfolio, FEW_NUMBERS)

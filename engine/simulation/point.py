@@ -49,8 +49,8 @@ def chosen_lattice(
 
     It looks at this point alone, so that a further one leaves its numbers as they are.
     """
-    terms = source.projects, source.costs(), source.upper(), portfolio_shapes(source)
-    lattice = choose_lattice(solvers, budget, *terms)
+    terms = source.projects, source.costs(), source.upper()
+    lattice = choose_lattice(solvers, budget, *terms, lambda: portfolio_shapes(source))
     return lattice if lattice == NO_LATTICE else lattice.shared(source.projects, block, parts)
 
 
