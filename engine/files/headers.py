@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from engine.files.names import nearby, nearest, plain_name, some
 from engine.files.tables import INDEX, Table
 
 # As pandas calls the index of a frame that it reads again.
 UNNAMED = re.compile(r"(Unnamed: \d+)?")
-MOST_SAID = 8
 # What others call these, which is offered and never taken.
 USUAL = {
     "project": ("run", "run_name", "trial", "name", "model", "learner", "channel"),
@@ -19,11 +19,6 @@ USUAL = {
     "performance": ("value", "val_accuracy", "val_acc", "accuracy", "score", "test_score", "outcome"),
 }
 LIKENESS = 0.8
-
-
-def plain_name(header: str) -> str:
-    """A header as keys are written: `Standard Error (%)` is standard_error."""
-    return re.sub(r"[\W_]+", "_", header.strip().lower()).strip("_")
 
 
 def find(table: Table, name: str, key: str) -> str:
@@ -99,22 +94,3 @@ def nearly(table: Table, name: str) -> str | None:
     """The header that nearly has this name."""
     close = get_close_matches(name, [plain_name(header) for header in table.columns], 1, LIKENESS)
     return next((header for header in table.columns if plain_name(header) in close), None)
-
-
-def nearest(name: str, among: Iterable[str]) -> str:
-    """The words that offer the nearest of these names, if one is near."""
-    by_plain = {plain_name(each): each for each in among}
-    close = get_close_matches(plain_name(name), list(by_plain), 1, 0.6)
-    return f", did you mean {by_plain[close[0]]}?" if close else ""
-
-
-def nearby(name: str, among: Collection[str]) -> list[str]:
-    """The nearest of these names, or all."""
-    return get_close_matches(name, list(among), 1, 0.6) or list(among)
-
-
-def some(names: Iterable[str]) -> str:
-    """The first of these names."""
-    listed = list(names)
-    more = f" and {len(listed) - MOST_SAID} more" if len(listed) > MOST_SAID else ""
-    return ", ".join(listed[:MOST_SAID]) + more

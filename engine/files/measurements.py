@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from engine.files.headers import ignored_note, missing, nearly, some
+from engine.files.headers import ignored_note, missing, nearly
+from engine.files.names import some
 from engine.files.numbers import is_nothing, looks_like_number
 from engine.files.reading import Reading, arrange, measured
 from engine.files.runs import falls_back, repeats, resolved

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from engine.files.delimited import decode
-from engine.files.headers import ignored_note, missing, nearest, nearly, some
+from engine.files.headers import ignored_note, missing, nearly
+from engine.files.names import nearest, some
 from engine.files.reading import Reading, arrange, measured
 from engine.files.rows import DEFAULTS, Row, build, gather_rows, rows_of
 from engine.files.runs import resolved

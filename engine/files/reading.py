@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.files.headers import find, known_columns, nearest, some
+from engine.files.headers import find, known_columns
+from engine.files.names import nearest, some
 from engine.files.numbers import MARKS
 from engine.files.tables import Column, Table
 

@@ -7,13 +7,13 @@ import importlib
 import io
 import json
 import zipfile
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-MOST_SAID = 8
+from engine.files.names import nearest, some
+
 JSON_EXPECTED = "expected records: [{...}, ...], one {...} a line, or an object that holds one such list"
 
 
@@ -100,7 +100,7 @@ def read_sheet(path: Path, wanted: str | int | None = None) -> Sheet:
     header, *body = (rows[at - 1] for at in places)
     used = [at for at in range(len(header)) if any(row[at] not in ("", None) for row in (header, *body))]
     columns = [[row[column] for row in body] for column in used]
-    notes = (f"reads sheet {chosen} of {_listed(names)}; sheet=... names another",) if several else ()
+    notes = (f"reads sheet {chosen} of {some(names)}; sheet=... names another",) if several else ()
     return Sheet([str(header[column]).strip() for column in used], columns, np.array(places[1:], int), notes)
 
 
@@ -115,14 +115,7 @@ def _named(wanted: str | int, names: list[str]) -> str:
         return said
     if said.isdecimal() and 1 <= int(said) <= len(names):
         return names[int(said) - 1]
-    close = get_close_matches(said.lower(), [name.lower() for name in names], 1, 0.6)
-    near = "".join(f", did you mean {name}?" for name in names if name.lower() in close)
-    raise UnknownSheet(f"has no sheet {said!r}, saw {_listed(names)}{near}")
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_SAID} more" if len(names) > MOST_SAID else ""
-    return ", ".join(names[:MOST_SAID]) + more
+    raise UnknownSheet(f"has no sheet {said!r}, saw {some(names)}{nearest(said, names)}")
 
 
 def _is_filled(row: list[Any]) -> bool:
