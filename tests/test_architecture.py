@@ -18,6 +18,7 @@ ENGINE = ROOT / "engine"
 LAYERS = (
     {"model"},
     {"solvers"},
+    {"bets"},
     {"allocation", "files"},
     {"fitting", "simulation"},
     {"study"},
@@ -29,6 +30,7 @@ FLOOR = {package: floor for floor, packages in enumerate(LAYERS) for package in 
 # Where libraries that a part of the work needs may be imported; the others may be anywhere.
 ONLY_IN = {
     "hydra": ("cli/",),
+    "optax": ("bets/",),
     "rich": ("cli/",),
     "omegaconf": (
         "cli/",

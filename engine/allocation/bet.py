@@ -1,0 +1,168 @@
+"""The answer to a bet: effort placed before it is known what it brings, and what other plans would reach."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax.tree_util import register_dataclass
+from jaxtyping import Bool, Float, Int
+
+from engine.allocation.facts import as_frame, plain
+from engine.solvers.solution import Solution, Status
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Beside:
+    """Another plan for the same bet, or more knowledge, held against the answer.
+
+    - `value`: what it reaches, measured as the answer's own value is.
+    - `difference`: its value less the answer's, on the same draws.
+    - `error`: the standard error of the difference over draws; 0 where it is exact.
+    """
+
+    value: Float[np.ndarray, ...]
+    difference: Float[np.ndarray, ...]
+    error: Float[np.ndarray, ...]
+
+
+@register_dataclass
+@dataclass(frozen=True, eq=False, repr=False)
+class Bet:
+    """A budget placed on one bet, or on each of a batch; arrays of the host. Printed, it is a few lines.
+
+    - `budget`: [...], what there was to spend.
+    - `solution`: effort [..., places], its value by the objective, the certified bound; see `engine.Solution`.
+    - `places`: what each effort goes to: ("search",), or ("search", "deep network") where there are approaches.
+    - `how`: objective and method, in words.
+    - `figures`: further numbers of the answer by name, such as its mean and standard deviation; [...] each.
+    - `beside`: other plans by name, such as "greedy", "mean parameters" or "wait and see".
+    """
+
+    budget: Float[np.ndarray, ...]
+    solution: Solution
+    places: tuple[tuple[str, ...], ...] = dataclasses.field(metadata={"static": True})
+    how: str = dataclasses.field(metadata={"static": True})
+    figures: dict[str, Float[np.ndarray, ...]] = dataclasses.field(default_factory=dict)
+    beside: dict[str, Beside] = dataclasses.field(default_factory=dict)
+
+    @property
+    def effort(self) -> Float[np.ndarray, "... places"]:
+        """Units of effort in each place, in the order of `places`."""
+        return np.asarray(self.solution.effort)
+
+    @property
+    def value(self) -> Float[np.ndarray, ...]:
+        """What the objective says of the effort."""
+        return self.solution.value  # type: ignore[return-value]
+
+    @property
+    def bound(self) -> Float[np.ndarray, ...]:
+        """No feasible effort of the same kind, whole units or real, has a better value."""
+        return self.solution.bound  # type: ignore[return-value]
+
+    @property
+    def gap(self) -> Float[np.ndarray, ...]:
+        """The certified optimality gap, (bound − value)/|bound|; 0 where the answer is proved."""
+        return self.solution.gap[()]  # type: ignore[return-value]
+
+    @property
+    def proved(self) -> Bool[np.ndarray, ...]:
+        """Whether the effort is optimal beyond doubt."""
+        return self.solution.proved  # type: ignore[return-value]
+
+    @property
+    def spent(self) -> Float[np.ndarray, ...]:
+        """Budget used."""
+        return self.solution.spent  # type: ignore[return-value]
+
+    @property
+    def status(self) -> Status | Int[np.ndarray, ...]:
+        """Whether it was solved: an `engine.Status`, or the numbers of those of a batch."""
+        return np.asarray(self.solution.status) if self.batch else Status(int(self.solution.status))
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """The leading axes, none of one bet."""
+        return np.shape(self.solution.effort)[:-1]
+
+    def __getitem__(self, index: Any) -> Bet:
+        return jax.tree.map(lambda a: np.asarray(a)[index], self)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a place: project, approach where there are some, effort.
+
+        **Raises:** `ValueError` for a batch.
+        """
+        if self.batch:
+            raise ValueError(f"rows() is of one bet, this is a batch of shape {self.batch}: take one by [i]")
+        keys = ("project", "approach")
+        return [
+            {**dict(zip(keys, place, strict=False)), "effort": float(units)}
+            for place, units in zip(self.places, self.effort, strict=True)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, as `engine allocate format=json` prints them; lists for a batch."""
+        names = ["/".join(place) for place in self.places]
+        efforts = np.moveaxis(self.effort, -1, 0)
+        numbers = ("value", "bound", "gap", "proved", "budget", "spent")
+        return {
+            "effort": {name: plain(units) for name, units in zip(names, efforts, strict=True)},
+            **{name: plain(getattr(self, name)) for name in numbers},
+            "how": self.how,
+            **{name: plain(number) for name, number in self.figures.items()},
+            "beside": {
+                name: {f.name: plain(getattr(plan, f.name)) for f in dataclasses.fields(plan)}
+                for name, plan in self.beside.items()
+            },
+        }
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` of `rows()`.
+
+        **Raises:** `ImportError` without pandas, `ValueError` for a batch.
+        """
+        return as_frame(self.rows())
+
+    @property
+    def proof(self) -> str:
+        """How good one answer is known to be, in words."""
+        if not np.isfinite(self.bound):
+            return "no bound known"
+        return "proved optimal" if self.proved else f"gap at most {100 * float(self.gap):.4f} %"
+
+    def require_solved(self) -> Bet:
+        """Itself, one bet that was solved.
+
+        **Raises:** `ValueError` saying why it was not.
+        """
+        if self.status == Status.INFEASIBLE:
+            raise ValueError(f"budget {self.budget:g} does not cover the projects' lower bounds")
+        if self.status == Status.NOT_FINITE:
+            raise ValueError(
+                "the total return is not a finite number, expected parameters of lesser magnitude"
+            )
+        return self
+
+    def __repr__(self) -> str:
+        if self.batch:
+            shape = " × ".join(f"{length:,}" for length in self.batch)
+            return f"{shape} bets on {len(self.places)} places by {self.how}"
+        efforts = ", ".join(
+            f"{'/'.join(place)} {units:g}" for place, units in zip(self.places, self.effort, strict=True)
+        )
+        figures = ", ".join(f"{name} {float(number):.6g}" for name, number in self.figures.items())
+        lines = [f"budget {self.budget:.9g} by {self.how}: {efforts}", f"{self.value:.8g}, {self.proof}"]
+        lines += [figures] if figures else []
+        return "\n".join([*lines, *(f"{name}: {beside_text(plan)}" for name, plan in self.beside.items())])
+
+
+def beside_text(plan: Beside) -> str:
+    """One other plan in words."""
+    error = f" ± {float(plan.error):.3g}" if plan.error > 0 else ""
+    return f"{float(plan.value):.8g}, difference {float(plan.difference):+.6g}{error}"

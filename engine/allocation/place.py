@@ -1,0 +1,29 @@
+"""`bet`: the border between users' bets and what solves them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.allocation.bet import Bet
+
+# A type of bet, and the function that places it: (bet, budget, options…) -> Bet.
+PLACES: dict[type, Callable[..., Bet]] = {}
+
+
+def bet(given: Any, budget: Any, **options: Any) -> Bet:
+    """Place a budget on a bet before it is known what it brings; on one, or on each of a batch.
+
+    **Arguments:** `given`, an `engine.Uncertain`; `budget` in units of cost, one number or an array of the
+    leading axes' shape; `options` of that type of bet.
+
+    **Returns:** a `Bet`, of NumPy numbers.
+
+    **Raises:** `ValueError` naming what cannot be.
+    """
+    place = next((place for kind, place in PLACES.items() if isinstance(given, kind)), None)
+    if place is None:
+        expected = " or ".join(f"engine.{kind.__name__}" for kind in PLACES)
+        raise ValueError(f"a bet is {type(given).__name__}, expected {expected}")
+    found = place(given, budget, **options)
+    return found if found.batch else found.require_solved()

@@ -1,0 +1,218 @@
+"""Uncertain: a portfolio whose curves are known by draws only.
+
+    V_s(x) = Σ_i w_si π_si R_si(f_si(x_i)),   s = 1, …, S,     every draw as likely as any other
+
+Draws come from a prior, from fits (`engine fit draws=`), from a posterior, or from success probabilities
+(`outcomes`). Costs and bounds are the same in all draws, since effort is fixed before one is seen. The mean of
+the curves is a curve again: over whole units it is a table, and `mean_portfolio` an ordinary portfolio that
+every solver takes. Effort below is [projects]; batches are `jax.vmap`'s business.
+
+Source: Shapiro, Dentcheva & Ruszczyński (2009), Lectures on Stochastic Programming, chapter 5 (sample average
+approximation).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import register_dataclass
+from jaxtyping import Array, Float
+
+from engine.model.curves.base import Curve, Vector
+from engine.model.curves.mixture import Mixture
+from engine.model.curves.staged import Tabulated
+from engine.model.portfolio import Portfolio
+from engine.model.validation import check, normalise
+
+# What is the same in all draws.
+SHARED = ("cost", "lower", "upper")
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Uncertain:
+    """Projects whose curves are draws.
+
+    **Arguments:**
+
+    - `draws`: a portfolio of arrays [..., draws, projects]: curves, weights, start-up costs, success and
+      utilities, without costs and bounds.
+    - `cost`, `lower`, `upper`: [..., projects], as of a `Portfolio`.
+    - `names`: the projects' names.
+    """
+
+    draws: Portfolio
+    cost: Vector | None = None
+    lower: Vector | None = None
+    upper: Vector | None = None
+    names: tuple[str, ...] = dataclasses.field(default=(), metadata={"static": True})
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(..., projects)."""
+        *batch, _, projects = self.draws.shape
+        return (*batch, projects)
+
+    @property
+    def count(self) -> int:
+        """S, the number of draws."""
+        return self.draws.shape[-2]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The floating dtype of all arrays."""
+        return self.draws.dtype
+
+    @property
+    def concave(self) -> bool:
+        """Whether the families alone guarantee that every draw's return is concave in real effort."""
+        return self.draws.curves.concave and self.draws.startup is None and self.draws.threshold is None
+
+    def returns(self, effort: Vector) -> Float[Array, "draws projects"]:
+        """w_si π_si R_si(f_si(x_i))."""
+        return self.draws.returns(effort)
+
+    def values(self, effort: Vector) -> Float[Array, " draws"]:
+        """V_s(x)."""
+        return jnp.sum(self.returns(effort), axis=-1)
+
+    def slopes(self, effort: Vector) -> Float[Array, "draws projects"]:
+        """dV_s/dx_i, right derivatives."""
+        return self.draws.slope(jnp.broadcast_to(effort, self.draws.shape))
+
+    def terms(self) -> Portfolio:
+        """One project set with these costs and bounds, whose curves return nothing: what effort may be."""
+        nothing = Tabulated(jnp.zeros((*self.shape, 1), self.dtype))
+        return Portfolio(nothing, cost=self.cost, lower=self.lower, upper=self.upper)
+
+    def each(self) -> Portfolio:
+        """The draws as a batch [draws] of ordinary portfolios with these costs and bounds."""
+        given = {name: getattr(self, name) for name in SHARED}
+        shape = self.draws.shape
+        parts = {name: jnp.broadcast_to(a[..., None, :], shape) for name, a in given.items() if a is not None}
+        return dataclasses.replace(self.draws, **parts)
+
+    def mean_table(self, units: int, weights: Vector | None = None) -> Float[Array, "projects levels"]:
+        """Mean returns at 0, 1, …, `units` whole units, whatever the bounds; with weights q [draws] Σ_s q_s of
+        them. One draw is looked at after the other: memory is that of one."""
+        shares = jnp.full(self.count, 1.0 / self.count, self.dtype) if weights is None else weights
+        draws = jax.tree.map(lambda a: jnp.broadcast_to(a, (self.count, *a.shape[1:])), self.draws)
+
+        def add(table: Array, drawn: tuple[Portfolio, Array]) -> tuple[Array, None]:
+            portfolio, share = drawn
+            return table + share * portfolio.table(units), None
+
+        begin = jnp.zeros((self.shape[-1], units + 1), self.dtype)
+        return jax.lax.scan(add, begin, (draws, shares))[0]
+
+    def mean_portfolio(self, units: int, weights: Vector | None = None) -> Portfolio:
+        """The ordinary portfolio of mean returns over whole units, with these costs and bounds."""
+        curves = Tabulated(self.mean_table(units, weights))
+        return Portfolio(curves, cost=self.cost, lower=self.lower, upper=self.upper)
+
+    def mean_parameters(self) -> Portfolio:
+        """The portfolio of the draws' mean numbers: the plan of who ignores uncertainty. Where the family
+        differs from draw to draw it is the most frequent one, with the mean numbers of its own draws."""
+        parts = {
+            name: jnp.mean(value, axis=0)
+            for name in self.draws.optional_fields()
+            if (value := getattr(self.draws, name)) is not None
+        }
+        curves = mean_curve(self.draws.curves, None)
+        return Portfolio(curves, cost=self.cost, lower=self.lower, upper=self.upper, **parts)
+
+
+def mean_curve(curve: Curve, own: Array | None) -> Curve:
+    """Mean numbers over the first axis; of the draws that are a curve's own."""
+    if isinstance(curve, Mixture):
+        kinds = jnp.arange(len(curve.families))[:, None, None] == curve.choice[None]
+        choice = jnp.argmax(jnp.sum(kinds, axis=1), axis=0).astype(jnp.int32)
+        pairs = zip(curve.families, kinds, strict=True)
+        return Mixture(tuple(mean_curve(family, own) for family, own in pairs), choice)
+
+    def mean(values: Array) -> Array:
+        if own is None:
+            return jnp.mean(values, axis=0)
+        mine = own.reshape(own.shape + (1,) * (values.ndim - 2))
+        total = jnp.sum(jnp.where(mine, values, 0.0), axis=0)
+        # A family that no draw of a project follows: numbers that nothing reads.
+        return jnp.where(jnp.any(mine, axis=0), total / jnp.maximum(jnp.sum(mine, axis=0), 1), values[0])
+
+    return jax.tree.map(mean, curve)
+
+
+def outcomes(portfolio: Portfolio, draws: int, seed: int = 0) -> Uncertain:
+    """The draws of a portfolio whose success is drawn: a project pays in full, or nothing.
+
+    **Arguments:** `draws`, how many; `seed`, of the draws.
+
+    **Raises:** `ValueError` for a number of draws below 1.
+    """
+    if draws < 1:
+        raise ValueError(f"draws is {draws}, expected a number of at least 1")
+    given = normalise(portfolio)
+    check(given)
+    chance = np.ones(given.shape) if given.success is None else np.asarray(given.success)
+    *batch, projects = given.shape
+    uniform = np.random.default_rng(seed).random((*batch, draws, projects))
+    bare = dataclasses.replace(given, names=(), **dict.fromkeys(SHARED))
+    copies = jax.tree.map(lambda a: np.asarray(a)[(..., *_new_axis(a, len(batch)))], bare)
+    success = (uniform < chance[..., None, :]).astype(given.dtype)
+    shared = {name: getattr(given, name) for name in SHARED}
+    return Uncertain(dataclasses.replace(copies, success=success), names=given.names, **shared)
+
+
+def _new_axis(array: Any, batch: int) -> tuple[Any, ...]:
+    """An axis of one draw behind the batch's axes."""
+    return (None, *[slice(None)] * (np.ndim(array) - batch))
+
+
+def normalise_uncertain(given: Uncertain) -> Uncertain:
+    """Host arrays of one floating dtype: the draws [..., draws, projects], the rest [..., projects]."""
+    shared = {name: getattr(given, name) for name in SHARED}
+    for name in SHARED:
+        if getattr(given.draws, name) is not None:
+            raise ValueError(f"the draws have {name} of their own, expected it beside them, the same in all")
+    draws = normalise(dataclasses.replace(given.draws, names=()))
+    if len(draws.shape) < 2:
+        raise ValueError(f"the draws have shape {draws.shape}, expected (draws, projects)")
+    *batch, _, projects = draws.shape
+    parts = {}
+    for name, value in shared.items():
+        if value is not None:
+            try:
+                parts[name] = np.broadcast_to(np.asarray(value, draws.dtype), (*batch, projects))
+            except ValueError:
+                saw = np.shape(value)
+                raise ValueError(
+                    f"{name} has shape {saw}, expected one number a project, {projects}"
+                ) from None
+    if given.names and len(given.names) != projects:
+        raise ValueError(f"the draws have {projects} projects and {len(given.names)} names")
+    check_draws(draws, given.names)
+    found = Uncertain(draws, **{**dict.fromkeys(SHARED), **parts}, names=given.names)
+    terms = Portfolio(Tabulated(np.zeros((*batch, projects, 1), draws.dtype)), **parts, names=given.names)
+    check(normalise(terms))
+    return found
+
+
+def check_draws(draws: Portfolio, names: tuple[str, ...]) -> None:
+    """Raise `ValueError` naming the draw, the project and the parameter that cannot be."""
+    *batch, count, projects = draws.shape
+    labels = tuple(
+        f"draw {draw} of {names[project] if names else f'project {project}'}"
+        for draw in range(count)
+        for project in range(projects)
+    )
+    axes = len(batch)
+
+    def joined(array: Any) -> np.ndarray:
+        host = np.asarray(array)
+        return host.reshape(*host.shape[:axes], count * projects, *host.shape[axes + 2 :])
+
+    check(dataclasses.replace(jax.tree.map(joined, draws), names=labels))
