@@ -36,8 +36,9 @@ class Bet:
     """A budget placed on one bet, or on each of a batch; arrays of the host. Printed, it is a few lines.
 
     - `budget`: [...], what there was to spend.
-    - `solution`: effort [..., places], its value by the objective, the certified bound; see `engine.Solution`.
-    - `places`: what each effort goes to: ("search",), or ("search", "deep network") where there are approaches.
+    - `solution`: effort [..., places], its value by the objective, the certified bound; see
+      `engine.Solution`.
+    - `places`: what each effort goes to: ("search",), or ("search", "deep network") of several approaches.
     - `how`: objective and method, in words.
     - `figures`: further numbers of the answer by name, such as its mean and standard deviation; [...] each.
     - `beside`: other plans by name, such as "greedy", "mean parameters" or "wait and see".
@@ -67,8 +68,9 @@ class Bet:
 
     @property
     def gap(self) -> Float[np.ndarray, ...]:
-        """The certified optimality gap, (bound − value)/|bound|; 0 where the answer is proved."""
-        return self.solution.gap[()]  # type: ignore[return-value]
+        """The certified optimality gap, (bound − value)/|bound|."""
+        scale = np.maximum(np.abs(self.bound), np.finfo(np.float64).tiny)
+        return ((self.bound - self.value) / scale)[()]  # type: ignore[no-any-return]
 
     @property
     def proved(self) -> Bool[np.ndarray, ...]:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.allocation.bet import Bet
+from engine.allocation.here_and_now import place_uncertain
+from engine.bets.uncertain import Uncertain
 
 # A type of bet, and the function that places it: (bet, budget, options…) -> Bet.
-PLACES: dict[type, Callable[..., Bet]] = {}
+PLACES: dict[type, Callable[..., Bet]] = {Uncertain: place_uncertain}
 
 
 def bet(given: Any, budget: Any, **options: Any) -> Bet:

@@ -110,13 +110,13 @@ def program(run: Callable[..., T], shared: int = 0) -> Program[T]:
 
 def batched(
     run: Program[T],
-    portfolio: Portfolio,
+    portfolio: Any,
     numbers: np.ndarray,
     size: int,
     shared: Sequence[Any] = (),
 ) -> T:
     """Run a program of (portfolio, one number, what a batch shares) over one portfolio, or a batch of any
-    leading axes, `size` portfolios at once."""
+    leading axes, `size` portfolios at once. A bet, which has `shape` and `names` too, is one as well."""
     make_room()
     batch = portfolio.shape[:-1]
     bare = dataclasses.replace(portfolio, names=())
@@ -128,14 +128,14 @@ def batched(
     return jax.tree.map(lambda *parts: np.concatenate(parts).reshape(batch + parts[0].shape[1:]), *rounds)
 
 
-def round_size(portfolio: Portfolio, entries: int) -> int:
+def round_size(portfolio: Any, entries: int) -> int:
     """How many portfolios run at once, at so many numbers a project: bounded memory, whatever the batch."""
     room = ROUND_ENTRIES if jax.default_backend() == "cpu" else ACCELERATOR_ROUND_ENTRIES
     return max(1, room // (portfolio.shape[-1] * entries))
 
 
 def _in_rounds(
-    run: Callable[..., T], flat: Portfolio, numbers: np.ndarray, size: int, shared: Sequence[Any]
+    run: Callable[..., T], flat: Any, numbers: np.ndarray, size: int, shared: Sequence[Any]
 ) -> list[T]:
     """Run round by round; the last one is filled up with its own last portfolio to keep one shape.
 
@@ -147,7 +147,7 @@ def _in_rounds(
     threads = min(threads, max(1, count // LEAST_ROUND))
     size = max(1, min(size // threads, -(-count // threads)))
 
-    def rows(start: int) -> tuple[Portfolio, np.ndarray]:
+    def rows(start: int) -> tuple[Any, np.ndarray]:
         if start + size <= count:
             return jax.tree.map(lambda a: a[start : start + size], (flat, numbers))
         filled = np.minimum(np.arange(start, start + size), count - 1)

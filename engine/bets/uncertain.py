@@ -3,9 +3,9 @@
     V_s(x) = Σ_i w_si π_si R_si(f_si(x_i)),   s = 1, …, S,     every draw as likely as any other
 
 Draws come from a prior, from fits (`engine fit draws=`), from a posterior, or from success probabilities
-(`outcomes`). Costs and bounds are the same in all draws, since effort is fixed before one is seen. The mean of
-the curves is a curve again: over whole units it is a table, and `mean_portfolio` an ordinary portfolio that
-every solver takes. Effort below is [projects]; batches are `jax.vmap`'s business.
+(`outcomes`). Costs and bounds are the same in all draws, since effort is fixed before one is seen. The mean
+of the curves is a curve again: over whole units it is a table, and `mean_portfolio` an ordinary portfolio
+that every solver takes. Effort below is [projects]; batches are `jax.vmap`'s business.
 
 Source: Shapiro, Dentcheva & Ruszczyński (2009), Lectures on Stochastic Programming, chapter 5 (sample average
 approximation).
@@ -73,9 +73,14 @@ class Uncertain:
         """Whether the families alone guarantee that every draw's return is concave in real effort."""
         return self.draws.curves.concave and self.draws.startup is None and self.draws.threshold is None
 
+    @property
+    def rising(self) -> bool:
+        """Whether no draw's curve falls, by its family or, of measured ones on the host, by its numbers."""
+        return never_falls(self.draws.curves)
+
     def returns(self, effort: Vector) -> Float[Array, "draws projects"]:
         """w_si π_si R_si(f_si(x_i))."""
-        return self.draws.returns(effort)
+        return self.draws.returns(effort[..., None, :])
 
     def values(self, effort: Vector) -> Float[Array, " draws"]:
         """V_s(x)."""
@@ -83,48 +88,67 @@ class Uncertain:
 
     def slopes(self, effort: Vector) -> Float[Array, "draws projects"]:
         """dV_s/dx_i, right derivatives."""
-        return self.draws.slope(jnp.broadcast_to(effort, self.draws.shape))
+        return self.draws.slope(jnp.broadcast_to(effort[..., None, :], self.draws.shape))
 
     def terms(self) -> Portfolio:
         """One project set with these costs and bounds, whose curves return nothing: what effort may be."""
-        nothing = Tabulated(jnp.zeros((*self.shape, 1), self.dtype))
-        return Portfolio(nothing, cost=self.cost, lower=self.lower, upper=self.upper)
+        nothing: Any = np.zeros((*self.shape, 1), self.dtype)
+        return Portfolio(Tabulated(nothing), cost=self.cost, lower=self.lower, upper=self.upper)
 
     def each(self) -> Portfolio:
         """The draws as a batch [draws] of ordinary portfolios with these costs and bounds."""
         given = {name: getattr(self, name) for name in SHARED}
         shape = self.draws.shape
-        parts = {name: jnp.broadcast_to(a[..., None, :], shape) for name, a in given.items() if a is not None}
+        parts: dict[str, Any] = {
+            name: jnp.broadcast_to(a[..., None, :], shape) for name, a in given.items() if a is not None
+        }
         return dataclasses.replace(self.draws, **parts)
 
-    def mean_table(self, units: int, weights: Vector | None = None) -> Float[Array, "projects levels"]:
-        """Mean returns at 0, 1, …, `units` whole units, whatever the bounds; with weights q [draws] Σ_s q_s of
-        them. One draw is looked at after the other: memory is that of one."""
-        shares = jnp.full(self.count, 1.0 / self.count, self.dtype) if weights is None else weights
+    def weighted_tables(
+        self, levels: Float[Array, "projects levels"], weights: Float[Array, "tables draws"]
+    ) -> Float[Array, "tables projects levels"]:
+        """Σ_s q_s of the returns at levels of effort, for several weights q. One draw is looked at after the
+        other: memory is that of one."""
         draws = jax.tree.map(lambda a: jnp.broadcast_to(a, (self.count, *a.shape[1:])), self.draws)
 
-        def add(table: Array, drawn: tuple[Portfolio, Array]) -> tuple[Array, None]:
-            portfolio, share = drawn
-            return table + share * portfolio.table(units), None
+        def add(tables: Array, drawn: tuple[Portfolio, Array]) -> tuple[Array, None]:
+            portfolio, shares = drawn
+            returns = jax.vmap(portfolio.returns, in_axes=1, out_axes=1)(levels)
+            return tables + shares[:, None, None] * returns, None
 
-        begin = jnp.zeros((self.shape[-1], units + 1), self.dtype)
-        return jax.lax.scan(add, begin, (draws, shares))[0]
+        begin = jnp.zeros((weights.shape[0], *levels.shape), levels.dtype)
+        return jax.lax.scan(add, begin, (draws, weights.T))[0]
 
-    def mean_portfolio(self, units: int, weights: Vector | None = None) -> Portfolio:
-        """The ordinary portfolio of mean returns over whole units, with these costs and bounds."""
-        curves = Tabulated(self.mean_table(units, weights))
+    def mean_table(self, levels: Float[Array, "projects levels"]) -> Float[Array, "projects levels"]:
+        """Mean returns at levels of effort."""
+        return self.weighted_tables(levels, jnp.full((1, self.count), 1.0 / self.count, self.dtype))[0]
+
+    def mean_portfolio(self, units: int) -> Portfolio:
+        """The ordinary portfolio of mean returns at 0, 1, …, `units` whole units, with these costs and
+        bounds."""
+        levels = jnp.arange(units + 1, dtype=self.dtype)
+        curves = Tabulated(self.mean_table(jnp.broadcast_to(levels, (self.shape[-1], units + 1))))
         return Portfolio(curves, cost=self.cost, lower=self.lower, upper=self.upper)
 
     def mean_parameters(self) -> Portfolio:
         """The portfolio of the draws' mean numbers: the plan of who ignores uncertainty. Where the family
         differs from draw to draw it is the most frequent one, with the mean numbers of its own draws."""
-        parts = {
+        parts: dict[str, Any] = {
             name: jnp.mean(value, axis=0)
             for name in self.draws.optional_fields()
             if (value := getattr(self.draws, name)) is not None
         }
         curves = mean_curve(self.draws.curves, None)
         return Portfolio(curves, cost=self.cost, lower=self.lower, upper=self.upper, **parts)
+
+
+def never_falls(curve: Curve) -> bool:
+    """Whether no curve falls anywhere; of arrays of the host."""
+    if isinstance(curve, Mixture):
+        return all(never_falls(family) for family in curve.families)
+    if isinstance(curve, Tabulated):
+        return bool(np.all(np.diff(np.asarray(curve.values), axis=-1) >= 0))
+    return curve.rising
 
 
 def mean_curve(curve: Curve, own: Array | None) -> Curve:
@@ -160,7 +184,8 @@ def outcomes(portfolio: Portfolio, draws: int, seed: int = 0) -> Uncertain:
     chance = np.ones(given.shape) if given.success is None else np.asarray(given.success)
     *batch, projects = given.shape
     uniform = np.random.default_rng(seed).random((*batch, draws, projects))
-    bare = dataclasses.replace(given, names=(), **dict.fromkeys(SHARED))
+    absent: dict[str, Any] = dict.fromkeys(SHARED)
+    bare = dataclasses.replace(given, names=(), **absent)
     copies = jax.tree.map(lambda a: np.asarray(a)[(..., *_new_axis(a, len(batch)))], bare)
     success = (uniform < chance[..., None, :]).astype(given.dtype)
     shared = {name: getattr(given, name) for name in SHARED}
@@ -172,33 +197,33 @@ def _new_axis(array: Any, batch: int) -> tuple[Any, ...]:
     return (None, *[slice(None)] * (np.ndim(array) - batch))
 
 
-def normalise_uncertain(given: Uncertain) -> Uncertain:
-    """Host arrays of one floating dtype: the draws [..., draws, projects], the rest [..., projects]."""
-    shared = {name: getattr(given, name) for name in SHARED}
+def normalise_uncertain(given: Uncertain, dtype: np.dtype | None = None) -> Uncertain:
+    """Host arrays of one floating dtype: the draws [..., draws, projects], the rest [..., projects].
+
+    **Raises:** `ValueError` naming the draw, the project and what of them cannot be.
+    """
     for name in SHARED:
         if getattr(given.draws, name) is not None:
-            raise ValueError(f"the draws have {name} of their own, expected it beside them, the same in all")
-    draws = normalise(dataclasses.replace(given.draws, names=()))
+            raise ValueError(f"the draws have a {name} of their own, expected it beside them, one for all")
+    draws = normalise(dataclasses.replace(given.draws, names=()), dtype)
     if len(draws.shape) < 2:
         raise ValueError(f"the draws have shape {draws.shape}, expected (draws, projects)")
     *batch, _, projects = draws.shape
-    parts = {}
-    for name, value in shared.items():
-        if value is not None:
-            try:
-                parts[name] = np.broadcast_to(np.asarray(value, draws.dtype), (*batch, projects))
-            except ValueError:
-                saw = np.shape(value)
-                raise ValueError(
-                    f"{name} has shape {saw}, expected one number a project, {projects}"
-                ) from None
     if given.names and len(given.names) != projects:
         raise ValueError(f"the draws have {projects} projects and {len(given.names)} names")
+    parts: dict[str, Any] = {}
+    for name in SHARED:
+        value = getattr(given, name)
+        try:
+            parts[name] = None if value is None else np.broadcast_to(np.asarray(value), (*batch, projects))
+        except ValueError:
+            saw = np.shape(value)
+            raise ValueError(f"{name} has shape {saw}, expected one number a project, {projects}") from None
+    found = Uncertain(draws, **parts, names=given.names)
+    terms = normalise(dataclasses.replace(found.terms(), names=given.names), draws.dtype)
+    check(terms)
     check_draws(draws, given.names)
-    found = Uncertain(draws, **{**dict.fromkeys(SHARED), **parts}, names=given.names)
-    terms = Portfolio(Tabulated(np.zeros((*batch, projects, 1), draws.dtype)), **parts, names=given.names)
-    check(normalise(terms))
-    return found
+    return dataclasses.replace(found, **{name: getattr(terms, name) for name in SHARED})
 
 
 def check_draws(draws: Portfolio, names: tuple[str, ...]) -> None:
