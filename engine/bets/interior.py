@@ -6,9 +6,9 @@ Effort is in shares y of the room (`room`). For (1 − κ)·mean + κ·CVaR_α t
 
 of Rockafellar & Uryasev, whose multipliers p_s ∈ (0, w) of b_s add up to κ at the optimum: they weigh the
 draws, and every step's give a certificate. Each step solves the linearised conditions, all products of a
-slack with its multiplier a τ that falls with them; draws and t are eliminated, so that a system of N unknowns is left, to which the curves
-bring a diagonal, Σ_s q_s V_s'', and the draws a matrix of rank S. Mean − κ·deviation is smooth but where the
-deviation is 0, and needs no more than its own second derivatives.
+slack with its multiplier a τ that falls with them; draws and t are eliminated, so that a system of N unknowns
+is left, to which the curves bring a diagonal, Σ_s q_s V_s'', and the draws a matrix of rank S. Mean −
+κ·deviation is smooth but where the deviation is 0, and needs no more than its own second derivatives.
 
 Curves bent upwards are taken as straight, so that a step always climbs: on S-shaped curves this is a local
 method, and `ascent` says where to begin.
