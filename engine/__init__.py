@@ -10,9 +10,13 @@ from engine._version import __version__ as __version__
 if TYPE_CHECKING:
     from engine.allocation.allocate import allocate
     from engine.allocation.answer import Allocation, BudgetFound
+    from engine.allocation.bet import Beside, Bet
     from engine.allocation.frontier import Frontier, budget_frontier
+    from engine.allocation.place import bet
     from engine.allocation.sensitivity import optimal_effort, optimal_value
     from engine.allocation.targets import budget_for
+    from engine.bets.objectives import OBJECTIVES
+    from engine.bets.uncertain import Uncertain, outcomes
     from engine.files.measurements import Measurements, load_measurements
     from engine.files.portfolios import load_portfolio, portfolio_from, portfolio_table, save_portfolio
     from engine.files.reading import Reading
@@ -41,15 +45,19 @@ _HOMES = {
         "Allocation",
         "BudgetFound",
     ),
+    "engine.allocation.bet": ("Beside", "Bet"),
     "engine.allocation.frontier": (
         "Frontier",
         "budget_frontier",
     ),
+    "engine.allocation.place": ("bet",),
     "engine.allocation.sensitivity": (
         "optimal_effort",
         "optimal_value",
     ),
     "engine.allocation.targets": ("budget_for",),
+    "engine.bets.objectives": ("OBJECTIVES",),
+    "engine.bets.uncertain": ("Uncertain", "outcomes"),
     "engine.files.measurements": (
         "Measurements",
         "load_measurements",
@@ -100,9 +108,12 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "FAMILIES",
+    "OBJECTIVES",
     "SOLVERS",
     "Allocation",
     "Bands",
+    "Beside",
+    "Bet",
     "BudgetFound",
     "Curve",
     "Exponential",
@@ -126,8 +137,10 @@ __all__ = [
     "Status",
     "Study",
     "Tabulated",
+    "Uncertain",
     "Weibull",
     "allocate",
+    "bet",
     "budget_for",
     "budget_frontier",
     "fit",
@@ -139,6 +152,7 @@ __all__ = [
     "open_study",
     "optimal_effort",
     "optimal_value",
+    "outcomes",
     "portfolio_from",
     "portfolio_table",
     "save_portfolio",

@@ -34,6 +34,8 @@ from engine.solvers.relaxation import feasible_set
 from engine.solvers.rounding import budget_slack
 from engine.solvers.solution import Solution, Status
 
+# Fewer bets than these are not worth a thread of their own.
+LEAST_ROUND = 8
 # How often draws are drawn again for a standard error.
 RESAMPLES = 200
 
@@ -137,7 +139,7 @@ def _relaxed(
     kind: Any = type(objective)
     code = _relaxing(kind, starts, bet.rising)
     size = round_size(bet, 8 * bet.count)
-    return batched(code, bet, budgets, size, (objective, np.float64(tolerance)))
+    return batched(code, bet, budgets, size, (objective, np.float64(tolerance)), LEAST_ROUND)
 
 
 @functools.lru_cache(maxsize=64)

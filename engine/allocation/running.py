@@ -114,9 +114,11 @@ def batched(
     numbers: np.ndarray,
     size: int,
     shared: Sequence[Any] = (),
+    least: int = LEAST_ROUND,
 ) -> T:
     """Run a program of (portfolio, one number, what a batch shares) over one portfolio, or a batch of any
-    leading axes, `size` portfolios at once. A bet, which has `shape` and `names` too, is one as well."""
+    leading axes, `size` portfolios at once, and no fewer than `least` a thread. A bet, which has `shape` and `names` too, is
+    one as well."""
     make_room()
     batch = portfolio.shape[:-1]
     bare = dataclasses.replace(portfolio, names=())
@@ -124,7 +126,7 @@ def batched(
         with jax.enable_x64(numbers.dtype == np.float64):
             return jax.tree.map(np.asarray, run.alone(bare, numbers, *shared))
     flat = jax.tree.map(lambda a: np.reshape(a, (-1, *a.shape[len(batch) :])), bare)
-    rounds = _in_rounds(run.together, flat, numbers.reshape(-1), size, shared)
+    rounds = _in_rounds(run.together, flat, numbers.reshape(-1), size, shared, least)
     return jax.tree.map(lambda *parts: np.concatenate(parts).reshape(batch + parts[0].shape[1:]), *rounds)
 
 
@@ -135,7 +137,7 @@ def round_size(portfolio: Any, entries: int) -> int:
 
 
 def _in_rounds(
-    run: Callable[..., T], flat: Any, numbers: np.ndarray, size: int, shared: Sequence[Any]
+    run: Callable[..., T], flat: Any, numbers: np.ndarray, size: int, shared: Sequence[Any], least: int
 ) -> list[T]:
     """Run round by round; the last one is filled up with its own last portfolio to keep one shape.
 
@@ -144,7 +146,7 @@ def _in_rounds(
     """
     count = numbers.shape[0]
     threads = cores() if jax.default_backend() == "cpu" else 1
-    threads = min(threads, max(1, count // LEAST_ROUND))
+    threads = min(threads, max(1, count // least))
     size = max(1, min(size // threads, -(-count // threads)))
 
     def rows(start: int) -> tuple[Any, np.ndarray]:

@@ -31,7 +31,7 @@ from jaxtyping import Array, Float, Int
 
 from engine.bets.certificate import weighted_gap
 from engine.bets.objectives import MeanCVaR, MeanDeviation, Objective, deviation
-from engine.bets.room import Room, filled, room_of
+from engine.bets.room import Room, filled, filled_in_proportion, room_of
 from engine.bets.uncertain import Uncertain
 from engine.model.curves.base import Vector
 from engine.solvers.relaxation import Box
@@ -42,6 +42,8 @@ MOST_STEPS = 60
 WITHIN, LEAST_FALL = 0.95, 0.05
 # The least standard deviation that is told from none, as a share of the mean return.
 LEAST_SPREAD = 1e-9
+# A share of the room, or of a value, that is none.
+TRACE = 1e-8
 Draws = Float[Array, " draws"]
 
 
@@ -64,15 +66,23 @@ class Shares(NamedTuple):
 
 
 class Climb(NamedTuple):
-    """Where the method stands; the best effort, its value, and the least bound so far; steps."""
+    """Where the method stands; the best shares, no more than their value, the least bound so far; steps."""
 
     shares: Shares
     tail: Tail
-    effort: Vector
+    best: Vector
     value: Scalar
     bound: Scalar
     fall: Scalar
     steps: Int[Array, ""]
+
+
+class Top(NamedTuple):
+    """The best effort, its value, and a bound of all efforts: infinite of curves that may bend upwards."""
+
+    effort: Vector
+    value: Scalar
+    bound: Scalar
 
 
 class Here(NamedTuple):
@@ -96,7 +106,7 @@ def distances(room: Room, share: Vector) -> tuple[Vector, Vector, Scalar]:
     return jnp.where(free, share, 1.0), jnp.where(free, room.most - share, 1.0), 1.0 - jnp.sum(share)
 
 
-def climb(bet: Uncertain, objective: Objective, box: Box, begin: Vector, tolerance: Scalar | float) -> Climb:
+def climb(bet: Uncertain, objective: Objective, box: Box, begin: Vector, tolerance: Scalar | float) -> Top:
     """The best effort by a coherent objective from an effort on, and a bound where draws are concave."""
     room = room_of(box)
 
@@ -109,14 +119,24 @@ def climb(bet: Uncertain, objective: Objective, box: Box, begin: Vector, toleran
         goes_on = (state.steps < MOST_STEPS) & jnp.all(jnp.isfinite(state.shares.share))
         return goes_on & (wide | ~jnp.isfinite(state.bound))
 
-    return jax.lax.while_loop(unfinished, step, set_out(bet, objective, room, begin))
+    found = jax.lax.while_loop(unfinished, step, set_out(bet, objective, room, begin))
+    return tidied(bet, objective, room, found)
+
+
+def tidied(bet: Uncertain, objective: Objective, room: Room, found: Climb) -> Top:
+    """The best shares with the rest of the budget spent, and without traces of effort that bring nothing."""
+    spent = jnp.where(room.most > 0, filled(room, found.best), 0.0)
+    clean = filled_in_proportion(room, jnp.where(spent < TRACE, 0.0, spent))
+    efforts = jnp.stack([room.effort(found.best), room.effort(spent), room.effort(clean)])
+    values = jnp.stack([objective.value(bet.values(effort)) for effort in efforts])
+    best = jnp.where(values[2] >= jnp.max(values) - TRACE * jnp.abs(values[2]), 2, jnp.argmax(values))
+    return Top(efforts[best], values[best], found.bound)
 
 
 def set_out(bet: Uncertain, objective: Objective, room: Room, begin: Vector) -> Climb:
     """Off all bounds, with products of slacks and multipliers of about one size."""
     share = inside(room, room.share(begin))
-    effort = room.effort(share)
-    values = bet.values(effort)
+    values = bet.values(room.effort(share))
     size = jnp.maximum(jnp.mean(jnp.abs(values)), jnp.finfo(values.dtype).tiny)
     low, high, left = distances(room, share)
     product = 0.1 * size / share.size
@@ -128,8 +148,8 @@ def set_out(bet: Uncertain, objective: Objective, room: Room, begin: Vector) -> 
         level, jnp.maximum(level - values, 0.0) + gap, jnp.maximum(values - level, 0.0) + gap, 0.5 * most
     )
     shares = Shares(share, product / low, product / high, product / left)
-    value = objective.value(values)
-    return Climb(shares, tail, effort, value, jnp.inf * size, 0.2 + 0.0 * size, jnp.int32(0))
+    value = objective.at_least(values, level)
+    return Climb(shares, tail, share, value, jnp.inf * size, 0.2 + 0.0 * size, jnp.int32(0))
 
 
 def tail_weight(objective: MeanCVaR, count: int) -> Scalar:
@@ -152,15 +172,14 @@ def look(bet: Uncertain, objective: Objective, room: Room, state: Climb) -> Here
 def judge(bet: Uncertain, objective: Objective, room: Room, state: Climb, here: Here) -> Climb:
     """The best value and the least bound so far; where draws are concave the weights here give a bound."""
     share = state.shares.share
-    effort = room.effort(filled(room, share))
-    value = objective.value(bet.values(effort))
+    value = objective.at_least(here.values, state.tail.level)
     found = jnp.full_like(value, jnp.inf)
     if bet.concave:
         weights = objective.toward(here.weights)
         box = Box(jnp.ones_like(value), jnp.ones_like(share), jnp.zeros_like(share), room.most, share < 0)
         found = weights @ here.values + weighted_gap(box, share, weights @ here.slopes)
     return state._replace(
-        effort=jnp.where(value > state.value, effort, state.effort),
+        best=jnp.where(value > state.value, share, state.best),
         value=jnp.maximum(value, state.value),
         bound=jnp.minimum(found, state.bound),
     )

@@ -56,6 +56,11 @@ class Objective:
         """The gradient in the returns: the least weights of the envelope."""
         raise NotImplementedError
 
+    def at_least(self, values: Draws, level: Scalar) -> Scalar:
+        """No more than the value, without sorting draws: exact where the worst ones end at `level`."""
+        del level
+        return self.value(values)
+
     def smoothed(self, values: Draws, width: Scalar) -> Draws:
         """Weights of an objective without steps of less than `width`: what an ascent follows."""
         del width
@@ -126,6 +131,10 @@ class MeanCVaR(Objective):
             jnp.zeros_like(values).at[jnp.argsort(values)].set(worst(values.size, self.tail, values.dtype))
         )
         return (1.0 - self.aversion) / values.size + self.aversion * share
+
+    def at_least(self, values: Draws, level: Scalar) -> Scalar:
+        tail = level - jnp.mean(jnp.maximum(level - values, 0.0)) / self.tail
+        return (1.0 - self.aversion) * jnp.mean(values) + self.aversion * tail
 
     def toward(self, weights: Draws) -> Draws:
         count = weights.size

@@ -36,6 +36,14 @@ def room_of(box: Box) -> Room:
     return Room(box, scale, jnp.where(scale > 0, jnp.minimum(most, 1.0), 0.0))
 
 
+def filled_in_proportion(room: Room, share: Vector) -> Vector:
+    """Shares that use up what is left of the budget, as far as each may, in proportion to what each has."""
+    left = jnp.maximum(1.0 - jnp.sum(share), 0.0)
+    total = jnp.sum(share)
+    more = share * jnp.where(total > 0, left / jnp.where(total > 0, total, 1.0), 0.0)
+    return jnp.minimum(share + more, room.most)
+
+
 def filled(room: Room, share: Vector) -> Vector:
     """Shares that use up what is left of the budget, each in proportion to what it may still take."""
     left = jnp.maximum(1.0 - jnp.sum(share), 0.0)

@@ -25,6 +25,7 @@ from jaxtyping import Array, Float
 
 from engine.model.curves.base import Curve, Vector
 from engine.model.curves.mixture import Mixture
+from engine.model.curves.s_shaped import Hill, Weibull
 from engine.model.curves.staged import Tabulated
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
@@ -44,6 +45,8 @@ class Uncertain:
       utilities, without costs and bounds.
     - `cost`, `lower`, `upper`: [..., projects], as of a `Portfolio`.
     - `names`: the projects' names.
+    - `bends`: whether some curve may bend upwards, where its family does not tell; found by
+      `normalise_uncertain` from the numbers.
     """
 
     draws: Portfolio
@@ -51,6 +54,7 @@ class Uncertain:
     lower: Vector | None = None
     upper: Vector | None = None
     names: tuple[str, ...] = dataclasses.field(default=(), metadata={"static": True})
+    bends: bool = dataclasses.field(default=True, metadata={"static": True})
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -70,8 +74,9 @@ class Uncertain:
 
     @property
     def concave(self) -> bool:
-        """Whether the families alone guarantee that every draw's return is concave in real effort."""
-        return self.draws.curves.concave and self.draws.startup is None and self.draws.threshold is None
+        """Whether every draw's return is known to be concave in real effort."""
+        plain = self.draws.startup is None and self.draws.threshold is None
+        return plain and (self.draws.curves.concave or not self.bends)
 
     @property
     def rising(self) -> bool:
@@ -140,6 +145,15 @@ class Uncertain:
         }
         curves = mean_curve(self.draws.curves, None)
         return Portfolio(curves, cost=self.cost, lower=self.lower, upper=self.upper, **parts)
+
+
+def never_bends_upwards(curve: Curve) -> bool:
+    """Whether all curves are concave by the numbers of smooth families; of arrays of the host."""
+    if isinstance(curve, Mixture):
+        return all(never_bends_upwards(family) for family in curve.families)
+    if isinstance(curve, (Hill, Weibull)):
+        return bool(np.all(np.asarray(curve.exponent) <= 1.0))
+    return curve.concave
 
 
 def never_falls(curve: Curve) -> bool:
@@ -219,7 +233,8 @@ def normalise_uncertain(given: Uncertain, dtype: np.dtype | None = None) -> Unce
         except ValueError:
             saw = np.shape(value)
             raise ValueError(f"{name} has shape {saw}, expected one number a project, {projects}") from None
-    found = Uncertain(draws, **parts, names=given.names)
+    bends = not never_bends_upwards(draws.curves)
+    found = Uncertain(draws, **parts, names=given.names, bends=bends)
     terms = normalise(dataclasses.replace(found.terms(), names=given.names), draws.dtype)
     check(terms)
     check_draws(draws, given.names)
