@@ -117,8 +117,8 @@ def batched(
     least: int = LEAST_ROUND,
 ) -> T:
     """Run a program of (portfolio, one number, what a batch shares) over one portfolio, or a batch of any
-    leading axes, `size` portfolios at once, and no fewer than `least` a thread. A bet, which has `shape` and `names` too, is
-    one as well."""
+    leading axes, `size` portfolios at once, and no fewer than `least` a thread. A bet, which has `shape` and
+    `names` too, is one as well."""
     make_room()
     batch = portfolio.shape[:-1]
     bare = dataclasses.replace(portfolio, names=())

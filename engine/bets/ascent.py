@@ -21,12 +21,15 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from engine.bets.certificate import mean_start
 from engine.bets.interior import climb
 from engine.bets.objectives import Objective
 from engine.bets.room import Room, room_of
 from engine.bets.uncertain import Uncertain
 from engine.model.curves.base import Vector
+from engine.model.curves.staged import Tabulated
+from engine.model.portfolio import Portfolio
+from engine.solvers.bound import bound
+from engine.solvers.lattice import build_lattice
 from engine.solvers.relaxation import Box
 from engine.solvers.responses import Scalar
 
@@ -37,8 +40,10 @@ HALVINGS = 50
 WIDTHS = (1.0, 0.02)
 # How unequal random starts are: the standard deviation of z, up to.
 MOST_SPREAD = 4.0
-# The levels of the table by which the mean's own plan is found, one more start.
-MEAN_LEVELS = 200
+# z of what is left unspent, where that is little.
+LITTLE = -6.0
+# Levels of the tables that give more starts, one a round.
+LEVELS, ROUNDS = 200, 4
 
 
 class Found(NamedTuple):
@@ -66,11 +71,30 @@ def shares_at(most: Vector, z: Vector) -> tuple[Vector, Vector]:
 
 
 def starts_of(projects: int, count: int, dtype: jnp.dtype) -> Float[Array, "starts places"]:
-    """z to begin from, the last place what is left unspent: equal shares first, then ever less equal ones."""
+    """z to begin from, the last place what is left unspent: equal shares first, then ever less equal ones, of
+    every other start with much left."""
     z = jax.random.normal(jax.random.key(0), (count, projects), dtype)
     spread = jnp.linspace(0.0, MOST_SPREAD, count, dtype=dtype)[:, None]
-    unspent = jnp.full((count, 1), -6.0, dtype)
+    unspent = jnp.where(jnp.arange(count) % 2 == 0, LITTLE, 0.0).astype(dtype)[:, None]
     return jnp.concatenate([z * spread, unspent], axis=1)
+
+
+def table_starts(bet: Uncertain, objective: Objective, room: Room) -> Float[Array, "rounds projects"]:
+    """Efforts of large weighted return, of any curves, by density over levels: weights are equal at first,
+    then the objective's own at the effort before."""
+    box, scale, most = room
+    levels = box.least[:, None] + scale[:, None] * jnp.linspace(0.0, 1.0, LEVELS + 1, dtype=scale.dtype)[None]
+    lattice, budget = build_lattice(LEVELS, scale.size), jnp.asarray(LEVELS, scale.dtype)
+
+    def plan(weights: Array, _: None) -> tuple[Array, Vector]:
+        curves = Tabulated(bet.weighted_tables(levels, weights[None])[0])
+        found = bound(Portfolio(curves, upper=jnp.floor(most * LEVELS)), budget, lattice).effort
+        effort = jnp.take_along_axis(levels, found.astype(jnp.int32)[:, None], axis=1)[:, 0]
+        values = bet.values(effort)
+        return objective.smoothed(values, jnp.maximum(jnp.std(values), jnp.finfo(values.dtype).tiny)), effort
+
+    equal = jnp.full(bet.count, 1.0 / bet.count, scale.dtype)
+    return jax.lax.scan(plan, equal, length=ROUNDS)[1]
 
 
 def ascend(
@@ -94,7 +118,8 @@ def ascend(
         # ν moves along: what all shares gain together they cannot.
         along = rates * (slope - jnp.sum(rates * slope) / jnp.maximum(jnp.sum(rates), 1e-300))
         size = jnp.maximum(jnp.max(jnp.abs(along)), jnp.finfo(values.dtype).tiny)
-        updates, memory = optimiser.update(-along / size, memory, z)
+        with jax.numpy_dtype_promotion("standard"):  # optax counts steps in int32
+            updates, memory = optimiser.update(-along / size, memory, z)
         better = value > best
         return (
             optax.apply_updates(z, updates),
@@ -120,8 +145,8 @@ def best_effort(
         return Found(found.effort, found.value, found.bound)
     begin = starts_of(room.most.size, starts, box.budget.dtype)
     efforts, _ = jax.lax.map(lambda z: ascend(bet, objective, room, z), begin)
-    mean = mean_start(bet, room, MEAN_LEVELS)
-    efforts, least = jnp.concatenate([efforts, mean[None]]), jnp.asarray(jnp.inf, mean.dtype)
+    efforts = jnp.concatenate([efforts, table_starts(bet, objective, room)])
+    least = jnp.asarray(jnp.inf, efforts.dtype)
     if objective.coherent:
         ends = jax.lax.map(lambda effort: climb(bet, objective, box, effort, tolerance), efforts)
         efforts, least = jnp.concatenate([efforts, ends.effort]), jnp.min(ends.bound)

@@ -24,14 +24,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from engine.bets.objectives import Chance, Objective
-from engine.bets.room import Room, room_of
+from engine.bets.room import room_of
 from engine.bets.uncertain import Uncertain
 from engine.model.curves.base import Vector
-from engine.model.curves.staged import Tabulated
-from engine.model.portfolio import Portfolio
-from engine.solvers.bound import bound
 from engine.solvers.dual import real_dual
-from engine.solvers.lattice import build_lattice
 from engine.solvers.relaxation import Box, frank_wolfe_gap
 from engine.solvers.responses import Scalar
 
@@ -65,16 +61,6 @@ def weighted_gap(box: Box, effort: Vector, slope: Vector) -> Scalar:
     return frank_wolfe_gap(box, effort, slope, price)
 
 
-def mean_start(bet: Uncertain, room: Room, count: int) -> Vector:
-    """An effort of large mean return, of any curves: by density, over so many levels."""
-    box, scale, most = room
-    levels = box.least[:, None] + scale[:, None] * jnp.arange(count + 1, dtype=scale.dtype) / count
-    table = Portfolio(Tabulated(bet.mean_table(levels)), upper=jnp.floor(most * count))
-    budget = jnp.asarray(count, scale.dtype)
-    found = bound(table, budget, build_lattice(count, scale.size)).effort.astype(jnp.int32)
-    return jnp.take_along_axis(levels, found[:, None], axis=1)[:, 0]
-
-
 def cell_bound(bet: Uncertain, objective: Objective, box: Box, values: Float[Array, " draws"]) -> Scalar:
     """The bound over real effort of any curves that do not fall, by the objective's weights at these returns
     and by mixtures with equal ones."""
@@ -86,14 +72,14 @@ def cell_bound(bet: Uncertain, objective: Objective, box: Box, values: Float[Arr
     def tables(share: Matrix) -> Float[Array, "tables projects points"]:
         return bet.weighted_tables(box.least[:, None] + scale[:, None] * share, signs)
 
-    coarse = most[:, None] * jnp.linspace(0.0, 1.0, COARSE + 1, dtype=values.dtype)
+    coarse = most[:, None] * jnp.linspace(0.0, 1.0, COARSE + 1, dtype=values.dtype)[None]
     found = tables(coarse)
     price = least_dual(cells_of(coarse, found, jnp.ones_like(equal[0])))[1]
     response = jnp.argmax(found[1] - found[2] - price * coarse, axis=1)[:, None]
     low, high = (
         jnp.take_along_axis(coarse, jnp.clip(response + k, 0, COARSE), axis=1) for k in (-AROUND, AROUND)
     )
-    fine = low + (high - low) * jnp.linspace(0.0, 1.0, FINE + 1, dtype=values.dtype)
+    fine = low + (high - low) * jnp.linspace(0.0, 1.0, FINE + 1, dtype=values.dtype)[None]
     points = jnp.concatenate([coarse, fine], axis=1)
     found = jnp.concatenate([found, tables(fine)], axis=2)
     order = jnp.argsort(points, axis=1)

@@ -39,7 +39,7 @@ from engine.solvers.responses import Scalar
 
 MOST_STEPS = 60
 # How far towards the nearest bound a step goes, and by how much products of slacks and multipliers shrink.
-WITHIN, LEAST_FALL = 0.95, 0.05
+WITHIN, LEAST_FALL = 0.98, 0.05
 # The least standard deviation that is told from none, as a share of the mean return.
 LEAST_SPREAD = 1e-9
 # A share of the room, or of a value, that is none.
@@ -165,8 +165,9 @@ def look(bet: Uncertain, objective: Objective, room: Room, state: Climb) -> Here
     weights = objective.weights(values)
     if isinstance(objective, MeanCVaR):
         weights = (1.0 - objective.aversion) / values.size + state.tail.price
-    scale = jnp.where(room.most > 0, room.scale, 0.0)
-    return Here(values, slopes * scale, bends * scale**2, weights)
+    free = (room.most > 0)[None]  # a slope of what has no choice may be infinite
+    slopes, bends = jnp.where(free, slopes, 0.0), jnp.where(free, bends, 0.0)
+    return Here(values, slopes * room.scale[None], bends * room.scale[None] ** 2, weights)
 
 
 def judge(bet: Uncertain, objective: Objective, room: Room, state: Climb, here: Here) -> Climb:
@@ -191,7 +192,7 @@ def advance(objective: Objective, room: Room, state: Climb, here: Here) -> Climb
     low, high, left = distances(room, shares.share)
     free = room.most > 0
     products = jnp.sum(jnp.where(free, low * shares.low + high * shares.high, 0.0)) + left * shares.water
-    number = 2.0 * jnp.sum(free) + 1.0
+    number = 2.0 * jnp.sum(free, dtype=left.dtype) + 1.0
     if isinstance(objective, MeanCVaR):
         other = tail_weight(objective, here.values.size) - tail.price
         products += jnp.sum(tail.loss * other + tail.slack * tail.price)
@@ -200,7 +201,11 @@ def advance(objective: Objective, room: Room, state: Climb, here: Here) -> Climb
 
     bend, push, pull = curvature(objective, here, tail, tau)
     diagonal = jnp.minimum(here.weights @ here.bends, 0.0) - shares.low / low - shares.high / high
-    bend = bend + jnp.diag(jnp.where(free, diagonal, -1.0)) - shares.water / left * jnp.outer(free, free)
+    bend = (
+        bend
+        + jnp.diag(jnp.where(free, diagonal, -1.0))
+        - shares.water / left * jnp.outer(free, free).astype(left.dtype)
+    )
     gradient = here.weights @ here.slopes + push + tau * (1.0 / low - 1.0 / high - 1.0 / left)
     towards = jax.scipy.linalg.solve(-bend, jnp.where(free, gradient, 0.0), assume_a="pos")
     moved = Shares(
@@ -233,7 +238,7 @@ def curvature(
     if isinstance(objective, MeanDeviation):
         spread = jnp.maximum(deviation(here.values), LEAST_SPREAD * jnp.mean(jnp.abs(here.values)))
         unit = (here.values - jnp.mean(here.values)) / (here.values.size * spread)
-        middle, along = slopes - jnp.mean(slopes, axis=0), unit @ slopes
+        middle, along = slopes - jnp.mean(slopes, axis=0, keepdims=True), unit @ slopes
         bend = jnp.outer(along, along) / spread - middle.T @ middle / (here.values.size * spread)
         return objective.aversion * bend, jnp.zeros_like(along), lambda _: still
     projects = slopes.shape[1]
@@ -252,7 +257,7 @@ def tail_curvature(
     off = (tau / price - slack) - (tau / other - loss) - missing
     total, cross = jnp.sum(stiff), stiff @ here.slopes
     lift = most * objective.tail * here.values.size - jnp.sum(price) - jnp.sum(stiff * off)
-    bend = jnp.outer(cross, cross) / total - (here.slopes.T * stiff) @ here.slopes
+    bend = jnp.outer(cross, cross) / total - (here.slopes.T * stiff[None]) @ here.slopes
     push = (stiff * off) @ here.slopes + cross * lift / total
 
     def follow(towards: Vector) -> Tail:

@@ -119,7 +119,7 @@ class Uncertain:
         def add(tables: Array, drawn: tuple[Portfolio, Array]) -> tuple[Array, None]:
             portfolio, shares = drawn
             returns = jax.vmap(portfolio.returns, in_axes=1, out_axes=1)(levels)
-            return tables + shares[:, None, None] * returns, None
+            return tables + shares[:, None, None] * returns[None], None
 
         begin = jnp.zeros((weights.shape[0], *levels.shape), levels.dtype)
         return jax.lax.scan(add, begin, (draws, weights.T))[0]
@@ -168,7 +168,7 @@ def never_falls(curve: Curve) -> bool:
 def mean_curve(curve: Curve, own: Array | None) -> Curve:
     """Mean numbers over the first axis; of the draws that are a curve's own."""
     if isinstance(curve, Mixture):
-        kinds = jnp.arange(len(curve.families))[:, None, None] == curve.choice[None]
+        kinds = jnp.arange(len(curve.families), dtype=jnp.int32)[:, None, None] == curve.choice[None]
         choice = jnp.argmax(jnp.sum(kinds, axis=1), axis=0).astype(jnp.int32)
         pairs = zip(curve.families, kinds, strict=True)
         return Mixture(tuple(mean_curve(family, own) for family, own in pairs), choice)
@@ -179,7 +179,11 @@ def mean_curve(curve: Curve, own: Array | None) -> Curve:
         mine = own.reshape(own.shape + (1,) * (values.ndim - 2))
         total = jnp.sum(jnp.where(mine, values, 0.0), axis=0)
         # A family that no draw of a project follows: numbers that nothing reads.
-        return jnp.where(jnp.any(mine, axis=0), total / jnp.maximum(jnp.sum(mine, axis=0), 1), values[0])
+        return jnp.where(
+            jnp.any(mine, axis=0),
+            total / jnp.maximum(jnp.sum(mine, axis=0, dtype=total.dtype), 1.0),
+            values[0],
+        )
 
     return jax.tree.map(mean, curve)
 
