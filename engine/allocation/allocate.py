@@ -90,7 +90,7 @@ def _answer(
         portfolio = normalise(asked, np.dtype(np.float64))
     check(portfolio)
     check_batch(portfolio)
-    budgets = _check_budgets(budget, portfolio.shape[:-1], portfolio)
+    budgets = check_budgets(budget, portfolio.shape[:-1], portfolio.dtype)
     whole = not method.real(options)
     lot = check_unit(unit, budgets, portfolio, whole)
     if lot != 1:
@@ -195,8 +195,8 @@ def responds(portfolio: Portfolio, lattice: Lattice) -> bool:
         return portfolio.diminishing or few_candidates(first, lattice)
 
 
-def check_batch(portfolio: Portfolio) -> None:
-    """An empty batch is a `ValueError`."""
+def check_batch(portfolio: Any) -> None:
+    """An empty batch, of portfolios or of bets, is a `ValueError`."""
     if 0 in portfolio.shape:
         raise ValueError(f"a batch of shape {portfolio.shape[:-1]} has no portfolios, expected at least one")
 
@@ -219,7 +219,8 @@ def check_budget(budget: float) -> float:
     return budget
 
 
-def _check_budgets(budget: float | np.ndarray, batch: tuple[int, ...], portfolio: Portfolio) -> np.ndarray:
+def check_budgets(budget: float | np.ndarray, batch: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """The budget of each of a batch, or a `ValueError` that says what it is instead."""
     try:
         budgets = np.asarray(budget, dtype=float)
         budgets = np.broadcast_to(budgets, batch)
@@ -230,7 +231,7 @@ def _check_budgets(budget: float | np.ndarray, batch: tuple[int, ...], portfolio
     bad = budgets[~((budgets >= 0) & (budgets <= MOST_BUDGET))]
     if bad.size:
         check_budget(bad[0])
-    return budgets.astype(portfolio.dtype)
+    return budgets.astype(dtype)
 
 
 @functools.lru_cache(maxsize=256)

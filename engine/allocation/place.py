@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from engine.allocation.approaches import place_approaches
 from engine.allocation.bet import Bet
 from engine.allocation.here_and_now import place_uncertain
+from engine.bets.approaches import Approaches
 from engine.bets.uncertain import Uncertain
 
 # A type of bet, and the function that places it: (bet, budget, options…) -> Bet.
-PLACES: dict[type, Callable[..., Bet]] = {Uncertain: place_uncertain}
+PLACES: dict[type, Callable[..., Bet]] = {Uncertain: place_uncertain, Approaches: place_approaches}
 
 
 def bet(given: Any, budget: Any, **options: Any) -> Bet:
     """Place a budget on a bet before it is known what it brings; on one, or on each of a batch.
 
-    **Arguments:** `given`, an `engine.Uncertain`; `budget` in units of cost, one number or an array of the
+    **Arguments:** `given`, an `engine.Approaches`; `budget` in units of cost, one number or an array of the
     leading axes' shape; `options` of that type of bet.
 
     **Returns:** a `Bet`, of NumPy numbers.
