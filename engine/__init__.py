@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from engine.allocation.targets import budget_for
     from engine.bets.objectives import OBJECTIVES
     from engine.bets.uncertain import Uncertain, outcomes
+    from engine.bets.approaches import Approaches
+    from engine.files.bets import load_bet, save_bet
     from engine.files.measurements import Measurements, load_measurements
     from engine.files.portfolios import load_portfolio, portfolio_from, portfolio_table, save_portfolio
     from engine.files.reading import Reading
@@ -58,6 +60,8 @@ _HOMES = {
     "engine.allocation.targets": ("budget_for",),
     "engine.bets.objectives": ("OBJECTIVES",),
     "engine.bets.uncertain": ("Uncertain", "outcomes"),
+    "engine.bets.approaches": ("Approaches",),
+    "engine.files.bets": ("load_bet", "save_bet"),
     "engine.files.measurements": (
         "Measurements",
         "load_measurements",
@@ -111,6 +115,7 @@ __all__ = [
     "OBJECTIVES",
     "SOLVERS",
     "Allocation",
+    "Approaches",
     "Bands",
     "Beside",
     "Bet",
@@ -147,6 +152,7 @@ __all__ = [
     "learn_prior",
     "load",
     "load_array",
+    "load_bet",
     "load_measurements",
     "load_portfolio",
     "open_study",
@@ -155,6 +161,7 @@ __all__ = [
     "outcomes",
     "portfolio_from",
     "portfolio_table",
+    "save_bet",
     "save_portfolio",
     "scenario",
     "simulate",

@@ -5,15 +5,18 @@ one parameter are separated by semicolons) or long-form measurements (project, e
 make a tabulated curve. Optional columns: baseline and those of `Portfolio` (weight, cost, lower, upper,
 startup, success, curvature, threshold, reach). A blank cell is an absent part. A YAML file has the same
 keys under `projects`, a mapping by project name; measurements are `points`, a list of [effort, performance].
-Which files of tables are read is said in `tables`, how their columns become these, in `reading`.
+Which files of tables are read is said in `tables`, how their columns become these, in `reading`; files that
+hold a bet, in `bets`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +44,11 @@ MEASURED = ("effort", "performance")
 PARAMETERS = tuple(dict.fromkeys(("family", *(name for f in FAMILIES.values() for name in f.parameters()))))
 # What files of measurements may have besides, which no portfolio needs.
 UNREAD = {"standard_error", "replicate"}
-KNOWN = ("project", *MEASURED, *OPTIONAL, *PARAMETERS, *UNREAD)
+# What a file of approaches has, as a column of a table and as a key of a YAML file; see `bets`.
+APPROACH, APPROACHES = "approach", "approaches"
+KNOWN = ("project", APPROACH, *MEASURED, *OPTIONAL, *PARAMETERS, *UNREAD)
+# What a file holds: a table whose columns have our names, or the rows by project of a YAML file.
+Held = Table | dict[str, Row]
 
 
 def portfolio_path(name: str) -> Path:
@@ -64,22 +71,49 @@ def load_portfolio(path: str | Path, **reading: Any) -> Portfolio:
     **Raises:** `ValueError` in one line naming the file, the place, what is wrong and what was expected.
     """
     path, how, notes = as_path(path, "a portfolio's file"), Reading(**reading), list[str]()
+    found: list[str] = []
+    with errors_of(path, notes):
+        held = held_in(path, how, notes)
+        portfolio = build(portfolio_rows(held, how, path.stem, notes), found)
+    for note in [*(f"{path}: {note}" for note in notes), *found]:
+        warnings.warn(note, stacklevel=2)
+    return portfolio
+
+
+@contextlib.contextmanager
+def errors_of(path: Path, notes: list[str]) -> Iterator[None]:
+    """Errors name the file, and what of the notes may be their cause."""
     try:
-        if path.suffix.lower() in YAML:
-            how.refuse("a YAML file")
-            rows = _read_yaml(_text_of(path))
-        else:
-            rows = _rows_in(read_table(path, how.decimal, how.sheet), how, path.stem, notes)
-        found: list[str] = []
-        portfolio = build(rows, found)
+        yield
     except ValueError as error:
         text = "; ".join([str(error), *(note for note in notes if "did you mean" in note)])
         raise ValueError(text if text.startswith(f"{path}: ") else f"{path}: {text}") from None
     except RecursionError:
         raise ValueError(f"{path}: is nested too deeply, expected `projects` and their keys") from None
-    for note in [*(f"{path}: {note}" for note in notes), *found]:
-        warnings.warn(note, stacklevel=2)
-    return portfolio
+
+
+def held_in(path: Path, how: Reading, notes: list[str]) -> Held:
+    """What a file holds, of whichever kind it is."""
+    if path.suffix.lower() in YAML:
+        how.refuse("a YAML file")
+        return _read_yaml(_text_of(path))
+    return _arranged(read_table(path, how.decimal, how.sheet), how, notes)
+
+
+def portfolio_rows(held: Held, how: Reading, title: str | None, notes: list[str]) -> dict[str, Row]:
+    """The rows of one portfolio; `title` is the project where no column of measurements has them.
+
+    **Raises:** `ValueError` for what is a bet.
+    """
+    them = "engine.load_bet and engine allocate read approaches"
+    if isinstance(held, Table):
+        if APPROACH in held.columns:
+            raise ValueError(f"has a column {APPROACH}, expected one row a project: {them}")
+        return rows_in(held, how, title, notes)
+    for name, row in held.items():
+        if APPROACHES in row:
+            raise ValueError(f"{name}: has {APPROACHES}, expected one curve a project: {them}")
+    return held
 
 
 def save_portfolio(portfolio: Portfolio | Curve, path: str | Path) -> None:
@@ -91,14 +125,19 @@ def save_portfolio(portfolio: Portfolio | Curve, path: str | Path) -> None:
     **Raises:** `ValueError` in one line naming the file, for one that cannot be written, and for what files
     cannot hold: a batch, names that are not different, cuts of the portfolio's own.
     """
-    from engine.files.folders import write_text
-
     path = as_path(path, "a file to write")
     try:
         rows = rows_of(portfolio)
-        text = _yaml_text(rows) if path.suffix.lower() in YAML else _csv_text(rows)
+        text = yaml_text(rows) if path.suffix.lower() in YAML else _csv_text(rows)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    write(path, text)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole, or say in one line why not."""
+    from engine.files.folders import write_text
+
     try:
         write_text(path, text)
     except OSError as error:
@@ -122,7 +161,7 @@ def portfolio_from(frame: Any, **reading: Any) -> Portfolio:
     notes: list[str] = []
     how = Reading(**reading)
     table = as_table(frame, how.decimal, how.sheet)
-    portfolio = build(_rows_in(table, how, None, notes), notes)
+    portfolio = build(portfolio_rows(_arranged(table, how, notes), how, None, notes), notes)
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return portfolio
@@ -138,20 +177,23 @@ def portfolio_table(portfolio: Portfolio | Curve) -> pa.Table:
     import pyarrow as pa
 
     rows = rows_of(portfolio)
-    columns = {key: [row.get(key) for row in rows.values()] for key in _columns(rows)}
+    columns = {key: [row.get(key) for row in rows.values()] for key in columns_of(rows)}
     for key, cells in columns.items():
         if any(isinstance(cell, list) for cell in cells):
-            columns[key] = [None if cell is None else _cell(cell) for cell in cells]
+            columns[key] = [None if cell is None else cell_text(cell) for cell in cells]
     return pa.table({"project": list(rows), **columns})
 
 
-def _rows_in(table: Table, how: Reading, title: str | None, notes: list[str]) -> dict[str, Row]:
-    """The rows by project of a table, of whichever form; `title` is the project where no column has them.
+def _arranged(table: Table, how: Reading, notes: list[str]) -> Table:
+    notes += table.notes
+    return arrange(table, how, KNOWN)
+
+
+def rows_in(table: Table, how: Reading, title: str | None, notes: list[str]) -> dict[str, Row]:
+    """The rows by project of an arranged table, of whichever form; see `portfolio_rows`.
 
     **Raises:** `ValueError` naming the line or column that cannot be.
     """
-    notes += table.notes
-    table = arrange(table, how, KNOWN)
     if "project" not in table.columns and not table.columns.keys() & {"family", *MEASURED}:
         saw = some(table.columns) + nearest("project", table.columns)
         raise ValueError(
@@ -198,14 +240,14 @@ def _continued(table: Table, how: Reading) -> Table:
     return replace(table, columns={**table.columns, "effort": effort}).keep(keep)
 
 
-def _columns(rows: dict[str, Row]) -> list[str]:
+def columns_of(rows: dict[str, Row]) -> list[str]:
     """The keys of all rows, parameters first."""
     found = dict.fromkeys(key for row in rows.values() for key in row)
     last = [key for key in ("baseline", *DEFAULTS, "reach") if key in found]
     return [*(key for key in found if key not in last), *last]
 
 
-def _cell(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """Text that is read as the same number, numbers or word."""
     if isinstance(value, list):
         return ";".join(map(repr, value))
@@ -213,11 +255,11 @@ def _cell(value: Any) -> str:
 
 
 def _csv_text(rows: dict[str, Row]) -> str:
-    text, columns = io.StringIO(), _columns(rows)
+    text, columns = io.StringIO(), columns_of(rows)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["project", *columns])
     for name, row in rows.items():
-        writer.writerow([name, *(_cell(row[key]) if key in row else "" for key in columns)])
+        writer.writerow([name, *(cell_text(row[key]) if key in row else "" for key in columns)])
     for name, read in zip(rows, _names_in(text.getvalue(), len(rows)), strict=True):
         if name != read:
             raise ValueError(f"project {name!r} cannot be named so in a CSV file, expected a YAML file")
@@ -227,13 +269,14 @@ def _csv_text(rows: dict[str, Row]) -> str:
 def _names_in(text: str, count: int) -> list[str | None]:
     """The projects' names as they are read from a CSV file."""
     try:
-        names: list[str | None] = [*_rows_in(text_table(text), Reading(), None, [])]
+        names: list[str | None] = [*rows_in(_arranged(text_table(text), Reading(), []), Reading(), None, [])]
     except ValueError:
         names = []
     return (names + [None] * count)[:count]
 
 
-def _yaml_text(rows: dict[str, Row]) -> str:
+def yaml_text(rows: dict[str, Row]) -> str:
+    """The text of a YAML file of these rows."""
     text: str = yaml.safe_dump({"projects": rows}, sort_keys=False, allow_unicode=True, width=110)
     return text
 

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.files.bets import load_bet
 from engine.files.portfolios import load_portfolio
 from engine.model.curves.base import Curve
 from engine.model.curves.concave import Exponential, Log, Power, PureLog
@@ -91,7 +92,7 @@ def test_shipped_textbook_portfolio_loads() -> None:
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.*")), ids=lambda path: path.name)
 def test_every_shipped_portfolio_loads_without_a_warning(path: Path) -> None:
-    assert load_portfolio(path).shape[-1] >= 1
+    assert load_bet(path).shape[-1] >= 1
 
 
 ONE_FAMILY: dict[str, tuple[str, str, Curve]] = {

@@ -86,7 +86,9 @@ def test_data_frames_give_back_what_was_put_in(portfolio: Portfolio) -> None:
         assert_same(portfolio_from(frame), portfolio)
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.csv")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [SHIPPED / "ml_first.csv", SHIPPED / "textbook.csv"], ids=lambda path: path.stem
+)
 def test_what_was_read_is_written_and_read_alike(path: Path, tmp_path: Path) -> None:
     first = load_portfolio(path)
     for name in ("again.csv", "again.yml"):

@@ -1,0 +1,185 @@
+"""Files that hold a bet: told from a portfolio's by a column, or a key, that only they have.
+
+**Approaches** (`engine.Approaches`): a table with a column `approach`, in which a project has a row for each
+of its approaches, or several of measurements; a blank approach is one without a name. `cost` is the same in
+all rows of a project. In a YAML file a project has `approaches`, a mapping by name, and beside it `cost`, or
+`weight` where that is the same for all; a project without them is one approach.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from engine.bets.approaches import Approaches, normalise_approaches
+from engine.files.headers import missing
+from engine.files.portfolios import (
+    APPROACH,
+    APPROACHES,
+    KNOWN,
+    YAML,
+    Held,
+    cell_text,
+    columns_of,
+    errors_of,
+    held_in,
+    portfolio_rows,
+    rows_in,
+    save_portfolio,
+    write,
+    yaml_text,
+)
+from engine.files.reading import Reading, arrange
+from engine.files.rows import Row, build, rows_of
+from engine.files.shipped import as_path
+from engine.files.tables import Table, text_table
+from engine.model.portfolio import Portfolio
+
+Holds = Portfolio | Approaches
+# What may stand beside the approaches of a project in a YAML file.
+BESIDE = ("cost", "weight")
+# Project and approach of each row, by the row's name.
+Places = dict[str, tuple[str, str]]
+
+
+def load_bet(path: str | Path, **reading: Any) -> Holds:
+    """Read what a file holds, from a YAML file or a table: approaches, or else a portfolio.
+
+    **Arguments:** `reading`, as of `load_portfolio`.
+
+    **Returns:** an `Approaches` or a `Portfolio` of float64 arrays, with names.
+
+    **Warns:** as `load_portfolio` does.
+
+    **Raises:** `ValueError` in one line naming the file, the place, what is wrong and what was expected.
+    """
+    path, how, notes = as_path(path, "a bet's file"), Reading(**reading), list[str]()
+    found: list[str] = []
+    with errors_of(path, notes):
+        held = held_in(path, how, notes)
+        bet = reader_of(held)(held, how, path.stem, notes, found)
+    for note in [*(f"{path}: {note}" for note in notes), *found]:
+        warnings.warn(note, stacklevel=2)
+    return bet
+
+
+def reader_of(held: Held) -> Callable[[Held, Reading, str, list[str], list[str]], Holds]:
+    """Who reads what a file holds, by what is there."""
+    keys = held.columns.keys() if isinstance(held, Table) else {key for row in held.values() for key in row}
+    return read_approaches if keys & {APPROACH, APPROACHES} else read_portfolio
+
+
+def read_portfolio(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Portfolio:
+    """A portfolio; what is odd about its file is added to `notes`, about its projects to `found`."""
+    return build(portfolio_rows(held, how, title, notes), found)
+
+
+def read_approaches(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Approaches:
+    """Approaches; see `read_portfolio`."""
+    if isinstance(held, Table):
+        rows, places = _table_rows(held, how, notes)
+    else:
+        rows, places = _mapped_rows(held)
+    flat = build(rows, found)
+    projects, labels = zip(*(places[name] for name in rows), strict=True)
+    return Approaches.of(flat, projects, labels)
+
+
+def place_name(project: str, approach: str) -> str:
+    """What an approach of a project is called in messages, and as a row."""
+    return f"{project}/{approach}" if project and approach else project
+
+
+def _table_rows(table: Table, how: Reading, notes: list[str]) -> tuple[dict[str, Row], Places]:
+    """The rows of a table with a column of approaches, each read as a project of its own."""
+    if "project" not in table.columns:
+        raise missing(table, "project", KNOWN)
+    pairs = list(zip(_words(table, "project"), _words(table, APPROACH), strict=True))
+    names = [place_name(*pair) for pair in pairs]
+    columns = {name: column for name, column in table.columns.items() if name != APPROACH}
+    rows = rows_in(replace(table, columns={**columns, "project": names}), how, None, notes)
+    return rows, dict(zip(names, pairs, strict=True))
+
+
+def _words(table: Table, name: str) -> list[str]:
+    words, codes = table.words(name)
+    return [words[code] for code in codes]
+
+
+def _mapped_rows(held: dict[str, Row]) -> tuple[dict[str, Row], Places]:
+    """The rows of the approaches in a YAML file, with what stands beside them."""
+    rows: dict[str, Row] = {}
+    places: Places = {}
+    for project, row in held.items():
+        if APPROACHES not in row:
+            rows[project], places[project] = row, (project, "")
+            continue
+        for label, own in _ways(project, row).items():
+            name = place_name(project, label)
+            if name in rows:
+                raise ValueError(f"{name} occurs twice, expected names that differ")
+            beside = {key: row[key] for key in BESIDE if key in row}
+            rows[name], places[name] = {**beside, **own}, (project, label)
+    return rows, places
+
+
+def _ways(project: str, row: Row) -> dict[str, Row]:
+    """The approaches of a project in a YAML file."""
+    ways = row[APPROACHES]
+    if not isinstance(ways, dict) or not ways or not all(isinstance(own, dict) for own in ways.values()):
+        raise ValueError(f"{project}: {APPROACHES} is no mapping of names to their keys, expected one")
+    for key in row:
+        if key not in (APPROACHES, *BESIDE):
+            expected = " and ".join(BESIDE)
+            raise ValueError(f"{project}: has {key} beside its approaches, expected {expected} only there")
+    return ways
+
+
+def save_bet(bet: Holds, path: str | Path) -> None:
+    """Write approaches, or a portfolio, to a CSV or YAML file, by the name's ending: `load_bet` reads it.
+
+    **Raises:** `ValueError` in one line naming the file, for what cannot be written: see `save_portfolio`.
+    """
+    if not isinstance(bet, Approaches):
+        save_portfolio(bet, path)
+        return
+    path = as_path(path, "a file to write")
+    with errors_of(path, []):
+        given = normalise_approaches(bet)
+        rows = dict(zip(given.places, rows_of(given.entries()).values(), strict=True))
+        text = _yaml_of(rows) if path.suffix.lower() in YAML else _csv_of(rows)
+    write(path, text)
+
+
+def _yaml_of(rows: dict[tuple[str, ...], Row]) -> str:
+    mapped: dict[str, Row] = {}
+    for (project, *label), row in rows.items():
+        if not label:
+            mapped[project] = row
+            continue
+        own = mapped.setdefault(project, {APPROACHES: {}})
+        if "cost" in row:
+            own["cost"] = row.pop("cost")
+        own[APPROACHES][label[0]] = row
+    return yaml_text(mapped)
+
+
+def _csv_of(rows: dict[tuple[str, ...], Row]) -> str:
+    text, named = io.StringIO(), {"/".join(place): row for place, row in rows.items()}
+    columns = columns_of(named)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["project", APPROACH, *columns])
+    for place, row in rows.items():
+        cells = [cell_text(row[key]) if key in row else "" for key in columns]
+        writer.writerow([*(*place, "")[:2], *cells])
+    table = arrange(text_table(text.getvalue()), Reading(), KNOWN)
+    read = zip(_words(table, "project"), _words(table, APPROACH), strict=True)
+    for place, found in zip(rows, read, strict=True):
+        if (*place, "")[:2] != found:
+            raise ValueError(f"{'/'.join(place)!r} cannot be named so in a CSV file, expected a YAML file")
+    return text.getvalue()
