@@ -1,6 +1,6 @@
 """Wrong answers for approaches that may fail, against all efforts and all outcomes; what simpler plans lose.
 
-    python -m benchmarks.approaches              2,000 bets; results/approaches.json
+    python -m benchmarks.approaches              2,400 bets; results/approaches.json
 
 An answer is wrong if its value differs from the largest over all efforts by more than 1e-11 of it, if it is
 not called proved, if its effort is worth something else, or if it overspends. The value of an effort is the
@@ -25,7 +25,7 @@ from engine.model.curves.staged import Tabulated
 from engine.model.portfolio import Portfolio
 
 # (projects, approaches, budget), each with curves and tables, with and without costs.
-SIZES = ((1, 4, 8), (2, 2, 10), (2, 3, 8), (3, 3, 6), (4, 2, 8))
+SIZES = ((1, 6, 5), (1, 4, 8), (2, 2, 10), (2, 3, 8), (3, 3, 6), (4, 2, 8))
 EACH = 100
 TOLERANCE = 1e-11
 

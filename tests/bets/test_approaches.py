@@ -37,7 +37,7 @@ def test_it_is_the_optimum_over_all_efforts_and_outcomes(
 
 @pytest.mark.parametrize("success", [0.0, 0.5, 1.0])
 def test_equal_approaches_and_certain_ones(success: float) -> None:
-    drawn = draw(8, 10, (2, 3, 6), True, False)
+    drawn = draw(8, BETS, (2, 3, 6), True, False)
     same = np.broadcast_to(drawn.returns[:, :1, :1], drawn.returns.shape)
     assert wrong(drawn._replace(returns=same, success=np.full(drawn.success.shape, success))) == 0
 
