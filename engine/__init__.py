@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from engine.allocation.place import bet
     from engine.allocation.sensitivity import optimal_effort, optimal_value
     from engine.allocation.targets import budget_for
+    from engine.bets.approaches import Approaches
     from engine.bets.objectives import OBJECTIVES
     from engine.bets.uncertain import Uncertain, outcomes
-    from engine.bets.approaches import Approaches
     from engine.files.bets import load_bet, save_bet
     from engine.files.measurements import Measurements, load_measurements
     from engine.files.portfolios import load_portfolio, portfolio_from, portfolio_table, save_portfolio

@@ -1,7 +1,7 @@
 """Here-and-now allocation: effort fixed before one of the draws is seen.
 
 The mean is solved in whole units, and proved: the mean of curves is a curve, and its table an ordinary
-portfolio (`exact`). Other objectives take real effort (`engine.bets.ascent`), with a bound of what any effort
+portfolio (`exact`). Other objectives take real effort (`engine.bets.risk`), with a bound of what any effort
 can have. Beside each answer stands what knowledge is worth, on the same draws:
 
     value of perfect information   mean_s [max_x V_s(x)] − mean_s V_s(x*)      "wait and see", difference
@@ -25,9 +25,9 @@ from jaxtyping import Array, Float
 from engine.allocation.allocate import choose_lattice, solve
 from engine.allocation.bet import Beside, Bet
 from engine.allocation.running import Program, batched, on_host, program, round_size
-from engine.bets.ascent import best_effort
 from engine.bets.certificate import cell_bound, chance_bound
 from engine.bets.objectives import Chance, Mean, MeanCVaR, Objective, check_objective, find_objective
+from engine.bets.risk import best_effort
 from engine.bets.uncertain import Uncertain, normalise_uncertain
 from engine.model.portfolio import Portfolio
 from engine.solvers.relaxation import feasible_set

@@ -121,7 +121,7 @@ def batched(
     `names` too, is one as well."""
     make_room()
     batch = portfolio.shape[:-1]
-    bare = dataclasses.replace(portfolio, names=())
+    bare = dataclasses.replace(portfolio, names=()) if portfolio.names else portfolio
     if not batch:
         with jax.enable_x64(numbers.dtype == np.float64):
             return jax.tree.map(np.asarray, run.alone(bare, numbers, *shared))

@@ -23,12 +23,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from engine.bets.ascent import knapsack
 from engine.bets.objectives import Chance, Objective
 from engine.bets.room import room_of
 from engine.bets.uncertain import Uncertain
 from engine.model.curves.base import Vector
 from engine.solvers.dual import real_dual
-from engine.solvers.relaxation import Box, frank_wolfe_gap
+from engine.solvers.relaxation import Box
 from engine.solvers.responses import Scalar
 
 # Cells of the whole range of effort; those that the ones around the best response are divided into, and how
@@ -52,13 +53,8 @@ class Cells(NamedTuple):
 
 
 def weighted_gap(box: Box, effort: Vector, slope: Vector) -> Scalar:
-    """max over feasible y of slope·(y − x): the fractional knapsack, by its critical ratio."""
-    rate = jnp.maximum(slope / box.costs, 0.0)
-    order = jnp.argsort(-rate)
-    room = box.budget - jnp.sum(box.costs * box.least)
-    filled = jnp.cumsum((box.costs * (box.most - box.least))[order])
-    price = jnp.where(filled[-1] <= room, 0.0, rate[order][jnp.argmax(filled >= room)])
-    return frank_wolfe_gap(box, effort, slope, price)
+    """max over feasible y of slope·(y − x)."""
+    return jnp.sum(slope * (knapsack(box, slope) - effort))
 
 
 def cell_bound(bet: Uncertain, objective: Objective, box: Box, values: Float[Array, " draws"]) -> Scalar:

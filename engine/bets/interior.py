@@ -11,7 +11,7 @@ is left, to which the curves bring a diagonal, Σ_s q_s V_s'', and the draws a m
 κ·deviation is smooth but where the deviation is 0, and needs no more than its own second derivatives.
 
 Curves bent upwards are taken as straight, so that a step always climbs: on S-shaped curves this is a local
-method, and `ascent` says where to begin.
+method, and `risk` says where to begin.
 
 What did not do: optax's L-BFGS on shares and a smoothed CVaR stalls at its kinks (relative gaps of 4e-3 after
 125 steps), and a barrier without multipliers of its own finds the value but no weights that prove it.
