@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.allocation.targets import budget_for
     from engine.bets.approaches import Approaches
     from engine.bets.objectives import OBJECTIVES
+    from engine.bets.spillover import Coupled
     from engine.bets.uncertain import Uncertain, outcomes
     from engine.files.bets import load_bet, save_bet
     from engine.files.measurements import Measurements, load_measurements
@@ -62,6 +63,7 @@ _HOMES = {
     "engine.bets.uncertain": ("Uncertain", "outcomes"),
     "engine.bets.approaches": ("Approaches",),
     "engine.files.bets": ("load_bet", "save_bet"),
+    "engine.bets.spillover": ("Coupled",),
     "engine.files.measurements": (
         "Measurements",
         "load_measurements",
@@ -120,6 +122,7 @@ __all__ = [
     "Beside",
     "Bet",
     "BudgetFound",
+    "Coupled",
     "Curve",
     "Exponential",
     "Fitted",

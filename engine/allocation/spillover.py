@@ -24,14 +24,12 @@ from engine.allocation.bet import Beside, Bet
 from engine.allocation.running import Program, batched, program, round_size
 from engine.bets import coupled as solvers
 from engine.bets.spillover import Coupled, Scalar, normalise_coupled, submodular
-from engine.bets.whole import count_plans, plans
+from engine.bets.whole import MOST_PLANS, count_plans, plans
 from engine.model.curves.base import Vector
 from engine.model.portfolio import project_names
 from engine.solvers.solution import Solution
 
 SOLVERS = ("auto", "enumeration", "relaxation", "greedy")
-# Up to so many plans, times problems of a batch, auto looks at every one.
-FEW_PLANS = 200_000
 # Numbers a project that one problem holds while it is solved, times the projects and starts.
 NUMBERS = 64
 HOW = {
@@ -71,8 +69,8 @@ def place_coupled(
 
     **Arguments:** `solver`, one of
 
-    - `auto`: `enumeration` where it has at most 200,000 plans to look at, else `relaxation`;
-    - `enumeration`: the best of all plans, proved; up to 2,000,000 of them;
+    - `auto`: `enumeration` where all problems together have at most 2,000,000 plans, else `relaxation`;
+    - `enumeration`: the best of all plans, proved; up to 2,000,000 of them a problem;
     - `relaxation`: by gradient from `starts` starts, then by moves of whole units; it never returns less than
       greedy or the plan without spill-over;
     - `greedy`: unit by unit.
@@ -90,7 +88,7 @@ def place_coupled(
     budgets = check_budgets(budget, coupled.shape[:-1], coupled.dtype)
     known = np.zeros((1, coupled.shape[-1]))
     if solver == "auto":
-        few = rounding and loosest_count(coupled, budgets) * budgets.size <= FEW_PLANS
+        few = rounding and loosest_count(coupled, budgets) * budgets.size <= MOST_PLANS
         solver = "enumeration" if few else "relaxation"
     if solver == "enumeration":  # what is proved is proved in float64
         coupled, budgets = normalise_coupled(given, np.dtype(np.float64)), budgets.astype(np.float64)

@@ -2,8 +2,8 @@
 
 `relaxation` climbs over real effort from many starts (`ascent`), rounds each to whole units, fills up
 greedily and moves units while V rises (`whole`). The greedy plan and that of who ignores the coupling begin
-there too, so that it returns no less than either. The bound is that of `decoupled`, or the value itself where
-every plan was looked at.
+there too, so that it returns no less than either. The bound is that of `decoupled`, or the value itself
+where every plan was looked at.
 """
 
 from __future__ import annotations

@@ -13,9 +13,7 @@ from engine.study.columns import BRIEF, LOSS, OPTIMUM, RETURN, SPEND, number_tex
 
 if TYPE_CHECKING:  # a command imports what it needs and no more
     from engine.allocation.answer import Allocation
-    from engine.allocation.bet import Bet
     from engine.allocation.frontier import Frontier
-    from engine.bets.approaches import Approaches
     from engine.fitting.fitted import Fitted
     from engine.study.study import Study
 
@@ -171,41 +169,6 @@ def _totals(allocation: Allocation) -> str:
     lines = [
         f"total return {allocation.value:.8g}, upper bound {allocation.bound:.8g}: {allocation.proof}",
         f"shadow price {allocation.price:.6g} per unit of budget, unspent {allocation.unspent:g}",
-    ]
-    return "\n".join(lines)
-
-
-def approaches_table(bet: Bet, given: Approaches) -> Sheet:
-    """One row an approach, under its project's name; below, the expected best, its proof and other plans."""
-    names = [(*place, "")[:2] for place in bet.places]
-    first = [row == 0 or names[row - 1][0] != project for row, (project, _) in enumerate(names)]
-    success = given.entries().success
-    chances = [1.0] * len(names) if success is None else [float(chance) for chance in success]
-    return Sheet(
-        Group(
-            ["project", "approach"],
-            [[project if begins else "", way] for (project, way), begins in zip(names, first, strict=True)],
-        ),
-        [
-            Group(
-                ["effort", "success"],
-                [[f"{e:g}", number_text(p, 3)] for e, p in zip(bet.effort, chances, strict=True)],
-            )
-        ],
-        f"budget {bet.budget:.9g} by {bet.how}",
-        _bet_totals(bet),
-        frozenset(row for row, begins in enumerate(first) if begins and row),
-    )
-
-
-def _bet_totals(bet: Bet) -> str:
-    """The value, its certificate, and what other plans reach."""
-    from engine.allocation.bet import beside_text
-
-    lines = [
-        f"{bet.how.split(',')[0]} {bet.value:.8g}, upper bound {bet.bound:.8g}: {bet.proof}",
-        f"unspent {bet.budget - bet.spent:g}",
-        *(f"{name}: {beside_text(plan)}" for name, plan in bet.beside.items()),
     ]
     return "\n".join(lines)
 

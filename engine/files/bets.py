@@ -4,6 +4,8 @@
 of its approaches, or several of measurements; a blank approach is one without a name. `cost` is the same in
 all rows of a project. In a YAML file a project has `approaches`, a mapping by name, and beside it `cost`, or
 `weight` where that is the same for all; a project without them is one approach.
+
+**Spill-over** (`engine.Coupled`): a column `spillover`, or that key of a YAML file; see `spillovers`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.bets.approaches import Approaches, normalise_approaches
+from engine.bets.spillover import Coupled, normalise_coupled
 from engine.files.headers import missing
 from engine.files.portfolios import (
     APPROACH,
@@ -37,10 +40,11 @@ from engine.files.portfolios import (
 from engine.files.reading import Reading, arrange
 from engine.files.rows import Row, build, rows_of
 from engine.files.shipped import as_path
+from engine.files.spillovers import SPILLOVER, take_spillover
 from engine.files.tables import Table, text_table
 from engine.model.portfolio import Portfolio
 
-Holds = Portfolio | Approaches
+Holds = Portfolio | Approaches | Coupled
 # What may stand beside the approaches of a project in a YAML file.
 BESIDE = ("cost", "weight")
 # Project and approach of each row, by the row's name.
@@ -48,11 +52,11 @@ Places = dict[str, tuple[str, str]]
 
 
 def load_bet(path: str | Path, **reading: Any) -> Holds:
-    """Read what a file holds, from a YAML file or a table: approaches, or else a portfolio.
+    """Read what a file holds, from a YAML file or a table: a bet, or else a portfolio.
 
     **Arguments:** `reading`, as of `load_portfolio`.
 
-    **Returns:** an `Approaches` or a `Portfolio` of float64 arrays, with names.
+    **Returns:** an `Approaches`, a `Coupled` or a `Portfolio` of float64 arrays, with names.
 
     **Warns:** as `load_portfolio` does.
 
@@ -71,7 +75,11 @@ def load_bet(path: str | Path, **reading: Any) -> Holds:
 def reader_of(held: Held) -> Callable[[Held, Reading, str, list[str], list[str]], Holds]:
     """Who reads what a file holds, by what is there."""
     keys = held.columns.keys() if isinstance(held, Table) else {key for row in held.values() for key in row}
-    return read_approaches if keys & {APPROACH, APPROACHES} else read_portfolio
+    readers = {APPROACH: read_approaches, APPROACHES: read_approaches, SPILLOVER: read_coupled}
+    there = [key for key in readers if key in keys]
+    if len({readers[key] for key in there}) > 1:
+        raise ValueError(f"has {' and '.join(there)}, expected one of them")
+    return readers[there[0]] if there else read_portfolio
 
 
 def read_portfolio(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Portfolio:
@@ -88,6 +96,13 @@ def read_approaches(held: Held, how: Reading, title: str, notes: list[str], foun
     flat = build(rows, found)
     projects, labels = zip(*(places[name] for name in rows), strict=True)
     return Approaches.of(flat, projects, labels)
+
+
+def read_coupled(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Coupled:
+    """A portfolio with spill-over; see `read_portfolio`."""
+    rows = rows_in(held, how, title, notes) if isinstance(held, Table) else held
+    plain, matrix = take_spillover(rows)
+    return normalise_coupled(Coupled(build(plain, found), matrix))  # type: ignore[arg-type]
 
 
 def place_name(project: str, approach: str) -> str:
@@ -145,6 +160,8 @@ def save_bet(bet: Holds, path: str | Path) -> None:
 
     **Raises:** `ValueError` in one line naming the file, for what cannot be written: see `save_portfolio`.
     """
+    if isinstance(bet, Coupled):
+        raise ValueError("spill-over is read from files, and not written yet: save its portfolio")
     if not isinstance(bet, Approaches):
         save_portfolio(bet, path)
         return

@@ -30,6 +30,7 @@ from engine.files.reading import Reading, arrange, measured
 from engine.files.rows import DEFAULTS, Row, build, gather_rows, rows_of
 from engine.files.runs import resolved
 from engine.files.shipped import as_path, config_folder
+from engine.files.spillovers import SPILLOVER, onto_rows
 from engine.files.tables import Table, as_table, read_table, text_table
 from engine.model.curves import FAMILIES
 from engine.model.curves.base import Curve
@@ -46,7 +47,7 @@ PARAMETERS = tuple(dict.fromkeys(("family", *(name for f in FAMILIES.values() fo
 UNREAD = {"standard_error", "replicate"}
 # What a file of approaches has, as a column of a table and as a key of a YAML file; see `bets`.
 APPROACH, APPROACHES = "approach", "approaches"
-KNOWN = ("project", APPROACH, *MEASURED, *OPTIONAL, *PARAMETERS, *UNREAD)
+KNOWN = ("project", APPROACH, SPILLOVER, *MEASURED, *OPTIONAL, *PARAMETERS, *UNREAD)
 # What a file holds: a table whose columns have our names, or the rows by project of a YAML file.
 Held = Table | dict[str, Row]
 
@@ -54,8 +55,10 @@ Held = Table | dict[str, Row]
 def portfolio_path(name: str) -> Path:
     """A file, or the name of a portfolio that ships with the package."""
     name = os.path.expanduser(name)
-    shipped = config_folder() / "portfolios" / f"{name}.csv"
-    return shipped if not Path(name).is_file() and "/" not in name and shipped.is_file() else Path(name)
+    if Path(name).is_file() or "/" in name:
+        return Path(name)
+    shipped = (config_folder() / "portfolios" / f"{name}{ending}" for ending in (".csv", ".yaml"))
+    return next((path for path in shipped if path.is_file()), Path(name))
 
 
 def load_portfolio(path: str | Path, **reading: Any) -> Portfolio:
@@ -207,11 +210,11 @@ def rows_in(table: Table, how: Reading, title: str | None, notes: list[str]) -> 
         raise missing(table, "project", KNOWN)
     if long_form:
         table = _continued(measured(table, how, notes), how)
-    used = {"project", *OPTIONAL, *(MEASURED if long_form else PARAMETERS)}
+    used = {"project", SPILLOVER, *OPTIONAL, *(MEASURED if long_form else PARAMETERS)}
     ignored = [name for name in table.columns if name not in used | UNREAD]
     notes += ignored_note(ignored, table.columns, used, not how.columns.get("performance"))
     columns = {name: column for name, column in table.columns.items() if name in used}
-    return gather_rows(replace(table, columns=columns).records(("project", "family")), long_form)
+    return gather_rows(replace(table, columns=columns).records(("project", "family", SPILLOVER)), long_form)
 
 
 def _is_long(table: Table, how: Reading) -> bool:
@@ -299,7 +302,8 @@ def _read_yaml(text: str) -> dict[str, Row]:
     projects = data.get("projects") if isinstance(data, dict) else None
     if not isinstance(projects, dict) or not all(isinstance(r, dict) for r in projects.values()):
         raise ValueError("has no mapping `projects` of project names to their keys")
-    return {name: dict(row) for name, row in projects.items()}
+    rows = {name: dict(row) for name, row in projects.items()}
+    return onto_rows(rows, data[SPILLOVER]) if SPILLOVER in data else rows
 
 
 class _TextKeys(yaml.SafeLoader):

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.cli.command import Command, ReadingConfig, one_solver
 from engine.cli.words import noted
 from engine.files.shipped import MISSING
-
-if TYPE_CHECKING:
-    from engine.allocation.bet import Bet
-    from engine.bets.approaches import Approaches
-
-# The solvers of approaches that are chosen by name.
-FOR_APPROACHES = ("exact", "greedy")
 
 
 @dataclass
@@ -44,7 +37,7 @@ def allocate(config: AllocateConfig) -> None:
     from engine.allocation.allocate import allocate as solve
     from engine.allocation.targets import budget_for
     from engine.cli.sheet import show
-    from engine.cli.tables import allocation_table, approaches_table
+    from engine.cli.tables import allocation_table
     from engine.cli.waiting import waiting
     from engine.files.bets import load_bet
     from engine.files.portfolios import portfolio_path
@@ -57,8 +50,8 @@ def allocate(config: AllocateConfig) -> None:
     with noted() as warnings, waiting(f"allocating by {solver}"):
         portfolio = load_bet(portfolio_path(config.portfolio), **config.reading())
         if not isinstance(portfolio, Portfolio):
-            answer: Any = _place(portfolio, config, solver, options)
-            sheet = approaches_table(answer, portfolio)
+            answer: Any = place(portfolio, _bet_budget(config), solver, options)
+            sheet = bet_table(answer, portfolio)
         elif config.budget is not None:
             answer = solve(portfolio, config.budget, solver, unit=config.unit, **options)
             sheet = allocation_table(answer)
@@ -71,21 +64,13 @@ def allocate(config: AllocateConfig) -> None:
         print(json.dumps({**answer.to_dict(), "warnings": warnings}))
 
 
-def _place(given: Approaches, config: AllocateConfig, solver: str, options: dict[str, Any]) -> Bet:
-    """The budget placed on approaches."""
-    from engine.allocation.place import bet
-    from engine.solvers.registry import find_method
-
+def _bet_budget(config: AllocateConfig) -> float:
+    """The budget of a bet, or a `ValueError` for what bets do not know."""
     if config.budget is None:
-        raise ValueError("a target is given, expected budget=... for approaches")
+        raise ValueError("a target is given, expected budget=... for a bet")
     if config.unit is not None:
-        raise ValueError(f"unit is {config.unit!r}, expected none for approaches")
-    if solver not in FOR_APPROACHES:
-        raise ValueError(f"solver is {solver}, expected {' or '.join(FOR_APPROACHES)} for approaches")
-    for name, option in options.items():
-        if option != find_method(solver).defaults.get(name):
-            raise ValueError(f"solver.{solver}.{name} is {option!r}, expected none for approaches")
-    return bet(given, config.budget, solver=solver)
+        raise ValueError(f"unit is {config.unit!r}, expected none for a bet")
+    return config.budget
 
 
 def _check_target(config: AllocateConfig) -> dict[str, float]:

@@ -1,0 +1,73 @@
+"""Bets on the command line: which solver places which, and any `Bet` as a sheet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.sheet import Group, Sheet
+from engine.study.columns import number_text
+
+if TYPE_CHECKING:
+    from engine.allocation.bet import Bet
+
+# How each type of bet is placed, by the solver that is named: the default finds the optimum where it can.
+PLACED = {
+    "Approaches": {"exact": {"solver": "exact"}, "greedy": {"solver": "greedy"}},
+    "Coupled": {
+        "exact": {"solver": "auto"},
+        "relaxation": {"solver": "relaxation"},
+        "greedy": {"solver": "greedy"},
+    },
+}
+WORDS = {"Approaches": "approaches", "Coupled": "effort that spills over"}
+
+
+def place(given: Any, budget: float, solver: str, options: dict[str, Any]) -> Bet:
+    """A budget placed on a bet by the solver that is named.
+
+    **Raises:** `ValueError` for a solver or an option that such bets do not know.
+    """
+    from engine.allocation.place import bet
+    from engine.solvers.registry import find_method
+
+    kind = type(given).__name__
+    known = PLACED[kind]
+    if solver not in known:
+        raise ValueError(f"solver is {solver}, expected {' or '.join(known)} for {WORDS[kind]}")
+    for name, option in options.items():
+        if option != find_method(solver).defaults.get(name):
+            raise ValueError(f"solver.{solver}.{name} is {option!r}, expected none for {WORDS[kind]}")
+    return bet(given, budget, **known[solver])
+
+
+def bet_table(bet: Bet, given: Any) -> Sheet:
+    """One row a place; below, the value with its certificate, further figures and what other plans reach."""
+    approaches = any(len(place) > 1 for place in bet.places)
+    names = [(*place, "")[:2] for place in bet.places]
+    first = [row == 0 or names[row - 1][0] != project for row, (project, _) in enumerate(names)]
+    keys = [[project if begins else "", way] for (project, way), begins in zip(names, first, strict=True)]
+    columns = {"effort": [number_text(units, 6) for units in bet.effort]}
+    if approaches:
+        success = given.entries().success
+        chances = [1.0] * len(names) if success is None else [float(chance) for chance in success]
+        columns["success"] = [number_text(chance, 3) for chance in chances]
+    width = 2 if approaches else 1
+    return Sheet(
+        Group(["project", "approach"][:width], [key[:width] for key in keys]),
+        [Group(list(columns), [list(cells) for cells in zip(*columns.values(), strict=True)])],
+        f"budget {bet.budget:.9g} by {bet.how}",
+        _caption(bet),
+        frozenset(row for row, begins in enumerate(first) if approaches and begins and row),
+    )
+
+
+def _caption(bet: Bet) -> str:
+    """The value and its certificate, further figures, and what other plans reach."""
+    from engine.allocation.bet import beside_text
+
+    lines = [f"{bet.how.split(',')[0]} {bet.value:.8g}, upper bound {bet.bound:.8g}: {bet.proof}"]
+    lines.append(f"unspent {max(float(bet.budget - bet.spent), 0.0):g}")
+    for name, figure in bet.figures.items():
+        text = ("yes" if figure else "no") if figure.dtype == bool else f"{float(figure):.6g}"
+        lines.append(f"{name.replace('_', ' ')}: {text}")
+    return "\n".join([*lines, *(f"{name}: {beside_text(plan)}" for name, plan in bet.beside.items())])
