@@ -36,6 +36,7 @@ def allocate(config: AllocateConfig) -> None:
     """`engine allocate`."""
     from engine.allocation.allocate import allocate as solve
     from engine.allocation.targets import budget_for
+    from engine.cli.bets import bet_table, place
     from engine.cli.sheet import show
     from engine.cli.tables import allocation_table
     from engine.cli.waiting import waiting
