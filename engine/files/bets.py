@@ -45,6 +45,7 @@ from engine.files.tables import Table, text_table
 from engine.model.portfolio import Portfolio
 
 Holds = Portfolio | Approaches | Coupled
+Reader = Callable[[Held, Reading, str, list[str], list[str]], Holds]
 # What may stand beside the approaches of a project in a YAML file.
 BESIDE = ("cost", "weight")
 # Project and approach of each row, by the row's name.
@@ -72,10 +73,14 @@ def load_bet(path: str | Path, **reading: Any) -> Holds:
     return bet
 
 
-def reader_of(held: Held) -> Callable[[Held, Reading, str, list[str], list[str]], Holds]:
+def reader_of(held: Held) -> Reader:
     """Who reads what a file holds, by what is there."""
     keys = held.columns.keys() if isinstance(held, Table) else {key for row in held.values() for key in row}
-    readers = {APPROACH: read_approaches, APPROACHES: read_approaches, SPILLOVER: read_coupled}
+    readers: dict[str, Reader] = {
+        APPROACH: read_approaches,
+        APPROACHES: read_approaches,
+        SPILLOVER: read_coupled,
+    }
     there = [key for key in readers if key in keys]
     if len({readers[key] for key in there}) > 1:
         raise ValueError(f"has {' and '.join(there)}, expected one of them")
