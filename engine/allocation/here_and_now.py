@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from engine.allocation.allocate import choose_lattice, solve
+from engine.allocation.allocate import check_batch, check_budgets, choose_lattice, solve
 from engine.allocation.bet import Beside, Bet
 from engine.allocation.running import Program, batched, on_host, program, round_size
 from engine.bets.certificate import cell_bound, chance_bound
@@ -69,13 +69,16 @@ def place_uncertain(
     bet = normalise_uncertain(given, np.dtype(np.float64))
     if bet.cost is not None and np.any(bet.cost == 0):
         raise ValueError("a project of draws costs 0 per unit, expected costs above 0")
-    budgets = _budgets(budget, bet)
+    check_batch(bet)
+    budgets = check_budgets(budget, bet.shape[:-1], bet.dtype)
     whole = isinstance(goal, Mean)
     solution = _mean(bet, budgets) if whole else _relaxed(bet, budgets, goal, tolerance, starts)
     figures = _figures(bet, solution.effort, goal)
     beside = _knowledge(bet, budgets, solution, goal) if knowledge else {}
     names = bet.names or tuple(f"project {i}" for i in range(bet.shape[-1]))
-    how = f"{_words(goal)} of {bet.count} draws, {'whole units' if whole else 'real effort'}"
+    numbers_of = [f"{f.name} {getattr(goal, f.name):g}" for f in dataclasses.fields(goal)]
+    words = [f"{goal.name.replace('_', ' ')} of {bet.count} draws", *numbers_of]
+    how = ", ".join([*words, "whole units" if whole else "real effort"])
     return Bet(budgets[()], solution, tuple((name,) for name in names), how, figures, beside)
 
 
@@ -86,21 +89,6 @@ def _objective(objective: str | Objective, numbers: dict[str, float]) -> Objecti
         raise ValueError(f"an objective and {next(iter(numbers))} are given, expected the number within it")
     check_objective(objective)
     return objective
-
-
-def _words(objective: Objective) -> str:
-    numbers = [f"{f.name} {getattr(objective, f.name):g}" for f in dataclasses.fields(objective)]
-    return f"{objective.name.replace('_', ' ')}" + (f" ({', '.join(numbers)})" if numbers else "")
-
-
-def _budgets(budget: float | np.ndarray, bet: Uncertain) -> np.ndarray:
-    try:
-        budgets = np.broadcast_to(np.asarray(budget, np.float64), bet.shape[:-1])
-    except (TypeError, ValueError):
-        raise ValueError(f"budget is {budget!r}, expected a number, or one for each bet") from None
-    if not np.all((budgets >= 0) & np.isfinite(budgets)):
-        raise ValueError(f"budget is {budget}, expected a number of at least 0")
-    return budgets
 
 
 def mean_portfolio(bet: Uncertain, budget: float) -> Portfolio:

@@ -14,6 +14,8 @@ approximation).
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +57,24 @@ class Uncertain:
     upper: Vector | None = None
     names: tuple[str, ...] = dataclasses.field(default=(), metadata={"static": True})
     bends: bool = dataclasses.field(default=True, metadata={"static": True})
+
+    @classmethod
+    def of(cls, portfolio: Portfolio, projects: Sequence[str], draws: Sequence[str]) -> Uncertain:
+        """From a portfolio of all projects' draws one after the other, arrays [entries], and what project and
+        draw each is of; draws of one name belong together.
+
+        **Raises:** `ValueError` where projects have different draws, or draws of one project different costs
+        or bounds.
+        """
+        pairs = list(zip(projects, draws, strict=True))
+        names, labels = tuple(dict.fromkeys(projects)), tuple(dict.fromkeys(draws))
+        place = {pair: entry for entry, pair in enumerate(pairs)}
+        _check_pairs(pairs, names, labels)
+        index = np.array([[place[name, label] for name in names] for label in labels])
+        drawn = jax.tree.map(lambda a: np.asarray(a)[index], dataclasses.replace(portfolio, names=()))
+        shared = {key: _one_for_all(getattr(drawn, key), key, names) for key in SHARED}
+        absent: dict[str, Any] = dict.fromkeys(SHARED)
+        return normalise_uncertain(cls(dataclasses.replace(drawn, **absent), **shared, names=names))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -208,6 +228,33 @@ def outcomes(portfolio: Portfolio, draws: int, seed: int = 0) -> Uncertain:
     success = (uniform < chance[..., None, :]).astype(given.dtype)
     shared = {name: getattr(given, name) for name in SHARED}
     return Uncertain(dataclasses.replace(copies, success=success), names=given.names, **shared)
+
+
+def _check_pairs(pairs: list[tuple[str, str]], names: tuple[str, ...], labels: tuple[str, ...]) -> None:
+    """Raise `ValueError` unless every project has every draw once."""
+    counts = Counter(pairs)
+    for (name, label), times in counts.items():
+        if times > 1:
+            raise ValueError(f"draw {label} of {name} occurs {times} times, expected once")
+    lengths = Counter(name for name, _ in pairs)
+    for name in names:
+        for label in labels:
+            if (name, label) not in counts:
+                raise ValueError(
+                    f"{name} has {lengths[name]} draws of {len(labels)}, no draw {label}, expected every "
+                    "draw of every project"
+                )
+
+
+def _one_for_all(values: Any, key: str, names: tuple[str, ...]) -> Any:
+    """What all draws of a project share, [projects]."""
+    if values is None:
+        return None
+    differs = np.any(values != values[:1], axis=0)
+    if np.any(differs):
+        name = names[int(np.argmax(differs))]
+        raise ValueError(f"{name}: {key} differs between draws, expected one for all of them")
+    return values[0]
 
 
 def _new_axis(array: Any, batch: int) -> tuple[Any, ...]:

@@ -11,33 +11,67 @@ if TYPE_CHECKING:
     from engine.allocation.bet import Bet
 
 # How each type of bet is placed, by the solver that is named: the default finds the optimum where it can.
-PLACED = {
+PLACED: dict[str, dict[str, dict[str, str]]] = {
     "Approaches": {"exact": {"solver": "exact"}, "greedy": {"solver": "greedy"}},
     "Coupled": {
         "exact": {"solver": "auto"},
         "relaxation": {"solver": "relaxation"},
         "greedy": {"solver": "greedy"},
     },
+    "Uncertain": {"exact": {}},
 }
-WORDS = {"Approaches": "approaches", "Coupled": "effort that spills over"}
+WORDS = {"Approaches": "approaches", "Coupled": "effort that spills over", "Uncertain": "draws of curves"}
 
 
-def place(given: Any, budget: float, solver: str, options: dict[str, Any]) -> Bet:
-    """A budget placed on a bet by the solver that is named.
+def drawn(given: Any, outcomes: int | None, seed: int) -> Any:
+    """What is bet on, with so many draws of who succeeds where they are asked for.
 
-    **Raises:** `ValueError` for a solver or an option that such bets do not know.
+    **Raises:** `ValueError` for what has no success probabilities.
+    """
+    from engine.bets.uncertain import outcomes as draw
+    from engine.model.portfolio import Portfolio
+
+    if outcomes is None:
+        return given
+    if not isinstance(given, Portfolio) or given.success is None:
+        raise ValueError(f"outcomes is {outcomes}, expected none but for a portfolio with a column success")
+    return draw(given, outcomes, seed)
+
+
+def only_mean(objective: dict[str, Any]) -> bool:
+    """True, or a `ValueError` for an objective that only draws can have."""
+    if list(objective) != ["mean"]:
+        raise ValueError(
+            f"objective is {'+'.join(objective)}, expected mean where curves are certain: others are for "
+            "draws of curves, or outcomes=256"
+        )
+    return True
+
+
+def place(given: Any, budget: float, solver: tuple[str, dict[str, Any]], objective: dict[str, Any]) -> Bet:
+    """A budget placed on a bet by the solver, or the objective, that is named.
+
+    **Raises:** `ValueError` for a solver, an option or an objective that such bets do not know.
     """
     from engine.allocation.place import bet
     from engine.solvers.registry import find_method
 
-    kind = type(given).__name__
+    kind, (name, options) = type(given).__name__, solver
     known = PLACED[kind]
-    if solver not in known:
-        raise ValueError(f"solver is {solver}, expected {' or '.join(known)} for {WORDS[kind]}")
-    for name, option in options.items():
-        if option != find_method(solver).defaults.get(name):
-            raise ValueError(f"solver.{solver}.{name} is {option!r}, expected none for {WORDS[kind]}")
-    return bet(given, budget, **known[solver])
+    if name not in known:
+        raise ValueError(f"solver is {name}, expected {' or '.join(known)} for {WORDS[kind]}")
+    for key, option in options.items():
+        if option != find_method(name).defaults.get(key):
+            raise ValueError(f"solver.{name}.{key} is {option!r}, expected none for {WORDS[kind]}")
+    if kind != "Uncertain":
+        only_mean(objective)
+        return bet(given, budget, **known[name])
+    if len(objective) != 1:
+        raise ValueError(f"objective is {'+'.join(objective)}, expected one objective")
+    ((goal, numbers),) = objective.items()
+    if not isinstance(numbers, dict):
+        raise ValueError(f"objective.{goal} is {numbers!r}, expected its numbers")
+    return bet(given, budget, objective=goal, **numbers)
 
 
 def bet_table(bet: Bet, given: Any) -> Sheet:

@@ -5,6 +5,11 @@ of its approaches, or several of measurements; a blank approach is one without a
 all rows of a project. In a YAML file a project has `approaches`, a mapping by name, and beside it `cost`, or
 `weight` where that is the same for all; a project without them is one approach.
 
+**Draws** (`engine.Uncertain`): a table with a column `draw`, in which a project has a row for each of its
+draws, or the draws.parquet of `engine fit` and `engine responses`; draws of one name belong together, whatever
+the project. In a YAML file a project has `draws`, a list of its curves, in the same order for all projects,
+and beside it `cost`, `lower`, `upper` and `weight`.
+
 **Spill-over** (`engine.Coupled`): a column `spillover`, or that key of a YAML file; see `spillovers`.
 """
 
@@ -20,10 +25,14 @@ from typing import Any
 
 from engine.bets.approaches import Approaches, normalise_approaches
 from engine.bets.spillover import Coupled, normalise_coupled
+from engine.bets.uncertain import SHARED, Uncertain, normalise_uncertain
+from engine.files.draws import read_draws
 from engine.files.headers import missing
 from engine.files.portfolios import (
     APPROACH,
     APPROACHES,
+    DRAW,
+    DRAWS,
     KNOWN,
     YAML,
     Held,
@@ -42,12 +51,17 @@ from engine.files.rows import Row, build, rows_of
 from engine.files.shipped import as_path
 from engine.files.spillovers import SPILLOVER, take_spillover
 from engine.files.tables import Table, text_table
+from engine.model.curves import FAMILIES
+from engine.model.curves.mixture import Mixture
 from engine.model.portfolio import Portfolio
 
-Holds = Portfolio | Approaches | Coupled
+Holds = Portfolio | Approaches | Coupled | Uncertain
 Reader = Callable[[Held, Reading, str, list[str], list[str]], Holds]
 # What may stand beside the approaches of a project in a YAML file.
 BESIDE = ("cost", "weight")
+BESIDE_DRAWS = (*SHARED, "weight")
+# What `engine fit` and `engine responses` call their draws.
+FITTED = "draws.parquet"
 # Project and approach of each row, by the row's name.
 Places = dict[str, tuple[str, str]]
 
@@ -57,7 +71,7 @@ def load_bet(path: str | Path, **reading: Any) -> Holds:
 
     **Arguments:** `reading`, as of `load_portfolio`.
 
-    **Returns:** an `Approaches`, a `Coupled` or a `Portfolio` of float64 arrays, with names.
+    **Returns:** an `Approaches`, `Coupled`, `Uncertain` or `Portfolio` of float64 arrays, with names.
 
     **Warns:** as `load_portfolio` does.
 
@@ -65,6 +79,9 @@ def load_bet(path: str | Path, **reading: Any) -> Holds:
     """
     path, how, notes = as_path(path, "a bet's file"), Reading(**reading), list[str]()
     found: list[str] = []
+    if path.name == FITTED:
+        how.refuse(FITTED)
+        return read_fitted(path)
     with errors_of(path, notes):
         held = held_in(path, how, notes)
         bet = reader_of(held)(held, how, path.stem, notes, found)
@@ -79,6 +96,8 @@ def reader_of(held: Held) -> Reader:
     readers: dict[str, Reader] = {
         APPROACH: read_approaches,
         APPROACHES: read_approaches,
+        DRAW: read_uncertain,
+        DRAWS: read_uncertain,
         SPILLOVER: read_coupled,
     }
     there = [key for key in readers if key in keys]
@@ -95,7 +114,7 @@ def read_portfolio(held: Held, how: Reading, title: str, notes: list[str], found
 def read_approaches(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Approaches:
     """Approaches; see `read_portfolio`."""
     if isinstance(held, Table):
-        rows, places = _table_rows(held, how, notes)
+        rows, places = _table_rows(held, APPROACH, how, notes)
     else:
         rows, places = _mapped_rows(held)
     flat = build(rows, found)
@@ -110,18 +129,34 @@ def read_coupled(held: Held, how: Reading, title: str, notes: list[str], found: 
     return normalise_coupled(Coupled(build(plain, found), matrix))  # type: ignore[arg-type]
 
 
+def read_uncertain(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Uncertain:
+    """Curves known by draws; see `read_portfolio`."""
+    rows, places = _table_rows(held, DRAW, how, notes) if isinstance(held, Table) else _listed_rows(held)
+    flat = build(rows, found)
+    projects, draws = zip(*(places[name] for name in rows), strict=True)
+    return Uncertain.of(flat, projects, draws)
+
+
+def read_fitted(path: Path) -> Uncertain:
+    """The draws that `engine fit` or `engine responses` wrote."""
+    names, draws = read_draws(str(path))
+    curves = [FAMILIES[family](**numbers) for family, numbers in draws.numbers.items()]
+    whole = curves[0] if len(curves) == 1 else Mixture(tuple(curves), draws.choice)  # type: ignore[arg-type]
+    return normalise_uncertain(Uncertain(Portfolio(whole), names=names))
+
+
 def place_name(project: str, approach: str) -> str:
     """What an approach of a project is called in messages, and as a row."""
     return f"{project}/{approach}" if project and approach else project
 
 
-def _table_rows(table: Table, how: Reading, notes: list[str]) -> tuple[dict[str, Row], Places]:
-    """The rows of a table with a column of approaches, each read as a project of its own."""
+def _table_rows(table: Table, of: str, how: Reading, notes: list[str]) -> tuple[dict[str, Row], Places]:
+    """The rows of a table with a column of approaches or draws, each read as a project of its own."""
     if "project" not in table.columns:
         raise missing(table, "project", KNOWN)
-    pairs = list(zip(_words(table, "project"), _words(table, APPROACH), strict=True))
+    pairs = list(zip(_words(table, "project"), _words(table, of), strict=True))
     names = [place_name(*pair) for pair in pairs]
-    columns = {name: column for name, column in table.columns.items() if name != APPROACH}
+    columns = {name: column for name, column in table.columns.items() if name != of}
     rows = rows_in(replace(table, columns={**columns, "project": names}), how, None, notes)
     return rows, dict(zip(names, pairs, strict=True))
 
@@ -148,6 +183,26 @@ def _mapped_rows(held: dict[str, Row]) -> tuple[dict[str, Row], Places]:
     return rows, places
 
 
+def _listed_rows(held: dict[str, Row]) -> tuple[dict[str, Row], Places]:
+    """The rows of the draws in a YAML file, with what stands beside them."""
+    rows: dict[str, Row] = {}
+    places: Places = {}
+    for project, row in held.items():
+        listed = row.get(DRAWS)
+        if not isinstance(listed, list) or not listed or not all(isinstance(own, dict) for own in listed):
+            raise ValueError(f"{project}: {DRAWS} is no list of curves, expected one, as of other projects")
+        for key in row:
+            if key not in (DRAWS, *BESIDE_DRAWS):
+                raise ValueError(
+                    f"{project}: has {key} beside its draws, expected {', '.join(BESIDE_DRAWS)} only there"
+                )
+        beside = {key: row[key] for key in BESIDE_DRAWS if key in row}
+        for number, own in enumerate(listed):
+            name = place_name(project, f"draw {number}")
+            rows[name], places[name] = {**beside, **own}, (project, str(number))
+    return rows, places
+
+
 def _ways(project: str, row: Row) -> dict[str, Row]:
     """The approaches of a project in a YAML file."""
     ways = row[APPROACHES]
@@ -165,8 +220,8 @@ def save_bet(bet: Holds, path: str | Path) -> None:
 
     **Raises:** `ValueError` in one line naming the file, for what cannot be written: see `save_portfolio`.
     """
-    if isinstance(bet, Coupled):
-        raise ValueError("spill-over is read from files, and not written yet: save its portfolio")
+    if isinstance(bet, (Coupled, Uncertain)):
+        raise ValueError(f"a bet is {type(bet).__name__}, expected approaches or a portfolio to write")
     if not isinstance(bet, Approaches):
         save_portfolio(bet, path)
         return

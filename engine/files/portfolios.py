@@ -47,7 +47,9 @@ PARAMETERS = tuple(dict.fromkeys(("family", *(name for f in FAMILIES.values() fo
 UNREAD = {"standard_error", "replicate"}
 # What a file of approaches has, as a column of a table and as a key of a YAML file; see `bets`.
 APPROACH, APPROACHES = "approach", "approaches"
-KNOWN = ("project", APPROACH, SPILLOVER, *MEASURED, *OPTIONAL, *PARAMETERS, *UNREAD)
+# The same of draws.
+DRAW, DRAWS = "draw", "draws"
+KNOWN = ("project", APPROACH, DRAW, SPILLOVER, *MEASURED, *OPTIONAL, *PARAMETERS, *UNREAD)
 # What a file holds: a table whose columns have our names, or the rows by project of a YAML file.
 Held = Table | dict[str, Row]
 
@@ -108,14 +110,18 @@ def portfolio_rows(held: Held, how: Reading, title: str | None, notes: list[str]
 
     **Raises:** `ValueError` for what is a bet.
     """
-    them = "engine.load_bet and engine allocate read approaches"
+    them = "engine.load_bet and engine allocate read {}"
     if isinstance(held, Table):
-        if APPROACH in held.columns:
-            raise ValueError(f"has a column {APPROACH}, expected one row a project: {them}")
+        for column, several in ((APPROACH, APPROACHES), (DRAW, DRAWS)):
+            if column in held.columns:
+                what = them.format(several)
+                raise ValueError(f"has a column {column}, expected one row a project: {what}")
         return rows_in(held, how, title, notes)
     for name, row in held.items():
-        if APPROACHES in row:
-            raise ValueError(f"{name}: has {APPROACHES}, expected one curve a project: {them}")
+        for several in (APPROACHES, DRAWS):
+            if several in row:
+                what = them.format(several)
+                raise ValueError(f"{name}: has {several}, expected one curve a project: {what}")
     return held
 
 

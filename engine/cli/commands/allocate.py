@@ -29,6 +29,9 @@ class AllocateConfig(ReadingConfig):
     unit: Any = MISSING
     target: TargetConfig = field(default_factory=TargetConfig)
     solver: dict[str, Any] = field(default_factory=dict)
+    objective: dict[str, Any] = field(default_factory=dict)
+    outcomes: int | None = MISSING
+    seed: int = MISSING
     format: str = MISSING
 
 
@@ -36,7 +39,7 @@ def allocate(config: AllocateConfig) -> None:
     """`engine allocate`."""
     from engine.allocation.allocate import allocate as solve
     from engine.allocation.targets import budget_for
-    from engine.cli.bets import bet_table, place
+    from engine.cli.bets import bet_table, drawn, only_mean, place
     from engine.cli.sheet import show
     from engine.cli.tables import allocation_table
     from engine.cli.waiting import waiting
@@ -50,10 +53,12 @@ def allocate(config: AllocateConfig) -> None:
     target = _check_target(config)
     with noted() as warnings, waiting(f"allocating by {solver}"):
         portfolio = load_bet(portfolio_path(config.portfolio), **config.reading())
+        portfolio = drawn(portfolio, config.outcomes, config.seed)
         if not isinstance(portfolio, Portfolio):
-            answer: Any = place(portfolio, _bet_budget(config), solver, options)
+            budget = _bet_budget(config)
+            answer: Any = place(portfolio, budget, one_solver(config.solver), config.objective)
             sheet = bet_table(answer, portfolio)
-        elif config.budget is not None:
+        elif only_mean(config.objective) and config.budget is not None:
             answer = solve(portfolio, config.budget, solver, unit=config.unit, **options)
             sheet = allocation_table(answer)
         else:
