@@ -6,9 +6,9 @@ all rows of a project. In a YAML file a project has `approaches`, a mapping by n
 `weight` where that is the same for all; a project without them is one approach.
 
 **Draws** (`engine.Uncertain`): a table with a column `draw`, in which a project has a row for each of its
-draws, or the draws.parquet of `engine fit` and `engine responses`; draws of one name belong together, whatever
-the project. In a YAML file a project has `draws`, a list of its curves, in the same order for all projects,
-and beside it `cost`, `lower`, `upper` and `weight`.
+draws, or the draws.parquet of `engine fit` and `engine responses`; draws of one name belong together,
+whatever the project. In a YAML file a project has `draws`, a list of its curves, in the same order for all
+projects, and beside it `cost`, `lower`, `upper` and `weight`.
 
 **Spill-over** (`engine.Coupled`): a column `spillover`, or that key of a YAML file; see `spillovers`.
 """

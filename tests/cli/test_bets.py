@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from engine import bet, load_bet
+from engine import bet, load_bet, load_portfolio, outcomes
 from engine.files.shipped import config_folder
 from tests.cli.conftest import Run
 
@@ -60,3 +61,76 @@ def test_other_commands_say_what_the_file_holds(engine: Run) -> None:
     done = engine("frontier", "portfolio=moonshot", "budget=40")
     assert done.returncode == 2
     assert "moonshot.csv: has a column approach, expected one row a project" in done.stderr
+
+
+DRAWS = """project,draw,family,scale,rate,success
+search,a,log,3,.5,.9
+search,b,log,4,.2,.9
+ads,a,log,2,.1,1
+ads,b,log,5,.3,1
+"""
+
+
+@pytest.fixture
+def draws(tmp_path: Path) -> Path:
+    """A file of draws."""
+    path = tmp_path / "draws.csv"
+    path.write_text(DRAWS)
+    return path
+
+
+def test_objectives_of_draws(engine: Run, draws: Path) -> None:
+    done = engine("allocate", f"portfolio={draws}", "budget=20", "format=json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {**bet(load_bet(draws), 20).to_dict(), "warnings": []}
+    risk = ("objective=mean_cvar", "objective.mean_cvar.tail=0.5", "objective.mean_cvar.aversion=1")
+    done = engine("allocate", f"portfolio={draws}", "budget=20", "format=json", *risk)
+    found = bet(load_bet(draws), 20, objective="mean_cvar", tail=0.5, aversion=1)
+    assert json.loads(done.stdout) == {**found.to_dict(), "warnings": []}
+    assert found.proved
+    table = engine("allocate", f"portfolio={draws}", "budget=20", *risk)
+    for text in (
+        "mean cvar of 2 draws",
+        "standard deviation",
+        "wait and see",
+        "mean parameters",
+        "proved optimal",
+    ):
+        assert text in table.stdout
+
+
+def test_success_is_drawn(engine: Run, tmp_path: Path) -> None:
+    path = tmp_path / "sure.csv"
+    path.write_text("project,family,scale,rate,success\none,log,3,.5,.5\ntwo,log,3,.5,.5\n")
+    done = engine(
+        "allocate", f"portfolio={path}", "budget=10", "outcomes=64", "seed=3", "objective=chance",
+        "objective.chance.target=3", "format=json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = bet(outcomes(load_portfolio(path), 64, 3), 10, objective="chance", target=3)
+    assert json.loads(done.stdout) == {**found.to_dict(), "warnings": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("objective=mean_cvar", "objective.mean_cvar.tail=1.5"),
+            "tail of objective mean_cvar is 1.5, expected a share",
+        ),
+        (("objective=chance",), "option target of objective chance is missing, expected a number"),
+        (("solver=greedy",), "solver is greedy, expected exact for draws of curves"),
+        (("outcomes=5",), "outcomes is 5, expected none but for a portfolio with a column success"),
+    ],
+)
+def test_what_draws_cannot_be(engine: Run, draws: Path, arguments: tuple[str, ...], message: str) -> None:
+    done = engine("allocate", f"portfolio={draws}", "budget=5", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_certain_curves_have_no_risk(engine: Run) -> None:
+    done = engine("allocate", "portfolio=textbook", "budget=10", "objective=mean_cvar")
+    assert done.returncode == 2
+    assert "objective is mean_cvar, expected mean where curves are certain" in done.stderr
