@@ -3,7 +3,7 @@
     python -m benchmarks.mean_of_draws       results/mean_of_draws.json
 
 Instances of N = 20 projects with S = 256 draws of S-shaped curves (Hill: scales lognormal σ = .5, halves
-lognormal around B/N with σ = .6, both with lognormal noise of σ = .5 over draws, exponents uniform in [1, 4]),
+lognormal around B/N with σ = .6, both with lognormal noise of σ = .5 over draws, exponents uniform in 1–4),
 budget 300. The answer of `engine.bet` is held against a float64 max-plus programme in NumPy over averages of
 its own, from Hill's formula. Rates, side by side in rounds: of the whole answer, of the averages in it alone,
 and of `exact` on portfolios that are given as tables, which is what is left once averages are known.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from engine.allocation.bet import Beside, Bet
     from engine.allocation.frontier import Frontier, budget_frontier
     from engine.allocation.place import bet
+    from engine.allocation.risk_frontier import RiskFrontier, risk_frontier
     from engine.allocation.sensitivity import optimal_effort, optimal_value
     from engine.allocation.targets import budget_for
     from engine.bets.approaches import Approaches
@@ -54,6 +55,7 @@ _HOMES = {
         "budget_frontier",
     ),
     "engine.allocation.place": ("bet",),
+    "engine.allocation.risk_frontier": ("RiskFrontier", "risk_frontier"),
     "engine.allocation.sensitivity": (
         "optimal_effort",
         "optimal_value",
@@ -140,6 +142,7 @@ __all__ = [
     "Prior",
     "PureLog",
     "Reading",
+    "RiskFrontier",
     "Simulated",
     "Solution",
     "Status",
@@ -164,6 +167,7 @@ __all__ = [
     "outcomes",
     "portfolio_from",
     "portfolio_table",
+    "risk_frontier",
     "save_bet",
     "save_portfolio",
     "scenario",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from engine.cli.sheet import Group, Sheet
+from engine.cli.tables import MOST_EFFORT_COLUMNS
 from engine.study.columns import number_text
 
 if TYPE_CHECKING:
     from engine.allocation.bet import Bet
+    from engine.allocation.risk_frontier import RiskFrontier
 
 # How each type of bet is placed, by the solver that is named: the default finds the optimum where it can.
 PLACED: dict[str, dict[str, dict[str, str]]] = {
@@ -105,3 +109,29 @@ def _caption(bet: Bet) -> str:
         text = ("yes" if figure else "no") if figure.dtype == bool else f"{float(figure):.6g}"
         lines.append(f"{name.replace('_', ' ')}: {text}")
     return "\n".join([*lines, *(f"{name}: {beside_text(plan)}" for name, plan in bet.beside.items())])
+
+
+def risk_table(frontier: RiskFrontier) -> Sheet:
+    """One row an aversion to risk: what the returns are on average and at worst, and the efforts."""
+    wide = len(frontier.names) <= MOST_EFFORT_COLUMNS
+    funded = np.count_nonzero(frontier.effort > 0, axis=1)
+    efforts = frontier.effort if wide else funded[:, None]
+    columns = (frontier.mean, frontier.cvar, frontier.standard_deviation)
+    proved = int(np.count_nonzero(frontier.proved))
+    return Sheet(
+        Group(["aversion"], [[f"{aversion:g}"] for aversion in frontier.aversion]),
+        [
+            Group(
+                ["mean", "CVaR", "deviation"],
+                [[number_text(number, 6) for number in row] for row in zip(*columns, strict=True)],
+            ),
+            Group(
+                list(frontier.names) if wide else ["funded"],
+                [[number_text(effort, 5) for effort in row] for row in efforts],
+            ),
+        ],
+        f"budget {frontier.budget:.9g}: mean against CVaR",
+        f"CVaR: the mean of the worst {100 * frontier.tail:g} % of draws.\n"
+        f"{proved} of {frontier.aversion.size} are proved optimal",
+        right=True,
+    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.figures.allocations import allocation_figure as allocation_figure
     from engine.figures.allocations import curves_figure as curves_figure
+    from engine.figures.bets import risk_figure as risk_figure
     from engine.figures.fits import fit_figure as fit_figure
     from engine.figures.studies import SolverTime as SolverTime
     from engine.figures.studies import along_figure as along_figure
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "allocation_figure": "engine.figures.allocations",
     "curves_figure": "engine.figures.allocations",
+    "risk_figure": "engine.figures.bets",
     "fit_figure": "engine.figures.fits",
     "along_figure": "engine.figures.studies",
     "loss_figure": "engine.figures.studies",
@@ -42,6 +44,7 @@ __all__ = [
     "fit_figure",
     "loss_figure",
     "phase_figure",
+    "risk_figure",
     "save",
     "time_figure",
 ]

@@ -18,7 +18,10 @@ from matplotlib.axes import Axes
 
 from engine.allocation.allocate import allocate
 from engine.allocation.frontier import budget_frontier
+from engine.allocation.risk_frontier import risk_frontier
+from engine.bets.uncertain import Uncertain
 from engine.figures.allocations import allocation_figure, curves_figure
+from engine.figures.bets import risk_figure
 from engine.figures.fits import fit_figure
 from engine.figures.studies import SolverTime, along_figure, loss_figure, phase_figure, time_figure
 from engine.fitting.folder import fitted_curves
@@ -59,6 +62,22 @@ class View(NamedTuple):
     y: str | None = None
     by: str | None = None
     metric: str | None = None
+
+
+def illustrate_draws(given: Uncertain, budget: float) -> Iterator[Illustration]:
+    """What safety costs where curves are known by draws.
+
+    **Raises:** `ValueError` for a budget that does not cover the lower bounds.
+    """
+    frontier = risk_frontier(given, budget)
+    proved = int(np.count_nonzero(frontier.proved))
+    yield Illustration(
+        "risk_frontier",
+        f"The best mean return and CVaR, the mean of the worst {100 * frontier.tail:g} % of {given.count} "
+        f"draws, for each aversion to risk at a budget of {budget:g}; {proved} of {frontier.aversion.size} "
+        "are proved, the others are hollow.",
+        risk_figure(frontier),
+    )
 
 
 def illustrate_portfolio(

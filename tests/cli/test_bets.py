@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from engine import bet, load_bet, load_portfolio, outcomes
+from engine import bet, load_bet, load_portfolio, outcomes, risk_frontier
 from engine.files.shipped import config_folder
 from tests.cli.conftest import Run
 
@@ -97,6 +98,26 @@ def test_objectives_of_draws(engine: Run, draws: Path) -> None:
         "proved optimal",
     ):
         assert text in table.stdout
+
+
+def test_the_frontier_of_draws_is_that_of_risk(engine: Run, draws: Path, tmp_path: Path) -> None:
+    done = engine("frontier", f"portfolio={draws}", "budget=20", "rows=3", "tail=0.5", "format=json")
+    assert done.returncode == 0, done.stderr
+    found = risk_frontier(load_bet(draws), 20, tail=0.5, points=3)
+    assert json.loads(done.stdout) == {**found.to_dict(), "warnings": []}
+    assert found.aversion.tolist() == [0.0, 0.5, 1.0]
+    assert np.all(np.diff(found.mean) <= 1e-6)
+    assert np.all(np.diff(found.cvar) >= -1e-6)
+    assert np.all(found.proved)
+    table = engine("frontier", f"portfolio={draws}", "budget=20", "rows=3", "tail=0.5")
+    assert "3 of 3 are proved optimal" in table.stdout
+    folder = tmp_path / "figures"
+    drawn = engine("figures", f"portfolio={draws}", "budget=20", f"output={folder}", "formats=[png]")
+    assert drawn.returncode == 0, drawn.stderr
+    assert (folder / "risk_frontier.png").stat().st_size > 5_000
+    wrong = engine("frontier", f"portfolio={draws}", "budget=20", "tail=1")
+    assert wrong.returncode == 2
+    assert "tail of objective mean_cvar is 1.0, expected a share above 0 and below 1" in wrong.stderr
 
 
 def test_success_is_drawn(engine: Run, tmp_path: Path) -> None:

@@ -60,6 +60,8 @@ def figures(config: FiguresConfig) -> None:
 
 
 def _of_portfolio(config: FiguresConfig) -> Iterable[Any]:
+    from engine.bets.uncertain import Uncertain
+    from engine.files.bets import load_bet
     from engine.files.portfolios import load_portfolio, portfolio_path
     from engine.study.plan import checked_solvers
 
@@ -68,7 +70,10 @@ def _of_portfolio(config: FiguresConfig) -> Iterable[Any]:
     if config.budget is None:
         raise ValueError("budget is missing, expected budget=...")
     solvers = list(checked_solvers(config.solver))
-    portfolio = load_portfolio(portfolio_path(str(config.portfolio)), **config.reading())
+    path = portfolio_path(str(config.portfolio))
+    if isinstance(drawn := load_bet(path, **config.reading()), Uncertain):
+        return list(illustration.illustrate_draws(drawn, config.budget))
+    portfolio = load_portfolio(path, **config.reading())
     # All are drawn before the first is written: what cannot be drawn leaves nothing.
     return list(illustration.illustrate_portfolio(portfolio, config.budget, solvers))
 

@@ -6,11 +6,15 @@ import csv
 import json
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.cli.command import Command, ReadingConfig, one_solver
 from engine.cli.words import noted
 from engine.files.shipped import MISSING
+
+if TYPE_CHECKING:
+    from engine.allocation.risk_frontier import RiskFrontier
+    from engine.bets.uncertain import Uncertain
 
 
 @dataclass
@@ -23,14 +27,18 @@ class FrontierConfig(ReadingConfig):
     solver: dict[str, Any] = field(default_factory=dict)
     format: str = MISSING
     rows: int = MISSING
+    tail: float = MISSING
 
 
 def frontier(config: FrontierConfig) -> None:
     """`engine frontier`."""
     from engine.allocation.frontier import budget_frontier
+    from engine.bets.uncertain import Uncertain
+    from engine.cli.bets import risk_table
     from engine.cli.sheet import show
     from engine.cli.tables import frontier_table
     from engine.cli.waiting import waiting
+    from engine.files.bets import load_bet
     from engine.files.portfolios import load_portfolio, portfolio_path
 
     if config.format not in ("table", "json", "csv"):
@@ -39,10 +47,17 @@ def frontier(config: FrontierConfig) -> None:
         raise ValueError(f"rows is {config.rows}, expected a number of at least 2")
     solver, _ = one_solver(config.solver)
     with noted() as warnings, waiting(f"every budget by {solver}"):
-        portfolio = load_portfolio(portfolio_path(config.portfolio), **config.reading())
-        frontier = budget_frontier(portfolio, config.budget, solver, unit=config.unit)
+        path = portfolio_path(config.portfolio)
+        drawn = load_bet(path, **config.reading())
+        if isinstance(drawn, Uncertain):
+            frontier: Any = _of_risk(drawn, config, solver)
+            sheet = risk_table(frontier)
+        else:
+            portfolio = load_portfolio(path, **config.reading())
+            frontier = budget_frontier(portfolio, config.budget, solver, unit=config.unit)
+            sheet = frontier_table(frontier, config.budget, config.rows)
     if config.format == "table":
-        show(frontier_table(frontier, config.budget, config.rows))
+        show(sheet)
     elif config.format == "json":
         print(json.dumps({**frontier.to_dict(), "warnings": warnings}))
     else:
@@ -50,6 +65,17 @@ def frontier(config: FrontierConfig) -> None:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _of_risk(drawn: Uncertain, config: FrontierConfig, solver: str) -> RiskFrontier:
+    """The frontier of mean against CVaR, of draws."""
+    from engine.allocation.risk_frontier import risk_frontier
+
+    if config.unit is not None:
+        raise ValueError(f"unit is {config.unit!r}, expected none for draws of curves")
+    if solver != "exact":
+        raise ValueError(f"solver is {solver}, expected exact for draws of curves")
+    return risk_frontier(drawn, config.budget, config.tail, points=config.rows)
 
 
 COMMAND = Command(

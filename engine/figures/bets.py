@@ -1,0 +1,30 @@
+"""Figures of bets: what safety costs."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+
+from engine.allocation.risk_frontier import RiskFrontier
+from engine.figures.palette import PALETTE
+from engine.figures.style import STYLE, only_axes
+
+
+@mpl.rc_context(STYLE)
+def risk_figure(frontier: RiskFrontier, axes: Axes | None = None) -> Axes:
+    """Mean against CVaR, a point for each aversion to risk; hollow where it is not proved."""
+    axes = only_axes(axes)
+    axes.plot(frontier.cvar, frontier.mean, color=PALETTE[0], linewidth=1.3, zorder=1)
+    faces = [PALETTE[0] if proved else "white" for proved in frontier.proved]
+    axes.scatter(frontier.cvar, frontier.mean, c=faces, edgecolors=PALETTE[0], s=22, zorder=2)
+    for place, label in ((0, "aversion 0"), (-1, "aversion 1")):
+        axes.annotate(
+            label,
+            (frontier.cvar[place], frontier.mean[place]),
+            textcoords="offset points",
+            xytext=(6, 6 if place == 0 else -12),
+            fontsize=8,
+        )
+    axes.set(xlabel=f"mean of the worst {100 * frontier.tail:g} % of draws (CVaR)", ylabel="mean return")
+    axes.margins(0.12)
+    return axes
