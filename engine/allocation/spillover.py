@@ -107,7 +107,7 @@ def place_coupled(
         budget=budgets[()].astype(float),
         solution=solution,
         places=tuple((name,) for name in names),
-        how=HOW[kind].format(starts=starts),
+        how=f"total return, {HOW[kind].format(starts=starts)}",
         figures={"submodular": np.broadcast_to(submodular(coupled), budgets.shape)},
         beside={name: against(solution, value) for name, value in beside.items()},
     )

@@ -110,8 +110,8 @@ def test_the_command_prints_a_table_or_one_object(tmp_path: Path) -> None:
     ("words", "line"),
     [
         (("budget=6", "solver=bound"), "solver is bound, expected exact or relaxation or greedy"),
-        (("budget=6", "unit=2"), "unit is 2, expected none where effort spills over"),
-        (("target.value=1",), "a target is given, expected budget=... where effort spills over"),
+        (("budget=6", "unit=2"), "unit is 2, expected none for a bet"),
+        (("target.value=1",), "a target is given, expected budget=... for a bet"),
     ],
 )
 def test_what_the_command_cannot_do_is_one_line(tmp_path: Path, words: tuple[str, ...], line: str) -> None:
