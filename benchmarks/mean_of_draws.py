@@ -43,20 +43,22 @@ def draw(first: int, count: int) -> tuple[Array, Array, Array]:
 
 def averages(scale: Array, half: Array, exponent: Array) -> Array:
     """Mean returns [projects, levels] of one instance, by the formula."""
-    levels = np.arange(BUDGET + 1.0)[:, None, None]
-    with np.errstate(divide="ignore"):
-        ratio = np.exp(exponent * np.log(half / levels))
-    return np.mean(scale / (1.0 + ratio), axis=1).T
+    log_level = np.log(np.arange(1.0, BUDGET + 1.0))[:, None]
+    table = np.zeros((PROJECTS, BUDGET + 1))
+    for project in range(PROJECTS):
+        ratio = np.exp(exponent[0, project] * (np.log(half[:, project]) - log_level))
+        table[project, 1:] = (1.0 / (1.0 + ratio)) @ scale[:, project] / DRAWS
+    return table
 
 
 def programme(table: Array) -> float:
-    """The optimum by max-plus convolutions."""
+    """The optimum by max-plus convolutions: returns do not fall, so that all of the budget may be spent."""
     best = table[0]
     for row in table[1:]:
-        sums = np.full((BUDGET + 1, BUDGET + 1), -np.inf)
-        for level in range(BUDGET + 1):
-            sums[level, level:] = best[: BUDGET + 1 - level] + row[level]
-        best = np.max(sums, axis=0)
+        # Row k: best(k − j) + row(j), −∞ where j > k.
+        padded = np.concatenate([np.full(BUDGET, -np.inf), best])
+        shifted = np.lib.stride_tricks.sliding_window_view(padded, BUDGET + 1)[:, ::-1]
+        best = np.max(shifted + row, axis=1)
     return float(np.max(best))
 
 
