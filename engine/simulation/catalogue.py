@@ -23,21 +23,22 @@ def shipped_scenario(name: str, **changes: Any) -> ScenarioConfig:
     """
     if name not in scenario_names():
         raise ValueError(f"unknown scenario {name!r}, expected one of {', '.join(scenario_names())}")
-    given: Any = OmegaConf.load(config_folder() / "scenario" / f"{name}.yaml")
-    families = [
-        family for entry in given.pop("defaults", []) if entry != "_self_" for family in _families(entry)
-    ]
-    curves = [
-        {"curves": OmegaConf.load(config_folder() / "curves" / f"{family}.yaml")} for family in families
-    ]
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(ScenarioConfig), *curves, given, changes)
+        merged = OmegaConf.merge(OmegaConf.structured(ScenarioConfig), *_layers(name), changes)
     except OmegaConfBaseException as error:
         raise ValueError(f"scenario {name}: {str(error).splitlines()[0].rstrip('.')}") from None
     return cast(ScenarioConfig, OmegaConf.to_object(merged))
 
 
-def _families(entry: Any) -> list[str]:
-    """The families of an entry `/curves@curves: [hill, log]` of a scenario's defaults."""
-    ((_, families),) = entry.items()
-    return [families] if isinstance(families, str) else list(families)
+def _layers(name: str) -> list[Any]:
+    """What a scenario's file merges, in order: its defaults, curves or another scenario, and its own keys."""
+    given: Any = OmegaConf.load(config_folder() / "scenario" / f"{name}.yaml")
+    layers: list[Any] = []
+    for entry in given.pop("defaults", []):
+        if isinstance(entry, str):
+            layers += [] if entry == "_self_" else _layers(entry)
+            continue
+        ((_, families),) = entry.items()  # /curves@curves: [hill, log]
+        paths = (config_folder() / "curves" / f"{family}.yaml" for family in families)
+        layers += [{"curves": OmegaConf.load(path)} for path in paths]
+    return [*layers, given]

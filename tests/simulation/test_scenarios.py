@@ -14,6 +14,7 @@ from engine.cli.compose import register_schemas
 from engine.files.shipped import config_folder
 from engine.model.curves import FAMILIES
 from engine.model.validation import check, normalise
+from engine.simulation.catalogue import shipped_scenario
 from engine.simulation.config import FamilyConfig, PriorConfig, ScenarioConfig
 from engine.simulation.priors import build_prior
 from engine.simulation.scenarios import build_scenario, portfolio_key
@@ -53,6 +54,11 @@ def test_shipped_scenarios_draw_valid_portfolios(name: str) -> None:
     portfolios = normalise(draw(config, 50))
     check(portfolios)
     assert portfolios.shape == (50, config.projects)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_scenario_is_the_same_without_hydra(name: str) -> None:
+    assert shipped_scenario(name) == shipped(name).scenario
 
 
 def test_all_ten_scenarios_ship() -> None:
