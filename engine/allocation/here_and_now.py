@@ -25,14 +25,12 @@ from jaxtyping import Array, Float
 from engine.allocation.allocate import check_batch, check_budgets, choose_lattice, solve
 from engine.allocation.bet import Beside, Bet
 from engine.allocation.running import Program, batched, on_host, program, round_size
-from engine.bets.certificate import cell_bound, chance_bound
-from engine.bets.objectives import Chance, Mean, MeanCVaR, Objective, check_objective, find_objective
-from engine.bets.risk import best_effort
+from engine.bets.objectives import Mean, MeanCVaR, Objective, check_objective, find_objective
+from engine.bets.risk import certified_effort, judge
 from engine.bets.uncertain import Uncertain, normalise_uncertain
 from engine.model.portfolio import Portfolio
 from engine.solvers.relaxation import feasible_set
-from engine.solvers.rounding import budget_slack
-from engine.solvers.solution import Solution, Status
+from engine.solvers.solution import Solution
 
 # Fewer bets than these are not worth a thread of their own.
 LEAST_ROUND = 8
@@ -136,36 +134,10 @@ def _relaxing(kind: Any, starts: int, rising: bool) -> Program[Solution]:
 
     def run(bet: Uncertain, budget: Array, objective: Objective, tolerance: Array) -> Solution:
         box = feasible_set(bet.terms(), budget)
-        found = best_effort(bet, objective, box, tolerance, starts)
-        limit = found.bound
-        if isinstance(objective, Chance):
-            limit = chance_bound(bet, objective, budget)
-        elif rising and not (bet.concave and objective.monotone):
-            values = bet.values(found.effort)
-            limit = jnp.minimum(limit, cell_bound(bet, objective, box, values))
-        return judge(bet, budget, found.effort, found.value, limit, tolerance)
+        found = certified_effort(bet, objective, box, tolerance, starts, rising)
+        return judge(bet, budget, found, tolerance)
 
     return program(run, shared=2)
-
-
-def judge(
-    bet: Uncertain, budget: Array, effort: Array, value: Array, limit: Array, tolerance: Array
-) -> Solution:
-    """A solution by its value and bound; proved to a tolerance."""
-    terms = bet.terms()
-    spent, least = terms.spend(effort), terms.spend(terms.lowers())
-    status = jnp.where(jnp.isfinite(value), Status.SOLVED, Status.NOT_FINITE)
-    status = jnp.where(least > budget + budget_slack(budget), Status.INFEASIBLE, status).astype(jnp.int32)
-    solved = status == Status.SOLVED
-    return Solution(
-        effort=effort,
-        value=jnp.where(solved, value, jnp.nan),
-        bound=jnp.where(solved, jnp.maximum(limit, value), jnp.nan),
-        multiplier=jnp.full_like(value, jnp.nan),
-        spent=spent,
-        proved=solved & (limit - value <= tolerance * jnp.abs(value)),
-        status=status,
-    )
 
 
 def _returns(bet: Uncertain, effort: Any) -> Float[np.ndarray, "... draws"]:

@@ -57,9 +57,15 @@ def weighted_gap(box: Box, effort: Vector, slope: Vector) -> Scalar:
     return jnp.sum(slope * (knapsack(box, slope) - effort))
 
 
-def cell_bound(bet: Uncertain, objective: Objective, box: Box, values: Float[Array, " draws"]) -> Scalar:
+def cell_bound(
+    bet: Uncertain,
+    objective: Objective,
+    box: Box,
+    values: Float[Array, " draws"],
+    mixtures: int = MIXTURES,
+) -> Scalar:
     """The bound over real effort of any curves that do not fall, by the objective's weights at these returns
-    and by mixtures with equal ones."""
+    and by so many mixtures with equal ones; one is of equal ones alone, all that the mean needs."""
     _, scale, most = room_of(box)
     equal = jnp.full_like(values, 1.0 / values.size)
     own = objective.weights(values)
@@ -81,7 +87,7 @@ def cell_bound(bet: Uncertain, objective: Objective, box: Box, values: Float[Arr
     order = jnp.argsort(points, axis=1)
     points = jnp.take_along_axis(points, order, axis=1)
     found = jnp.take_along_axis(found, order[None], axis=2)
-    shares = jnp.linspace(0.0, 1.0, MIXTURES, dtype=values.dtype)
+    shares = jnp.linspace(0.0, 1.0, mixtures, dtype=values.dtype)
     bounds = jax.lax.map(lambda share: least_dual(cells_of(points, found, share))[0], shares)
     least = jnp.min(bounds)
     return least + ROUNDING * jnp.abs(least)

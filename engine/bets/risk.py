@@ -17,8 +17,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from engine.bets.ascent import ascend, free_numbers, random_starts
+from engine.bets.certificate import MIXTURES, cell_bound, chance_bound
 from engine.bets.interior import climb
-from engine.bets.objectives import Objective
+from engine.bets.objectives import Chance, Objective
 from engine.bets.room import Room, room_of
 from engine.bets.uncertain import Uncertain
 from engine.model.curves.base import Vector
@@ -28,6 +29,8 @@ from engine.solvers.bound import bound
 from engine.solvers.lattice import build_lattice
 from engine.solvers.relaxation import Box
 from engine.solvers.responses import Scalar
+from engine.solvers.rounding import budget_slack
+from engine.solvers.solution import Solution, Status
 
 # Steps of an ascent in each stage, and the widths of an objective's steps there, in standard deviations.
 STEPS, WIDTHS = 60, (1.0, 0.2, 0.03)
@@ -98,3 +101,43 @@ def best_effort(
     values = jax.lax.map(lambda effort: objective.value(bet.values(effort)), efforts)
     best = jnp.argmax(values)
     return Found(efforts[best], values[best], least)
+
+
+def certified_effort(
+    bet: Uncertain,
+    objective: Objective,
+    box: Box,
+    tolerance: Scalar | float,
+    starts: int,
+    rising: bool,
+    mixtures: int = MIXTURES,
+) -> Found:
+    """The best effort of all starts, and the least bound that is known.
+
+    **Arguments:** `rising`, whether no draw falls; `mixtures` of weights that are tried for a bound.
+    """
+    found = best_effort(bet, objective, box, tolerance, starts)
+    if isinstance(objective, Chance):
+        return found._replace(bound=chance_bound(bet, objective, box.budget))
+    if rising and not (bet.concave and objective.monotone):
+        most = cell_bound(bet, objective, box, bet.values(found.effort), mixtures)
+        return found._replace(bound=jnp.minimum(found.bound, most))
+    return found
+
+
+def judge(bet: Uncertain, budget: Scalar, found: Found, tolerance: Scalar | float) -> Solution:
+    """A solution by its value and bound; proved to a tolerance."""
+    terms, value = bet.terms(), found.value
+    spent, least = terms.spend(found.effort), terms.spend(terms.lowers())
+    status = jnp.where(jnp.isfinite(value), Status.SOLVED, Status.NOT_FINITE)
+    status = jnp.where(least > budget + budget_slack(budget), Status.INFEASIBLE, status).astype(jnp.int32)
+    solved = status == Status.SOLVED
+    return Solution(
+        effort=found.effort,
+        value=jnp.where(solved, value, jnp.nan),
+        bound=jnp.where(solved, jnp.maximum(found.bound, value), jnp.nan),
+        multiplier=jnp.full_like(value, jnp.nan),
+        spent=spent,
+        proved=solved & (found.bound - value <= tolerance * jnp.abs(value)),
+        status=status,
+    )
