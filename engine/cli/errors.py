@@ -45,7 +45,7 @@ def _refuse_unknown_keys(config: Any, settings: Any, where: str = "") -> None:
 def one_line(error: BaseException) -> str:
     """What is wrong in one line, from an error of ours or of Hydra's."""
     if isinstance(error, MissingMandatoryValue):
-        key = _first_line(error).rsplit(" ", 1)[-1]
+        key = error.full_key or _first_line(error).rsplit(" ", 1)[-1]
         return f"{key} is missing, expected {key}=..."
     if missing := re.search(r"Could not (?:find|load) '([\w/]+)/([^'/]*)'", str(error)):
         group, name = missing.groups()

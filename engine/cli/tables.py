@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.cli.sheet import Group, Sheet
 from engine.solvers.solution import Status
-from engine.study.columns import BRIEF, LOSS, OPTIMUM, RETURN, SPEND, number_text, rate_text
+from engine.study.columns import BETS, BRIEF, LOSS, OPTIMUM, RETURN, SPEND, number_text, rate_text
 
 if TYPE_CHECKING:  # a command imports what it needs and no more
     from engine.allocation.answer import Allocation
@@ -29,6 +29,11 @@ RUN_CAPTION = (
     "gap: certified, (bound − value)/|bound|. − exact: paired difference to the exact\n"
     "integer optimum. frontier: chance that some project reaches its last stage.\n"
     "largest, eff. no.: how concentrated the spend is. λ: the solver's multiplier."
+)
+
+BETS_CAPTION = (
+    "deviation, worst 10 %: standard deviation of the return over draws, and mean of\n"
+    "the worst tenth. objective, bound: what the solver maximises, and its bound."
 )
 
 SWEEP_CAPTION = (
@@ -72,24 +77,24 @@ def _by_solver(study: Study) -> dict[tuple[int, str], dict[str, dict[str, float]
 
 def run_table(study: Study) -> Sheet:
     """One row a solver; solvers whose effort is real rather than whole units are marked with a star."""
-    from engine.solvers.registry import SOLVERS
+    from engine.bets.methods import method_of
 
     point, rates = study.point(0), study.rates()
     found = {solver: of for (_, solver), of in _by_solver(study).items()}
-    real = {s for s in found if SOLVERS[s].real(point.solvers[s])}
+    real = {s for s in found if method_of(s).real(point.solvers[s])}
     groups = [
         Group([c.heading for c in columns], [[c.text(s, of) for c in columns] for s, of in found.items()])
-        for columns in (RETURN, OPTIMUM, SPEND)
+        for columns in (RETURN, OPTIMUM, SPEND, *([BETS] if point.source.uncertainty else []))
     ]
     groups.append(Group(["per second"], [[rate_text(rates.get(s, math.nan))] for s in found]))
     keys = Group(["solver"], [[s + ("*" if s in real else "")] for s in found])
     portfolios = f"{study.manifest.portfolios:,} portfolios of {point.source.projects} projects"
     title = f"{study.manifest.title}: {portfolios}, budget {point.budget:g}"
-    return Sheet(keys, groups, title, _run_caption(study, bool(real)))
+    captions = [RUN_CAPTION, *([BETS_CAPTION] if point.source.uncertainty else [])]
+    return Sheet(keys, groups, title, _run_caption(study, bool(real), captions))
 
 
-def _run_caption(study: Study, real: bool) -> str:
-    lines = [RUN_CAPTION]
+def _run_caption(study: Study, real: bool, lines: list[str]) -> str:
     if real:
         lines.append("* real effort: may exceed the integer optimum.")
     unsolved = {one.solver: one.unsolved for one in study.found if one.unsolved}

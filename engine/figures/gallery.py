@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from engine.allocation.allocate import allocate
 from engine.allocation.frontier import budget_frontier
 from engine.allocation.risk_frontier import risk_frontier
+from engine.bets.methods import METRICS as BET_METRICS
 from engine.bets.uncertain import Uncertain
 from engine.figures.allocations import allocation_figure, curves_figure
 from engine.figures.bets import risk_figure
@@ -27,14 +28,16 @@ from engine.figures.studies import SolverTime, along_figure, loss_figure, phase_
 from engine.fitting.folder import fitted_curves
 from engine.model.portfolio import Portfolio
 from engine.simulation.metrics import METRICS
-from engine.simulation.point import REFERENCE, Point
+from engine.simulation.point import REFERENCE, Point, draw
 from engine.simulation.scenarios import portfolio_key
 from engine.simulation.summaries import Summary, merge, standard_error
+from engine.solvers.registry import SOLVERS
 from engine.study.grid import Axis, Grid
 from engine.study.manifest import StoreError
 from engine.study.results import Found, plain
 from engine.study.study import Study
 
+MEANINGS = METRICS | BET_METRICS
 # Metrics that are chances, shown from none to all, and others that are shown in per cent.
 CHANCES = ("frontier", "optimal", "proved")
 PERCENT = (*CHANCES, "gap", "loss", "largest_share", "unspent")
@@ -120,7 +123,8 @@ def illustrate_study(study: Study, view: View | None = None) -> Iterator[Illustr
             )
     solvers = list(dict.fromkeys(f.solver for f in found))
     reference = _checked(view.by, solvers, "by") or (REFERENCE if REFERENCE in solvers else solvers[-1])
-    metric = _checked(view.metric, list(METRICS), "metric") or "frontier"
+    metrics = list(dict.fromkeys(f.metric for f in found))
+    metric = _checked(view.metric, metrics, "metric") or "frontier"
     yield from _over_grid(study, view, reference, metric, solvers if view.by is None else [reference])
     if view != View():
         return
@@ -144,9 +148,9 @@ def illustrate_study(study: Study, view: View | None = None) -> Iterator[Illustr
 def _first_portfolio(point: Point, solvers: list[str], what: str) -> Iterator[Illustration]:
     """Portfolio 0 of a point, by the exact solver and one that is not."""
     with jax.enable_x64(True):
-        drawn = point.source.draw(portfolio_key(point.seed, 0), jnp.float64)
-        portfolio = jax.tree.map(np.asarray, drawn)
-    others = [solver for solver in solvers if solver != REFERENCE][:1]
+        drawn = draw(point.source, portfolio_key(point.seed, 0), point.lattice.units, jnp.float64)
+        portfolio = jax.tree.map(np.asarray, drawn.solved)
+    others = [solver for solver in solvers if solver != REFERENCE and solver in SOLVERS][:1]
     # What has no allocation, or is too large for the exact solver, is left out.
     with contextlib.suppress(ValueError):
         yield from list(illustrate_portfolio(portfolio, point.budget, [REFERENCE, *others], what))
@@ -191,7 +195,7 @@ def _over_grid(
     table = _means_on(study, metric, x, y)
     chance, percent = metric in CHANCES, metric in PERCENT
     label = _chance(metric) if chance else f"mean {metric.replace('_', ' ')}"
-    meaning = "" if chance else f": {METRICS[metric]}"
+    meaning = "" if chance else f": {MEANINGS[metric]}"
     x_label = LABELS.get(x.key, x.key)
     if y is None:
         means = {s: np.array([_mean(table.get((s, i, 0))) for i in range(len(x.values))]) for s in solvers}

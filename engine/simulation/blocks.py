@@ -28,13 +28,13 @@ import numpy as np
 from jax.sharding import SingleDeviceSharding
 from jaxtyping import Array
 
-from engine.allocation.running import ROUND_ENTRIES, compile_all, cores, in_threads
+from engine.allocation.running import ACCELERATOR_ROUND_ENTRIES, ROUND_ENTRIES, compile_all, cores, in_threads
+from engine.bets.methods import Drawn, measure_bet, method_of, stake
 from engine.model.portfolio import Portfolio
-from engine.simulation.metrics import METRICS, measure
-from engine.simulation.point import REFERENCE, Point, Source
+from engine.simulation.metrics import measure
+from engine.simulation.point import REFERENCE, Point, Source, draw
 from engine.simulation.scenarios import portfolio_key
 from engine.simulation.summaries import Summary, summarise
-from engine.solvers.registry import SOLVERS
 from engine.solvers.solution import Solution, Status
 
 
@@ -50,7 +50,7 @@ Numbers = dict[str, Any]
 Columns = dict[str, Array]
 # Portfolios of a block where nobody says how many. A block of an accelerator costs the host about a
 # millisecond, in which it solves up to half a million.
-CPU_BLOCK, ACCELERATOR_BLOCK = 1024, 1 << 21
+CPU_BLOCK, ACCELERATOR_BLOCK, LEAST_BLOCK = 1024, 1 << 21, 32
 # Blocks that one accelerator has at hand.
 AT_HAND = 8
 
@@ -98,7 +98,7 @@ class Code(NamedTuple):
     """What is compiled for a device: to draw, solve, measure and reduce; the last three by solver in one,
     `whole`, or apart."""
 
-    draw: Callable[..., Portfolio]
+    draw: Callable[..., Drawn]
     whole: Mapping[str, Callable[..., tuple[Reduced, Array]]]
     solve: Mapping[str, Callable[..., tuple[Solution, Array]]]
     measure: Callable[..., Columns] | None
@@ -106,18 +106,22 @@ class Code(NamedTuple):
     bytes: int
 
 
-def default_block(portfolios: int) -> int:
-    """How many of so many portfolios a block has where nobody says: as suits this process's devices."""
+def default_block(portfolios: int, draws: int = 1) -> int:
+    """How many of so many portfolios, of so many draws each, a block has where nobody says: as suits this
+    process's devices."""
     if jax.default_backend() == "cpu":
-        return CPU_BLOCK
-    return max(CPU_BLOCK, min(ACCELERATOR_BLOCK, 1 << (portfolios - 1).bit_length()))
+        return max(CPU_BLOCK // draws, min(CPU_BLOCK, LEAST_BLOCK))
+    most = min(ACCELERATOR_BLOCK // draws, 1 << (portfolios - 1).bit_length())
+    return max(CPU_BLOCK // draws, LEAST_BLOCK, most)
 
 
 def parts_that_fit(point: Point) -> int:
-    """Into how many pieces a block is split on CPUs, which do not say that memory runs out before it has."""
-    if jax.default_backend() != "cpu":
+    """Into how many pieces a block is split: of bets, and on CPUs, which run out of memory without a word."""
+    on_cpu = jax.default_backend() == "cpu"
+    if not on_cpu and point.source.uncertainty is None:
         return 1
-    return max(1, min(point.block, point.block * point.source.projects * point.entries // ROUND_ENTRIES))
+    room = ROUND_ENTRIES if on_cpu else ACCELERATOR_ROUND_ENTRIES
+    return max(1, min(point.block, point.block * point.source.projects * point.entries // room))
 
 
 def lanes() -> list[jax.Device]:
@@ -176,9 +180,10 @@ class Simulation:
         point, size = self.point, self._size
         here = SingleDeviceSharding(device)
 
-        def draw(source: Source, seed: Array, first: Array) -> Portfolio:
+        def drawn_from(source: Source, seed: Array, first: Array) -> Drawn:
             indices = first + jnp.arange(size, dtype=first.dtype)
-            return jax.vmap(lambda j: source.draw(portfolio_key(seed, j), point.dtype))(indices)
+            units = point.lattice.units
+            return jax.vmap(lambda j: draw(source, portfolio_key(seed, j), units, point.dtype))(indices)
 
         def place(tree: Any, size: int) -> Any:
             def shape_of(a: Any) -> jax.ShapeDtypeStruct:
@@ -187,7 +192,8 @@ class Simulation:
             return jax.tree.map(shape_of, tree)
 
         given, count = self._given(device, point), jax.device_put(np.int32(0), device)
-        yield (drawn := jax.jit(draw).lower(given.source, given.seed, jax.device_put(np.uint32(0), device)))
+        first = jax.device_put(np.uint32(0), device)
+        yield (drawn := jax.jit(drawn_from).lower(given.source, given.seed, first))
         portfolios, optimum = place(drawn.out_info, size), place(given.unknown, size)
         inputs = {name: (portfolios, given.budget, *given.numbers[name]) for name in point.solvers}
         if self._whole(device):
@@ -199,7 +205,8 @@ class Simulation:
             yield (solved := jax.jit(partial(_solve, point, name)).lower(*inputs[name]))
         solution = place(solved.out_info[0], size)
         yield (measured := jax.jit(_measure).lower(portfolios, given.budget, solution, optimum))
-        yield jax.jit(_reduce).lower(place(measured.out_info, point.block), count)
+        reduce = jax.jit(partial(_reduce, tuple(point.metrics)))
+        yield reduce.lower(place(measured.out_info, point.block), count)
 
     def _arrange(self, steps: list[jax.stages.Compiled]) -> Code:
         """The compiled code of a device, and the memory it takes."""
@@ -225,6 +232,10 @@ class Simulation:
 
     def draw(self, unit: tuple[Point, int] | Unit, part: int = 0, lane: int = 0) -> Portfolio:
         """The portfolios of one part of a block, with a leading axis; past the last too, for one shape."""
+        return self._draw(unit, part, lane).portfolio
+
+    def _draw(self, unit: tuple[Point, int] | Unit, part: int, lane: int) -> Drawn:
+        """The same, with the draws around each."""
         device = self.lanes[lane]
         point, index = unit[:2]
         given, first = self._given(device, point), np.uint32(index * point.block + part * self._size)
@@ -274,7 +285,7 @@ class Simulation:
         are noted."""
         device = self.lanes[lane]
         code, given = self._code[device], self._given(device, unit.point)
-        portfolios = jax.block_until_ready(self.draw(unit, part, lane))
+        portfolios = jax.block_until_ready(self._draw(unit, part, lane))
         optimum = self._known_optimum(unit, part, device)
         for name in sorted(self.point.solvers, key=lambda name: name != REFERENCE):
             begin = time.perf_counter()
@@ -317,12 +328,12 @@ class Simulation:
             (reduced,) = parts
         else:
             columns = self._join(parts, lane)
-            reduced = reduce({metric: columns[metric] for metric in (*METRICS, "status")}, count)
+            reduced = reduce({metric: columns[metric] for metric in (*self.point.metrics, "status")}, count)
             if self.records:
                 block.records[name] = {n: np.asarray(column)[: block.count] for n, column in columns.items()}
         summaries, failed, broken = jax.device_get((reduced.summaries, reduced.failed, reduced.broken))
         of_metrics = (Summary(*numbers) for numbers in zip(*summaries, strict=True))
-        block.summaries[name] = dict(zip(METRICS, of_metrics, strict=True))
+        block.summaries[name] = dict(zip(self.point.metrics, of_metrics, strict=True))
         block.failed[name], block.broken[name] = int(failed), []
         if broken:
             status, first = np.asarray(reduced.status)[: block.count], block.index * self.point.block
@@ -330,30 +341,33 @@ class Simulation:
 
 
 def _solve(
-    point: Point, name: str, portfolios: Portfolio, budget: Array, numbers: Numbers, traced: Numbers
+    point: Point, name: str, drawn: Drawn, budget: Array, numbers: Numbers, traced: Numbers
 ) -> tuple[Solution, Array]:
     """A solver's answers, and the optima that it proved."""
-    method, lattice = SOLVERS[name], point.lattice._replace(**numbers)
+    method, lattice = method_of(name), point.lattice._replace(**numbers)
     static = method.static(point.solvers[name])
-    if method.exactly(portfolios.cost):
-        portfolios, budget = _cast((portfolios, budget), np.dtype(np.float64))
-    solution = jax.vmap(lambda one: method.solve(one, budget, lattice, **static, **traced))(portfolios)
-    solution = _cast(solution, point.dtype)
+    given: Any = drawn if method.takes == "bet" else drawn.solved
+    if method.takes == "bet" or method.exactly(drawn.solved.cost):
+        given, budget = _cast((given, budget), np.dtype(np.float64))
+    solution = jax.vmap(lambda one: method.solve(one, budget, lattice, **static, **traced))(given)
+    solution = _cast(solution if drawn.bet is None else stake(solution), point.dtype)
     return solution, jnp.where(solution.proved, solution.value, jnp.nan)
 
 
-def _measure(portfolios: Portfolio, budget: Array, solution: Solution, optimum: Array) -> Columns:
+def _measure(drawn: Drawn, budget: Array, solution: Solution, optimum: Array) -> Columns:
     """The metrics and the status of every portfolio."""
-    metrics = jax.vmap(measure, in_axes=(0, None, 0, 0))(portfolios, budget, solution, optimum)
+    metrics = jax.vmap(measure, in_axes=(0, None, 0, 0))(drawn.portfolio, budget, solution, optimum)
+    if drawn.bet is not None:
+        metrics = jax.vmap(measure_bet)(drawn.bet, solution, metrics)
     return {**metrics, "status": solution.status}
 
 
-def _reduce(columns: Columns, count: Array) -> Reduced:
+def _reduce(names: tuple[str, ...], columns: Columns, count: Array) -> Reduced:
     """What the columns of a block's first `count` portfolios come to."""
     status = columns["status"]
     inside = jnp.arange(status.size, dtype=count.dtype) < count
     solved = inside & (status == Status.SOLVED)
-    values = jnp.stack([columns[name] for name in METRICS])
+    values = jnp.stack([columns[name] for name in names])
     summaries = jax.vmap(summarise, in_axes=(0, None))(values, solved)
     broken = jnp.sum(inside & (status == Status.NOT_FINITE), dtype=count.dtype)
     return Reduced(summaries, count - jnp.sum(solved, dtype=count.dtype), broken, status)
@@ -362,7 +376,7 @@ def _reduce(columns: Columns, count: Array) -> Reduced:
 def _solve_measure_reduce(
     point: Point,
     name: str,
-    portfolios: Portfolio,
+    drawn: Drawn,
     budget: Array,
     numbers: Numbers,
     traced: Numbers,
@@ -370,14 +384,15 @@ def _solve_measure_reduce(
     count: Array,
 ) -> tuple[Reduced, Array]:
     """All that becomes of a block whose portfolios are drawn."""
-    solution, proved = _solve(point, name, portfolios, budget, numbers, traced)
+    solution, proved = _solve(point, name, drawn, budget, numbers, traced)
     known = proved if name == REFERENCE else optimum
-    return _reduce(_measure(portfolios, budget, solution, known), count), proved
+    columns = _measure(drawn, budget, solution, known)
+    return _reduce(tuple(point.metrics), columns, count), proved
 
 
 def _numbers(point: Point, solver: str) -> tuple[Numbers, Numbers]:
     """What a solver takes besides portfolios and budget: its lattice's numbers, its options'."""
-    return point.lattice.numbers, SOLVERS[solver].traced(point.solvers[solver])
+    return point.lattice.numbers, method_of(solver).traced(point.solvers[solver])
 
 
 def _cast(tree: Any, dtype: np.dtype) -> Any:

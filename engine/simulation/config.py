@@ -42,6 +42,21 @@ class FamilyConfig:
 
 
 @dataclass
+class UncertaintyConfig:
+    """What is not known of a portfolio when effort is fixed: `draws` of it, of which one will be so; 0 where
+    all is known.
+
+    `spread` is the σ of parameters by name, of curves or of the parts weight, startup, curvature and
+    threshold: in each draw a project's own is multiplied by exp(σz − σ²/2), z standard normal, of mean one.
+    With `outcomes` success is drawn too: a project pays in full in some draws, and nothing in the others.
+    """
+
+    draws: int = 0
+    spread: dict[str, float] = field(default_factory=dict)
+    outcomes: bool = False
+
+
+@dataclass
 class ScenarioConfig:
     """A joint prior over portfolios; for what the parts mean see `engine.Portfolio`."""
 
@@ -63,3 +78,4 @@ class ScenarioConfig:
     threshold: PriorConfig = field(default_factory=absent)
     reach: PriorConfig = field(default_factory=absent)
     cuts: list[float] | None = None  # those of `engine.Portfolio`
+    uncertainty: UncertaintyConfig = field(default_factory=UncertaintyConfig)

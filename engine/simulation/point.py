@@ -12,8 +12,13 @@ import numpy as np
 from jaxtyping import Array
 
 from engine.allocation.allocate import choose_lattice
+from engine.bets.methods import METRICS as BET_METRICS
+from engine.bets.methods import Drawn, method_of
 from engine.model.portfolio import Portfolio
-from engine.solvers.lattice import NO_LATTICE, PARTS, Lattice
+from engine.simulation.metrics import METRICS
+from engine.simulation.priors import named
+from engine.simulation.uncertainty import Uncertainty
+from engine.solvers.lattice import NO_LATTICE, PARTS, Lattice, most_units
 from engine.solvers.registry import FEW_NUMBERS, SOLVERS
 
 # The solver that others are compared with: the one that proves the optimum whatever the portfolio.
@@ -33,13 +38,27 @@ class Source(Protocol):
     def upper(self) -> float:
         """The largest upper bound on effort that can occur."""
 
+    @property
+    def uncertainty(self) -> Uncertainty | None:
+        """What is not known of a portfolio; None where all is."""
+
     def draw(self, key: Array, dtype: jnp.dtype | type = ...) -> Portfolio:
         """A random portfolio."""
 
 
-def portfolio_shapes(source: Source) -> Portfolio:
-    """A portfolio of the source as shapes, without a number."""
-    return jax.eval_shape(lambda: source.draw(jax.random.key(0)))  # type: ignore[no-any-return]
+def draw(source: Source, key: Array, units: int, dtype: jnp.dtype | type) -> Drawn:
+    """A random portfolio, with the draws around it where it is uncertain, and their mean returns up to so
+    many units. The draws have a key of their own: the portfolio is the same with and without them."""
+    portfolio = source.draw(key, dtype)
+    if source.uncertainty is None:
+        return Drawn(portfolio)
+    bet = source.uncertainty.around(portfolio, named(key, "uncertainty"))
+    return Drawn(portfolio, bet, bet.mean_portfolio(units))
+
+
+def drawn_shapes(source: Source, units: int = 1) -> Drawn:
+    """What is drawn of a source as shapes, without a number."""
+    return jax.eval_shape(lambda: draw(source, jax.random.key(0), units, float))  # type: ignore[no-any-return]
 
 
 def chosen_lattice(
@@ -50,7 +69,16 @@ def chosen_lattice(
     It looks at this point alone, so that a further one leaves its numbers as they are.
     """
     terms = source.projects, source.costs(), source.upper()
-    lattice = choose_lattice(solvers, budget, *terms, lambda: portfolio_shapes(source))
+    counted = [name for name in solvers if method_of(name).takes == "portfolio"]
+    if source.uncertainty is not None:  # returns are averaged at whole units, whoever solves
+        counted = [*counted, REFERENCE]
+    lattice = choose_lattice(counted, budget, *terms, lambda: drawn_shapes(source).solved)
+    if source.uncertainty is not None and not lattice.tables:
+        raise ValueError(
+            f"budget {budget:g} lets a project take {lattice.units:.3g} units, and a table of mean returns "
+            f"holds at most {most_units(source.projects):,}: measure effort in larger units, or set upper "
+            "bounds"
+        )
     return lattice if lattice == NO_LATTICE else lattice.shared(source.projects, block, parts)
 
 
@@ -74,9 +102,16 @@ class Point:
 
     @property
     def entries(self) -> int:
-        """How many numbers the solvers hold at most for each project of a portfolio."""
-        portfolio = portfolio_shapes(self.source)
-        return FEW_NUMBERS + max(SOLVERS[name].entries(portfolio, self.lattice) for name in self.solvers)
+        """How many numbers the solvers hold at most for each project of a portfolio, and its draws."""
+        drawn = drawn_shapes(self.source, self.lattice.units)
+        held = sum(leaf.size for leaf in jax.tree.leaves(drawn[1:])) // self.source.projects
+        solved = (method_of(name).entries(drawn.solved, self.lattice) for name in self.solvers)
+        return FEW_NUMBERS + held + max(solved)
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """What is measured of each solution, and what it means."""
+        return METRICS if self.source.uncertainty is None else METRICS | BET_METRICS
 
     def size(self, index: int) -> int:
         """How many portfolios a block has."""
@@ -92,6 +127,6 @@ class Point:
         their lattice or their solvers' options."""
         leaves, structure = jax.tree.flatten(self.source)
         shapes = tuple((np.shape(a), np.result_type(a)) for a in leaves)
-        static = [(name, SOLVERS[name].static(options)) for name, options in self.solvers.items()]
+        static = [(name, method_of(name).static(options)) for name, options in self.solvers.items()]
         solvers = tuple((name, tuple(sorted(options.items()))) for name, options in static)
         return structure, shapes, solvers, self.lattice.sizes, self.block, self.dtype

@@ -63,6 +63,10 @@ class Problem:
         return math.inf
 
     @property
+    def uncertainty(self) -> None:
+        """All is known."""
+
+    @property
     def share(self) -> float:
         """Units of budget per project."""
         return self.budget / self.projects

@@ -9,6 +9,7 @@ portfolios with the same j can be compared in pairs.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 
@@ -26,6 +27,7 @@ from engine.model.curves.mixture import Mixture
 from engine.model.portfolio import STAGE_CUTS, Portfolio
 from engine.simulation.config import ScenarioConfig
 from engine.simulation.priors import Prior, build_prior, check_prior, finite, named, static
+from engine.simulation.uncertainty import Uncertainty, build_uncertainty
 
 MOST_PROJECTS = 100_000
 
@@ -46,6 +48,7 @@ class Scenario:
     cuts: tuple[float, ...] = static(STAGE_CUTS)
     fitted: tuple[dict[str, np.ndarray], ...] | None = None
     choice: Array | np.ndarray | None = None
+    uncertainty: Uncertainty | None = None
 
     def draw(self, key: Array, dtype: jnp.dtype | type = float) -> Portfolio:
         """One portfolio."""
@@ -120,8 +123,13 @@ def build_scenario(config: ScenarioConfig) -> Scenario:
 
     **Raises:** `ValueError` naming the key that cannot be.
     """
-    if config.draws is not None:
-        return _build_fitted(config)
+    made = _build_drawn(config) if config.draws is None else _build_fitted(config)
+    uncertainty = build_uncertainty(config.uncertainty, made.families, tuple(made.parts))
+    return dataclasses.replace(made, uncertainty=uncertainty)
+
+
+def _build_drawn(config: ScenarioConfig) -> Scenario:
+    """A scenario of priors of curves."""
     if not 1 <= config.projects <= MOST_PROJECTS:
         raise ValueError(
             f"scenario.projects is {config.projects}, expected a whole number from 1 to {MOST_PROJECTS}"

@@ -15,14 +15,13 @@ from jaxtyping import Array
 
 from engine.allocation.allocate import check_budget
 from engine.allocation.facts import as_frame
+from engine.bets.methods import check_method
 from engine.model.portfolio import Portfolio
 from engine.simulation.blocks import Block, Simulation, default_block
 from engine.simulation.catalogue import shipped_scenario
-from engine.simulation.metrics import METRICS
 from engine.simulation.point import Point, chosen_lattice
 from engine.simulation.scenarios import Scenario, build_scenario, portfolio_key
 from engine.simulation.summaries import Summary, means, merge
-from engine.solvers.registry import check_options
 
 MOST_DRAWN = 2**32 - 1
 
@@ -117,7 +116,7 @@ class Simulated:
 
         **Raises:** `ValueError` for a solver or metric that there is not.
         """
-        for name, known in ((solver, self.summaries), (metric, METRICS)):
+        for name, known in ((solver, self.summaries), (metric, next(iter(self.summaries.values())))):
             if name not in known:
                 raise ValueError(f"there is no {name!r}, expected one of {', '.join(known)}")
         return means(self.summaries[solver][metric])["mean"]
@@ -134,7 +133,7 @@ class Simulated:
     def _add(self, block: Block) -> None:
         for solver, found in block.summaries.items():
             before = self.summaries.get(solver, {})
-            self.summaries[solver] = {metric: merge(before.get(metric), found[metric]) for metric in METRICS}
+            self.summaries[solver] = {metric: merge(before.get(metric), one) for metric, one in found.items()}
             self.unsolved[solver] = self.unsolved.get(solver, 0) + block.failed[solver]
             self.seconds[solver] = self.seconds.get(solver, 0.0) + block.seconds[solver]
 
@@ -150,7 +149,8 @@ def simulate(
     """Draw portfolios of a scenario, allocate the budget over each by every solver, and sum up.
 
     **Arguments:** `population`, an `engine.scenario`, or the name of one; `budget`, the scenario's own if not
-    given; `solvers`, names in `engine.SOLVERS`, or a mapping of names to their options; `portfolios`, how
+    given; `solvers`, names in `engine.SOLVERS`, or of a scenario with an uncertainty
+    also in `engine.bets.methods.METHODS`, or a mapping of names to their options; `portfolios`, how
     many; `seed`: portfolio j depends on (seed, j) alone. Memory does not grow with their number.
 
     **Raises:** `ValueError` naming what cannot be.
@@ -162,10 +162,12 @@ def simulate(
     _check_whole("portfolios", portfolios, 1)
     _check_whole("seed", seed, 0)
     given = solvers if isinstance(solvers, Mapping) else {name: {} for name in solvers}
-    options = {name: check_options(name, dict(values)) for name, values in given.items()}
+    bets = made.prior.uncertainty is not None
+    options = {name: check_method(name, dict(values), bets) for name, values in given.items()}
     if not options:
         raise ValueError("solvers is empty, expected at least one solver")
-    block = min(default_block(portfolios), portfolios)
+    uncertainty = made.prior.uncertainty
+    block = min(default_block(portfolios, uncertainty.draws if uncertainty else 1), portfolios)
     simulated = Simulated(made, budget, portfolios, seed)
     with jax.enable_x64(True):
         lattice = chosen_lattice(made.prior, budget, options, block)

@@ -6,6 +6,7 @@ portfolio what it is, and say how its vmapped form is evaluated:
 - `in_chunks`: a few portfolios at a time;
 - `projects_first`: a few at a time, written by its author for many, as arrays [projects, portfolios];
 - `for_unfinished`: only for those portfolios that need it, gathered into full chunks;
+- `one_by_one`: item after item, each of all portfolios;
 - `loop_unfinished`: a `while_loop` that steps only those members that are not done yet;
 - `on_gpu`: on a GPU, as one kernel that its author wrote for many.
 
@@ -97,6 +98,25 @@ def projects_first(function: Callable[..., Any], entries: int) -> Callable[..., 
 
         out = _chunk_by_chunk(run, list(arguments), axis_size, size)
         return out, jax.tree.map(lambda _: True, out)
+
+    return wrapped
+
+
+def one_by_one(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`function` of one item, over a leading axis of items in turn. Its vmapped form takes an item of all
+    members together, so that the wrappers within it see a batch, as they would a loop's own body not."""
+
+    def in_turn(items: Any) -> Any:
+        return jax.lax.map(function, items)
+
+    wrapped = custom_vmap(in_turn)
+
+    @wrapped.def_vmap
+    def rule(axis_size: int, in_batched: Any, items: Any) -> tuple[Any, Any]:
+        (items,) = _broadcast(axis_size, in_batched, (items,))
+        across = jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), items)
+        out = jax.lax.map(jax.vmap(function), across)
+        return jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), out), jax.tree.map(lambda _: True, out)
 
     return wrapped
 

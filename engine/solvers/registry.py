@@ -67,6 +67,7 @@ class Method:
       table, `"diminishing"`, if returns diminish, or `"never"`.
     - `frontier`: whether `engine.budget_frontier` and `engine.budget_for` follow it.
     - `entries`: how many numbers it holds at once for each project, a function of (portfolio, lattice).
+    - `takes`: what its function takes: a portfolio, or a bet with its draws (`engine.bets.methods`).
     """
 
     solve: Solver
@@ -75,6 +76,7 @@ class Method:
     any_budget: Literal["always", "diminishing", "never"] = "never"
     frontier: bool = False
     entries: Callable[[Portfolio, Lattice], int] = a_table
+    takes: Literal["portfolio", "bet"] = "portfolio"
 
     @property
     def counts(self) -> bool:
@@ -148,7 +150,12 @@ def find_method(solver: str) -> Method:
 
 def check_options(solver: str, options: dict[str, Any]) -> dict[str, Any]:
     """The options, or a `ValueError` that names the unknown solver, the unknown option or its wrong type."""
-    known = find_method(solver).options
+    return check_options_of(find_method(solver), solver, options)
+
+
+def check_options_of(method: Method, solver: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a method of this name, or a `ValueError` that names the one that cannot be."""
+    known = method.options
     if not isinstance(options, Mapping):
         raise ValueError(f"solver.{solver} is {options!r}, expected its options")
     for name, value in options.items():

@@ -50,6 +50,13 @@ SPEND = (
     Column("effective_number", "mean", "eff. no.", 3),
     Column("multiplier", "mean", "λ", 3),
 )
+# Of bets: what the draws say of it.
+BETS = (
+    Column("deviation", "mean", "deviation", 3),
+    Column("cvar", "mean", "worst 10 %", 4),
+    Column("objective", "mean", "objective"),
+    Column("objective_bound", "mean", "bound"),
+)
 
 LOSS = (
     Column("loss", "mean", "loss mean", places=2),

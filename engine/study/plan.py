@@ -14,12 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from engine.allocation.allocate import check_budget
+from engine.bets.methods import check_method
 from engine.simulation.blocks import default_block
+from engine.simulation.config import UncertaintyConfig
 from engine.simulation.point import Point, chosen_lattice
 from engine.simulation.problems import Problem
 from engine.simulation.scenarios import Scenario, build_scenario
 from engine.solvers.lattice import PARTS
-from engine.solvers.registry import check_options
 from engine.study.config import MonteCarloConfig, RunConfig
 from engine.study.grid import Axis, Grid, build_grid
 from engine.study.manifest import CHOICE, DRAWS, Manifest, Settings, machine_facts
@@ -33,11 +34,11 @@ COMMON = ("run.portfolios", "run.block", "run.output", "run.records", "sweep")
 STUDIED = ("portfolios", "seed", "block", "dtype", "records")
 
 
-def checked_solvers(solvers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The options of each solver."""
+def checked_solvers(solvers: Mapping[str, Any], bets: bool = False) -> dict[str, dict[str, Any]]:
+    """The options of each solver, of portfolios or of bets."""
     if not solvers:
         raise ValueError("solver is empty, expected at least one solver")
-    return {name: dict(check_options(name, options)) for name, options in solvers.items()}
+    return {name: dict(check_method(name, options, bets)) for name, options in solvers.items()}
 
 
 def check_run(run: MonteCarloConfig) -> MonteCarloConfig:
@@ -101,6 +102,9 @@ def benchmark_manifest(
 def _plain(config: DictConfig) -> dict[str, Any]:
     plain: Any = OmegaConf.to_container(config, resolve=False)
     plain.pop("sweep", None)
+    if plain.get("scenario", {}).get("uncertainty") == dataclasses.asdict(UncertaintyConfig()):
+        # What is not there leaves no trace: studies go on that began before it could be said.
+        del plain["scenario"]["uncertainty"]
     return dict(plain)
 
 
@@ -129,8 +133,16 @@ def _manifest(
     manifest = Manifest(command, config, grid, groups, choices, inputs, overrides, question, **facts)
     if manifest.run["block"] is not None:
         return manifest
-    sized = manifest.in_blocks_of(default_block(manifest.portfolios))
+    sized = manifest.in_blocks_of(default_block(manifest.portfolios, most_draws(manifest)))
     return dataclasses.replace(sized, own_blocks=True)
+
+
+def most_draws(manifest: Manifest) -> int:
+    """How many draws a portfolio has at most."""
+    bases = [one.get("scenario", {}) for one in (manifest.config, *manifest.choices.values())]
+    given = [base.get("uncertainty", {}).get("draws", 0) for base in bases]
+    varied = [settings.get(f"{CHOICE}.uncertainty.draws", 0) for settings in manifest.settings]
+    return max([1, *(number for number in (*given, *varied) if isinstance(number, int))])
 
 
 def _sha256(path: str) -> str:
@@ -177,7 +189,7 @@ class Planner:
     def _of(
         self, source: Scenario | Problem, budget: float, solver: dict[str, Any], run: MonteCarloConfig
     ) -> Point:
-        solvers = checked_solvers(solver)
+        solvers = checked_solvers(solver, source.uncertainty is not None)
         # Where budgets vary, octaves share their compiled code.
         octaves = self._manifest.command == "sweep" and "budget" in self._manifest.keys
         block, dtype = self._manifest.block, np.dtype(run.dtype)

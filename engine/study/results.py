@@ -21,7 +21,6 @@ import pyarrow.csv
 from engine.files.folders import write_parquet, write_whole
 from engine.files.shipped import as_path
 from engine.simulation.blocks import Block
-from engine.simulation.metrics import METRICS
 from engine.simulation.point import REFERENCE
 from engine.simulation.summaries import BINS, Summary, means, merge
 from engine.study.manifest import StoreError
@@ -167,11 +166,10 @@ def load_array(folder: str | Path) -> Any:
     store = Store(as_path(folder, "a study's folder"))
     grid = store.manifest.grid
     rows = load(folder).to_pylist()
-    solvers = list(dict.fromkeys(row["solver"] for row in rows))
-    shape = (*grid.shape, len(solvers), len(METRICS))
+    solvers, metrics = (list(dict.fromkeys(row[key] for row in rows)) for key in ("solver", "metric"))
+    shape = (*grid.shape, len(solvers), len(metrics))
     names = ("count", "mean", "standard_error", "q95", "least", "largest")
     arrays = {name: np.full(shape, np.nan) for name in names}
-    metrics = list(METRICS)
     for row in rows:
         place = np.unravel_index(row["point"], grid.shape) if grid.shape else ()
         at = (*place, solvers.index(row["solver"]), metrics.index(row["metric"]))

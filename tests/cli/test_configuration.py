@@ -15,6 +15,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
+from engine.bets.methods import METHODS, method_of
 from engine.cli.compose import register_schema
 from engine.cli.main import command_names, command_of
 from engine.files.shipped import MISSING, config_folder
@@ -71,14 +72,18 @@ def test_every_value_is_in_the_file_and_none_in_the_schema(name: str) -> None:
         assert key in said(name), f"{key} has no value in {name}.yaml"
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("name", [*SOLVERS, *METHODS])
 def test_the_options_of_a_solver_are_those_of_its_function(name: str) -> None:
     (solver, options), *others = yaml.safe_load(
         (config_folder() / "solver" / f"{name}.yaml").read_text()
     ).items()
     assert (solver, others) == (name, [])
-    signature = inspect.signature(SOLVERS[name].solve).parameters.values()
-    assert options == {p.name: p.default for p in signature if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    signature = inspect.signature(method_of(name).solve).parameters.values()
+    defaults = {p.name: p.default for p in signature if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    asked = {
+        name: MISSING if default is inspect.Parameter.empty else default for name, default in defaults.items()
+    }
+    assert options == asked
 
 
 def test_the_defaults_of_a_fit_are_those_of_its_function() -> None:
