@@ -47,6 +47,8 @@ LABELS = {
     "budget": "budget (units of cost)",
     "scenario.skew": "skew of the weights (rank to the power −skew)",
     "scenario.projects": "projects",
+    "scenario.success.value": "chance of success",
+    "scenario.uncertainty.spread.scale": "σ of the log of each project's scale",
 }
 
 
