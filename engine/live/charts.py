@@ -102,8 +102,8 @@ class Panel:
             self.title.text_font_style = "bold" if at else "normal"
 
 
-def effort_bars(names: list[str], projects: ColumnDataSource) -> Any:
-    """Effort of both allocations, project by project."""
+def bars_figure(names: list[str]) -> figure:
+    """An empty figure of bars, a line a project."""
     bars = figure(
         y_range=FactorRange(*reversed(names)),
         width=400,
@@ -114,20 +114,27 @@ def effort_bars(names: list[str], projects: ColumnDataSource) -> Any:
         styles={"max-width": "100%"},
     )
     bars.x_range.start = 0
-    for side, name, colour in ((0.2, "exact", BLUE), (-0.2, "greedy", VERMILLION)):
-        place = dodge("project", side, range=bars.y_range)
-        fill = 0.9 if name == "exact" else 0.0
-        bars.hbar(
-            y=place,
-            right=f"{name}_effort",
-            height=0.34,
-            source=projects,
-            color=colour,
-            line_width=1.5,
-        ).glyph.fill_alpha = fill
     bars.ygrid.visible = False
     bars.xaxis.minor_tick_line_color = None
     bars.outline_line_color = None
+    return bars
+
+
+def effort_bar(
+    bars: figure, projects: ColumnDataSource, column: str, colour: str, side: float, fill: float
+) -> None:
+    """A bar a project from a column of efforts, beside its line."""
+    place = dodge("project", side, range=bars.y_range)
+    bars.hbar(
+        y=place, right=column, height=0.34, source=projects, color=colour, line_width=1.5
+    ).glyph.fill_alpha = fill
+
+
+def effort_bars(names: list[str], projects: ColumnDataSource) -> figure:
+    """Effort of both allocations, project by project."""
+    bars = bars_figure(names)
+    effort_bar(bars, projects, "exact_effort", BLUE, 0.2, 0.9)
+    effort_bar(bars, projects, "greedy_effort", VERMILLION, -0.2, 0.0)
     return bars
 
 

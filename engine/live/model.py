@@ -117,7 +117,7 @@ class Live:
         absent = {"weight": np.ones(projects), "startup": np.zeros(projects), "curvature": np.zeros(projects)}
         start: dict[str, Any] = {n: absent[n] if v is None else np.array(v) for n, v in given.items()}
         self.portfolio = dataclasses.replace(portfolio, names=(), **start)
-        self._full = np.minimum(_effort_to_frontier(self.portfolio), self._part("upper", math.inf))
+        self._full = np.minimum(effort_to_frontier(self.portfolio), self._part("upper", math.inf))
         funded = nice_above(FUNDED * float(np.sum(self._costs() * self._full)))
         self.unit = self._unit_for(nice_above(2.0 * funded))
         check_whole_units(portfolio, self.unit)
@@ -127,8 +127,8 @@ class Live:
             budget = max(funded, self.least_budget)
         if most_budget is None:
             most_budget = nice_above(2.0 * budget) if 0 < budget < math.inf else 10.0
-        self.most_budget = _number(most_budget, "most_budget", max(self.least_budget, 1.0))
-        self.budget = _number(budget, "budget", self.least_budget, self.most_budget)
+        self.most_budget = number_within(most_budget, "most_budget", max(self.least_budget, 1.0))
+        self.budget = number_within(budget, "budget", self.least_budget, self.most_budget)
         self._lattice = self._checked_lattice()
         self.limits = self._find_limits()
         self.start = State(self.budget, **start)
@@ -142,13 +142,13 @@ class Live:
         """
         if key == "budget":
             return dataclasses.replace(
-                state, budget=_number(value, "budget", self.least_budget, self.most_budget)
+                state, budget=number_within(value, "budget", self.least_budget, self.most_budget)
             )
         if key not in DRAGGED:
             raise ValueError(f"unknown slider {key!r}, expected one of budget, {', '.join(DRAGGED)}")
         if not isinstance(project, int) or not 0 <= project < len(self.names):
             raise ValueError(f"project is {project!r}, expected a number from 0 to {len(self.names) - 1}")
-        number = _number(value, f"{self.names[project]}: {key}", 0.0, float(self.limits[key][project]))
+        number = number_within(value, f"{self.names[project]}: {key}", 0.0, float(self.limits[key][project]))
         numbers = np.array(getattr(state, key))
         numbers[project] = number
         change: dict[str, Any] = {key: numbers}
@@ -157,6 +157,11 @@ class Live:
     def portfolio_of(self, state: State) -> Portfolio:
         """The portfolio that a state stands for."""
         return dataclasses.replace(self.portfolio, **{name: getattr(state, name) for name in DRAGGED})
+
+    def resized(self, state: State, most_budget: float) -> Live:
+        """What a state stands for, with a budget's slider that ends elsewhere."""
+        portfolio = dataclasses.replace(self.portfolio_of(state), names=self.names)
+        return Live(portfolio, min(state.budget, most_budget), most_budget)
 
     def answer(self, state: State) -> Picture:
         """What is shown of a state.
@@ -275,7 +280,7 @@ def nice_above(number: float) -> float:
     return float(f"{least:.2g}")
 
 
-def _effort_to_frontier(portfolio: Portfolio) -> np.ndarray:
+def effort_to_frontier(portfolio: Portfolio) -> np.ndarray:
     """About the least effort that takes each project to its last stage; 1 where none on the list does, and
     where it is out of all proportion to most."""
     tried = 10.0 ** (np.arange(480) / 40.0)
@@ -284,7 +289,7 @@ def _effort_to_frontier(portfolio: Portfolio) -> np.ndarray:
     return np.where(full > OUTLYING * np.median(full), 1.0, full)
 
 
-def _number(value: Any, key: str, low: float, high: float = math.inf) -> float:
+def number_within(value: Any, key: str, low: float, high: float = math.inf) -> float:
     """A finite number within its limits."""
     expected = f"a number from {low:g} to {high:g}" if high < math.inf else f"a number of at least {low:g}"
     kind = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import dataclasses
-import math
 import time
 import traceback
 from collections.abc import Callable
@@ -26,59 +25,30 @@ from html import escape
 from typing import Any
 
 from bokeh.document import Document, without_document_lock
-from bokeh.models import Button, Column, ColumnDataSource, Div, FileInput, Row, Select, Slider, Spinner
+from bokeh.models import Button, Column, FileInput, Row, Select, Spinner
 
-from engine.figures.palette import BLUE, GREEN, VERMILLION
-from engine.live.charts import (
-    Panel,
-    effort_bars,
-    labels,
-    project_columns,
-    table_html,
-)
-from engine.live.model import (
-    DRAGGED,
-    MOST_SEED,
-    UPLOAD_ENDINGS,
-    Live,
-    Picture,
-    State,
-    draw_portfolio,
-    read_upload,
-)
-from engine.live.style import (
-    BELOW,
-    FACTS,
-    HEAD,
-    LEFT,
-    LINE,
-    NAME,
-    PANELS,
-    PROJECTS,
-    RIGHT,
-    SLIDER,
-    TABLE,
-    TEMPLATE,
-    WIDE,
-    WRAP,
-)
+from engine.live.controls import Text
+from engine.live.model import MOST_SEED, UPLOAD_ENDINGS, Live, draw_portfolio, read_upload
+from engine.live.portfolio_view import PortfolioView
+from engine.live.style import FACTS, LEFT, RIGHT, TEMPLATE, WIDE, WRAP
 from engine.simulation.catalogue import scenario_names, shipped_scenario
 from engine.simulation.config import ScenarioConfig
 
-SLIDER_STEPS = 200
 UPLOADED = "(a file)"
-# What stands between $$ in a project's name is not a formula.
-Text = partial(Div, disable_math=True)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A portfolio to drag and where it comes from: the scenario it was drawn from, None for a file."""
+    """What is dragged and where it comes from: the scenario it was drawn from, None for a file."""
 
     name: str
     live: Live
     scenario: ScenarioConfig | None = None
     notes: tuple[str, ...] = ()
+
+    def answer(self, state: Any) -> Any:
+        """What is shown of a state of these sliders."""
+        return self.live.answer(state)
 
 
 @dataclass
@@ -113,20 +83,18 @@ class Page:
     def __init__(self, document: Document, service: Service) -> None:
         self.document, self.service = document, service
         self.origin = service.origin
-        self.state = self.origin.live.start
+        self.state: Any = self.origin.live.start
         self.seed: int = service.seed
         self.loading: Callable[[], Origin] | None = None
         self.changed_at: float | None = None
         self.busy = False
         self.answers = 0
         self.wrong = ""
-        self.facts = Text(stylesheets=[FACTS], sizing_mode="stretch_width")
-        self.table = Text(stylesheets=[TABLE], styles={"max-width": "100%", "overflow-x": "auto"})
         self.message = Text(stylesheets=[FACTS], sizing_mode="stretch_width", visible=False)
         self.controls = Column(stylesheets=[LEFT])
         self.charts = Column(stylesheets=[RIGHT])
         begin = time.perf_counter()
-        picture = self.origin.live.answer(self.state)
+        picture = self.origin.answer(self.state)
         self.build(picture, time.perf_counter() - begin)
         document.title = "engine: live page"
         document.template = TEMPLATE
@@ -181,8 +149,7 @@ class Page:
         def make() -> Origin:
             if not isinstance(most_budget, (int, float)) or isinstance(most_budget, bool):
                 raise ValueError(f"largest budget is {most_budget!r}, expected a number")
-            budget = min(state.budget, float(most_budget))
-            return Origin(origin.name, Live(live.portfolio_of(state), budget, most_budget), origin.scenario)
+            return Origin(origin.name, live.resized(state, most_budget), origin.scenario)
 
         if most_budget != live.most_budget:
             self.load(make)
@@ -206,7 +173,7 @@ class Page:
             if make is not None:
                 origin = await loop.run_in_executor(self.service.worker, make)
                 state = origin.live.start
-            picture = await loop.run_in_executor(self.service.worker, origin.live.answer, state)
+            picture = await loop.run_in_executor(self.service.worker, origin.answer, state)
             show = partial(self._show, origin, picture, begin)
         except ValueError as error:
             show = partial(self.say, str(error))
@@ -223,7 +190,7 @@ class Page:
             if self.changed_at is not None:
                 self.ask()
 
-    def _show(self, origin: Origin, picture: Picture, begin: float) -> None:
+    def _show(self, origin: Origin, picture: Any, begin: float) -> None:
         seconds = time.perf_counter() - begin
         self.service.note(seconds)
         if origin is not self.origin:
@@ -243,32 +210,25 @@ class Page:
 
     # What the page is made of.
 
-    def build(self, picture: Picture, seconds: float) -> None:
+    def build(self, picture: Any, seconds: float) -> None:
         """Controls and charts for the portfolio of this picture."""
         live = self.origin.live
-        self.labels = labels(live.names)
-        self.projects = ColumnDataSource()
-        self.panels = [Panel(label, index, self.projects) for index, label in enumerate(self.labels)]
+        self.view = PortfolioView(live)
         self.say("", "; ".join(self.origin.notes))
         self.update(picture, seconds)
-        self.controls.children = [*self._sources(), *self._sliders(live, picture.state)]
-        grid = Row(*(p.figure for p in self.panels), stylesheets=[PANELS], sizing_mode="stretch_width")
-        below = Row(
-            effort_bars(self.labels, self.projects),
-            self.table,
-            stylesheets=[BELOW],
-            sizing_mode="stretch_width",
-        )
-        self.charts.children = [self.message, self.facts, grid, below]
+        back = Button(label="back to the start", width=140, name="reset")
+        back.on_click(lambda: self.load(partial(dataclasses.replace, self.origin)))
+        self.controls.children = [
+            *self._sources(),
+            *self.view.sliders(picture.state, self.set, self.resize),
+            back,
+        ]
+        self.charts.children = [self.message, *self.view.charts()]
 
-    def update(self, picture: Picture, seconds: float) -> None:
-        """Show another answer for the same portfolio."""
+    def update(self, picture: Any, seconds: float) -> None:
+        """Show another answer for the same portfolio or draws."""
         self.answers += 1
-        self.facts.text = facts_html(self.labels, self.origin.live, picture, seconds, self.answers)
-        self.table.text = table_html(self.labels, picture)
-        self.projects.data = project_columns(self.labels, picture)
-        for panel in self.panels:
-            panel.update(picture)
+        self.view.update(picture, seconds, self.answers)
 
     def _sources(self) -> list[Any]:
         """Where the portfolio comes from."""
@@ -304,80 +264,3 @@ class Page:
         )
         title = Text(text=f'<b class="origin">{escape(origin.name)}</b>', width=360)
         return [Row(select, seed, another, stylesheets=[WRAP]), file, title]
-
-    def _sliders(self, live: Live, state: State) -> list[Any]:
-        """The budget's slider, and three for each project."""
-        slider = partial(Slider, start=0.0, tooltips=False, stylesheets=[SLIDER], show_value=True)
-        budget = Slider(
-            title="budget", start=live.least_budget, end=live.most_budget, value=state.budget, name="budget"
-        )
-        few = live.most_budget - live.least_budget < 20 * live.unit
-        budget.step = live.most_budget / SLIDER_STEPS if few else live.unit
-        budget.sizing_mode = "stretch_width"
-        budget.on_change("value", lambda _, __, new: self.set("budget", None, new))
-        most = Spinner(title="up to", value=live.most_budget, low=1, width=90, name="most_budget")
-        most.step = live.unit
-        most.on_change("value", lambda _, __, new: self.resize(new))
-        words = ("weight", "start-up", "curvature")
-        head = [Text(text="project", stylesheets=[NAME]), *(Text(text=t, stylesheets=[HEAD]) for t in words)]
-        rows: list[Any] = [Row(*head, sizing_mode="stretch_width", stylesheets=[LINE])]
-        for project, label in enumerate(self.labels):
-            sliders = []
-            for key in DRAGGED:
-                end, value = float(live.limits[key][project]), float(getattr(state, key)[project])
-                one = slider(title="", end=end, value=value, step=end / SLIDER_STEPS, name=f"{key} {project}")
-                one.format, one.sizing_mode = decimals(end), "stretch_width"
-                one.on_change("value", lambda _, __, new, k=key, p=project: self.set(k, p, new))
-                sliders.append(one)
-            name = Text(text=escape(label), stylesheets=[NAME])
-            rows.append(Row(name, *sliders, sizing_mode="stretch_width", stylesheets=[LINE]))
-        back = Button(label="back to the start", width=140, name="reset")
-        back.on_click(lambda: self.load(partial(dataclasses.replace, self.origin)))
-        line = Row(budget, most, sizing_mode="stretch_width")
-        return [line, Column(*rows, stylesheets=[PROJECTS], sizing_mode="stretch_width"), back]
-
-
-def decimals(end: float) -> str:
-    """Bokeh's format of a slider that ends here: three decimals, or as many as tell its steps apart."""
-    return f"0.[{'0' * max(3, 3 - math.floor(math.log10(end)))}]"
-
-
-def facts_html(names: list[str], live: Live, picture: Picture, seconds: float, answers: int) -> str:
-    """The line of numbers; each has its full digits in `data-number`, for whoever reads by machine."""
-    exact, greedy = picture.exact, picture.greedy
-    numbers: list[tuple[str, str, float, str]] = [
-        ("exact", "exact", float(exact.value), f"{float(exact.value):,.6g}"),
-        ("greedy", "greedy", float(greedy.value), f"{float(greedy.value):,.6g}"),
-        ("loss", "greedy loses", picture.loss, f"{100 * picture.loss:.2f} %"),
-        ("bound", "upper bound", float(exact.bound), f"{float(exact.bound):,.6g}"),
-        ("gap", "proved gap", float(exact.gap), f"{100 * float(exact.gap):.2g} %"),
-        ("greedy_gap", "greedy's gap", float(greedy.gap), f"{100 * float(greedy.gap):.2f} %"),
-        ("multiplier", "multiplier", float(exact.multiplier), f"{float(exact.multiplier):.4g}"),
-        ("spent", "spent", float(exact.spent), f"{float(exact.spent):,.9g} of {picture.state.budget:,.9g}"),
-        ("milliseconds", "answered in", 1e3 * seconds, f"{1e3 * seconds:.0f} ms"),
-    ]
-    tiles = "".join(
-        f'<div><span class="key">{key_of(name)}{words}</span>'
-        f'<b data-name="{name}" data-number="{number!r}">{text}</b></div>'
-        for name, words, number, text in numbers
-    )
-    there = [escape(n) for n, last in zip(names, picture.exact_frontier, strict=True) if last]
-    lots = "" if live.unit == 1 else f"effort in lots of {live.unit:,.9g} · "
-    front = f"{lots}{len(there)} of {len(names)} at the frontier{': ' if there else ''}{', '.join(there)}"
-    effort = " ".join(f"{float(e):.12g}" for e in exact.effort)
-    return (
-        f'<div class="facts" data-answer="{answers}" data-budget="{picture.state.budget!r}" '
-        f'data-effort="{effort}">{tiles}</div><div class="front" data-frontier="{len(there)}">'
-        f'<span style="color:{GREEN}">★</span> {front}'
-        f'<span class="key"> · shaded: later stages, <span style="color:{GREEN}">■</span> the frontier</span>'
-        "</div>"
-    )
-
-
-def key_of(name: str) -> str:
-    """The mark of an allocation in the charts, before its number."""
-    mark = {
-        "exact": f'<span style="color:{BLUE}">●</span> ',
-        "greedy": f'<span style="color:{VERMILLION}">○</span> ',
-    }
-    return mark.get(name, "")

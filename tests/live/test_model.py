@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import engine
+from engine.live.controls import decimals
 from engine.live.model import (
     MOST_UPLOAD,
     SAMPLES,
@@ -26,7 +27,6 @@ from engine.live.model import (
     nice_above,
     read_upload,
 )
-from engine.live.page import decimals
 from engine.simulation.catalogue import scenario_names, shipped_scenario
 from engine.simulation.config import PriorConfig
 from tests.files.workbook import workbook
@@ -188,6 +188,15 @@ def test_what_cannot_be_dragged_is_refused(what: str) -> None:
     portfolio, budgets, message = TOO_MUCH[what]
     with pytest.raises(ValueError, match=message):
         Live(portfolio, **budgets)
+
+
+def test_the_end_of_the_budget_moves_and_the_rest_stays() -> None:
+    portfolio = dataclasses.replace(curves(2), names=("search", "ads"))
+    model = Live(portfolio, 9.0)
+    state = model.moved(model.start, "weight", 0.5, 1)
+    again = model.resized(state, 8.0)
+    assert (again.names, again.most_budget, again.start.budget) == (("search", "ads"), 8.0, 8.0)
+    np.testing.assert_array_equal(again.start.weight, [1.0, 0.5])
 
 
 def test_a_scenario_is_drawn_as_it_ships() -> None:
