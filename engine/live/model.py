@@ -28,7 +28,8 @@ import yaml
 
 from engine.allocation.allocate import check_whole_units, choose_lattice, in_units, prepared
 from engine.allocation.running import batched, on_host
-from engine.files.portfolios import YAML, load_portfolio
+from engine.files.bets import FITTED, Holds, load_bet
+from engine.files.portfolios import YAML
 from engine.files.records import unpacked_size
 from engine.files.tables import ENDINGS
 from engine.model.lots import in_lots
@@ -322,8 +323,8 @@ def draw_portfolio(config: ScenarioConfig, seed: Any) -> Portfolio:
         return jax.tree.map(np.asarray, scenario.draw(portfolio_key(seed, 0), np.float64))
 
 
-def read_upload(name: str, content: bytes) -> tuple[Portfolio, list[str]]:
-    """A portfolio file that came from the page: the portfolio, and what there is to note of it.
+def read_upload(name: str, content: bytes) -> tuple[Holds, list[str]]:
+    """A file that came from the page: what it holds, and what there is to note of it.
 
     **Raises:** `ValueError` in one line naming the file by the name it came with.
     """
@@ -340,13 +341,13 @@ def read_upload(name: str, content: bytes) -> tuple[Portfolio, list[str]]:
         raise ValueError(f"{name}: holds {size:,} bytes or cells, expected at most {MOST_UNPACKED:,}")
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always")
-        path = Path(folder) / f"portfolio{suffix}"
+        path = Path(folder) / (FITTED if name == FITTED else f"portfolio{suffix}")
         path.write_bytes(content)
         try:
-            portfolio = load_portfolio(path)
+            held = load_bet(path)
         except ValueError as error:
             raise ValueError(str(error).replace(str(path), name)) from None
-    return portfolio, [str(note.message).replace(str(path), name) for note in notes]
+    return held, [str(note.message).replace(str(path), name) for note in notes]
 
 
 def _refuse_aliases(name: str, content: bytes) -> None:

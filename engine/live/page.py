@@ -28,6 +28,8 @@ from bokeh.document import Document, without_document_lock
 from bokeh.models import Button, Column, FileInput, Row, Select, Spinner
 
 from engine.live.controls import Text
+from engine.live.draws import LiveDraws, live_of
+from engine.live.draws_view import DrawsView
 from engine.live.model import MOST_SEED, UPLOAD_ENDINGS, Live, draw_portfolio, read_upload
 from engine.live.portfolio_view import PortfolioView
 from engine.live.style import FACTS, LEFT, RIGHT, TEMPLATE, WIDE, WRAP
@@ -42,7 +44,7 @@ class Origin:
     """What is dragged and where it comes from: the scenario it was drawn from, None for a file."""
 
     name: str
-    live: Live
+    live: Live | LiveDraws
     scenario: ScenarioConfig | None = None
     notes: tuple[str, ...] = ()
 
@@ -134,9 +136,9 @@ class Page:
         def make() -> Origin:
             if not isinstance(name, str) or not isinstance(value, str):
                 raise ValueError("several files were given, expected one")
-            portfolio, notes = read_upload(name, base64.b64decode(value, validate=True))
+            given, notes = read_upload(name, base64.b64decode(value, validate=True))
             try:
-                return Origin(name, Live(portfolio), None, tuple(notes))
+                return Origin(name, live_of(given), None, tuple(notes))
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
 
@@ -213,7 +215,7 @@ class Page:
     def build(self, picture: Any, seconds: float) -> None:
         """Controls and charts for the portfolio of this picture."""
         live = self.origin.live
-        self.view = PortfolioView(live)
+        self.view = DrawsView(live) if isinstance(live, LiveDraws) else PortfolioView(live)
         self.say("", "; ".join(self.origin.notes))
         self.update(picture, seconds)
         back = Button(label="back to the start", width=140, name="reset")

@@ -400,6 +400,21 @@ def test_only_this_machine_is_answered(serve: Serve) -> None:
     assert served.end() == 0
 
 
+DRAWS = "project,draw,family,scale,rate\na,1,log,2,0.5\na,2,log,3,0.5\nb,1,log,1,0.1\nb,2,log,2,0.2\n"
+SUCCESS = "project,family,scale,rate,success\na,log,2,0.5,0.9\nb,log,3,0.5,0.4\n"
+
+
+@needs_bokeh
+@pytest.mark.parametrize(("text", "more"), [(DRAWS, ()), (SUCCESS, ("outcomes=8", "seed=3"))])
+def test_draws_are_served(serve: Serve, tmp_path: Path, text: str, more: tuple[str, ...]) -> None:
+    (tmp_path / "d.csv").write_text(text)
+    served = serve("portfolio=d.csv", "budget=12", *more)
+    with urllib.request.urlopen(served.address, timeout=60) as page:
+        assert page.status == 200
+    assert served.end() == 0
+    assert not any("Traceback" in line for line in served.lines)
+
+
 def demo(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [ENGINE, "demo", "open=false", *arguments],
@@ -422,6 +437,9 @@ BAD = {
     "scenario=utopia": "unknown scenario 'utopia'",
     "scenario.projects=60": "scenario.projects is 60, expected at most 40",
     "portfolio=none.csv": "none.csv: cannot be read",
+    "portfolio=moonshot": "the file holds approaches that may fail",
+    "portfolio=platform": "the file holds projects that spill over",
+    "outcomes=4": "outcomes is 4, expected none for a scenario",
     "colour=red": "colour",
 }
 

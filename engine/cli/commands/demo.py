@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from engine.cli.command import Command, ReadingConfig
 from engine.cli.words import say
 from engine.files.shipped import MISSING
 from engine.simulation.config import ScenarioConfig
+
+if TYPE_CHECKING:
+    from engine.live.page import Origin
 
 MOST_PORT = 65_535
 
@@ -22,6 +26,7 @@ class DemoConfig(ReadingConfig):
     budget: float | None = MISSING
     most_budget: float | None = MISSING
     seed: int = MISSING
+    outcomes: int | None = MISSING
     port: int = MISSING
     open: bool = MISSING
     log: bool = MISSING
@@ -29,10 +34,6 @@ class DemoConfig(ReadingConfig):
 
 def demo(config: DemoConfig) -> None:
     """`engine demo`."""
-    from engine.files.portfolios import load_portfolio, portfolio_path
-    from engine.files.reading import Reading
-    from engine.live.model import Live, draw_portfolio
-
     if not 0 <= config.port <= MOST_PORT:
         raise ValueError(f"port is {config.port}, expected a number from 0 to {MOST_PORT}")
     for key in ("budget", "most_budget"):
@@ -40,25 +41,39 @@ def demo(config: DemoConfig) -> None:
         if number is not None and not 0 <= number < math.inf:
             raise ValueError(f"{key} is {number:g}, expected a number of at least 0")
     try:
-        from engine.live.page import Origin, Service
+        from engine.live.page import Service
         from engine.live.server import serve
     except ImportError as error:
         if error.name is None or error.name.split(".")[0] not in ("bokeh", "tornado"):
             raise
         raise ValueError('the live page needs bokeh, expected pip install "engine[demo]"') from None
-    if config.portfolio is not None:
-        path = portfolio_path(config.portfolio)
-        portfolio = load_portfolio(path, **config.reading())
-        origin = Origin(path.name, Live(portfolio, config.budget, config.most_budget))
-    else:
-        Reading(**config.reading()).refuse("a scenario")
-        budget = config.scenario.budget if config.budget is None else config.budget
-        portfolio = draw_portfolio(config.scenario, config.seed)
-        origin = Origin(config.scenario.name, Live(portfolio, budget, config.most_budget), config.scenario)
-    service = Service(origin, config.scenario, config.budget, config.seed)
+    service = Service(_origin(config), config.scenario, config.budget, config.seed)
     if config.log:
         service.said = lambda seconds: say(f"answered in {1e3 * seconds:.1f} ms")
     serve(service, config.port, config.open)
+
+
+def _origin(config: DemoConfig) -> Origin:
+    """What the page begins with: a file's portfolio or draws, or a scenario's draw."""
+    from engine.cli.bets import drawn
+    from engine.files.bets import load_bet
+    from engine.files.portfolios import portfolio_path
+    from engine.files.reading import Reading
+    from engine.live.draws import live_of
+    from engine.live.model import Live, draw_portfolio
+    from engine.live.page import Origin
+
+    if config.portfolio is not None:
+        path = portfolio_path(config.portfolio)
+        given = drawn(load_bet(path, **config.reading()), config.outcomes, config.seed)
+        return Origin(path.name, live_of(given, config.budget, config.most_budget))
+    Reading(**config.reading()).refuse("a scenario")
+    if config.outcomes is not None:
+        raise ValueError(f"outcomes is {config.outcomes}, expected none for a scenario, only for a portfolio")
+    scenario = config.scenario
+    budget = scenario.budget if config.budget is None else config.budget
+    live = Live(draw_portfolio(scenario, config.seed), budget, config.most_budget)
+    return Origin(scenario.name, live, scenario)
 
 
 COMMAND = Command(
