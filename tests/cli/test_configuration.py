@@ -16,13 +16,14 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from engine.bets.methods import METHODS, method_of
+from engine.bets.objectives import OBJECTIVES
 from engine.cli.compose import register_schema
 from engine.cli.main import command_names, command_of
 from engine.files.shipped import MISSING, config_folder
 from engine.solvers.registry import SOLVERS
 
 # Composed from files of their own, of which a folder of the user's may leave out what it does not need.
-GROUPS = {"scenario", "solver", "sweep.grid"}
+GROUPS = {"scenario", "solver", "objective", "sweep.grid"}
 
 
 def leaves(schema: type, where: str = "") -> Iterator[tuple[str, Any]]:
@@ -70,6 +71,13 @@ def test_every_value_is_in_the_file_and_none_in_the_schema(name: str) -> None:
     for key, default in leaves(command_of(name).schema):
         assert default in (MISSING, [], {}), f"{key} has a default in the schema too"
         assert key in said(name), f"{key} has no value in {name}.yaml"
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_numbers_of_an_objective_are_its_own(name: str) -> None:
+    text = (config_folder() / "objective" / f"{name}.yaml").read_text()
+    known = {each.name: each.default for each in fields(OBJECTIVES[name])}
+    assert yaml.safe_load(text) == {name: {k: None if v is NO_DEFAULT else v for k, v in known.items()}}
 
 
 @pytest.mark.parametrize("name", [*SOLVERS, *METHODS])
