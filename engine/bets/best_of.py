@@ -164,10 +164,17 @@ def outer(
 ) -> Solution:
     """The projects as an ordinary portfolio, solved: what each returns with so many units in all, of which it
     can take those up to the first −∞."""
+    return exact(portfolio_of(optima, given.cost), budget, lattice)
+
+
+def portfolio_of(
+    optima: Float[Array, "projects levels"], cost: Vector | None, names: tuple[str, ...] = ()
+) -> Portfolio:
+    """The ordinary portfolio of projects that return so much with so many units in all."""
     allowed = optima != -jnp.inf
     curves = Tabulated(jnp.where(allowed, optima, 0.0))
     most = jnp.sum(allowed, axis=-1, dtype=optima.dtype) - 1.0
-    return exact(Portfolio(curves, cost=given.cost, upper=most), budget, lattice)
+    return Portfolio(curves, cost=cost, upper=most, names=names)
 
 
 def judge(given: Approaches, tables: Tables, levels: Levels, optimum: Solution) -> Solution:

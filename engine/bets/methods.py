@@ -1,4 +1,5 @@
-"""Methods of bets: solvers that look at the draws, beside the ordinary ones, which solve the mean returns.
+"""Methods of bets: solvers that look at the draws, beside the ordinary ones, which solve the mean returns;
+and of projects with approaches, beside the ordinary ones, which solve the best expected returns.
 
     solver(drawn, budget, lattice, *, options...) -> Solution
 
@@ -10,6 +11,8 @@ by one number, and with the optimum of mean returns, `exact`, in pairs:
 - `wait_and_see`: the mean over draws of each one's own integer optimum, at least what `exact` returns; the
   difference is the value of perfect information. It is no plan: its efforts are not a number.
 - `mean_cvar`, `mean_deviation`, `chance`: real effort for that objective (`engine.bets.objectives`).
+- `single_best`, of approaches: the optimum where every project has one of them only, at most what `exact`
+  returns, which may try several.
 
 Source: Birge & Louveaux (2011), Introduction to Stochastic Programming, chapter 4.
 """
@@ -38,13 +41,15 @@ from engine.bets.objectives import (
     find_objective,
 )
 from engine.bets.risk import Found, certified_effort, judge
+from engine.bets.tries import METRICS as TRIES_METRICS
+from engine.bets.tries import Counted, Tries, count, measure_tries, single_plan
 from engine.bets.uncertain import Uncertain
 from engine.model.portfolio import Portfolio
 from engine.solvers.batching import one_by_one
 from engine.solvers.bound import bound
 from engine.solvers.exact import exact
 from engine.solvers.lattice import Lattice
-from engine.solvers.registry import SOLVERS, Method, check_options_of, find_method
+from engine.solvers.registry import SOLVERS, Method, Takes, check_options_of, find_method
 from engine.solvers.relaxation import feasible_set
 from engine.solvers.responses import Scalar
 from engine.solvers.solution import Solution, Status, conclude
@@ -57,10 +62,11 @@ TAIL = 0.1
 
 
 class Drawn(NamedTuple):
-    """A portfolio as drawn; of a bet also the draws around it, and the portfolio of their mean returns."""
+    """A portfolio as drawn; of a bet also the draws around it, and the portfolio of their mean returns. Of
+    approaches that of the best expected returns, and what stands behind it."""
 
     portfolio: Portfolio
-    bet: Uncertain | None = None
+    bet: Uncertain | Tries | None = None
     reduced: Portfolio | None = None
 
     @property
@@ -85,6 +91,13 @@ def stake(solution: Solution) -> Staked:
         return solution
     parts = {field.name: getattr(solution, field.name) for field in dataclasses.fields(Solution)}
     return Staked(**parts, objective=solution.value, objective_bound=solution.bound)
+
+
+def finish(drawn: Drawn, solution: Solution) -> Solution:
+    """A solution with what is told of it besides: of a bet, or of approaches."""
+    if drawn.bet is None:
+        return solution
+    return count(drawn.bet, solution) if isinstance(drawn.bet, Tries) else stake(solution)
 
 
 def mean_parameters(drawn: Drawn, budget: Scalar, lattice: Lattice) -> Solution:
@@ -146,8 +159,14 @@ def chance(
     return _averse(drawn, budget, Chance(target), tolerance)
 
 
+def single_best(drawn: Drawn, budget: Scalar, lattice: Lattice) -> Counted:
+    """The integer optimum where each project has the one of its approaches that does most with its units."""
+    assert isinstance(drawn.bet, Tries)
+    return single_plan(drawn.portfolio, drawn.bet, budget, lattice)
+
+
 def _given(drawn: Drawn) -> tuple[Uncertain, Portfolio]:
-    assert drawn.bet is not None
+    assert isinstance(drawn.bet, Uncertain)
     assert drawn.reduced is not None
     return drawn.bet, drawn.reduced
 
@@ -179,6 +198,12 @@ METHODS: dict[str, Method] = {
     "mean_cvar": Method(mean_cvar, effort="real", takes="bet", entries=cells),
     "mean_deviation": Method(mean_deviation, effort="real", takes="bet", entries=cells),
     "chance": Method(chance, effort="real", takes="bet", entries=cells),
+    "single_best": Method(single_best, takes="approaches"),
+}
+# What a scenario needs for them.
+NEEDED = {
+    "bet": "is of bets, expected a scenario with an uncertainty",
+    "approaches": "is of several approaches a project, expected a scenario with approaches",
 }
 
 
@@ -187,17 +212,18 @@ def method_of(name: str) -> Method:
     return METHODS[name] if name in METHODS and name not in SOLVERS else find_method(name)
 
 
-def check_method(name: str, options: dict[str, Any], bets: bool) -> dict[str, Any]:
-    """The options of a solver of portfolios, or of bets.
+def check_method(name: str, options: dict[str, Any], gives: Takes = "portfolio") -> dict[str, Any]:
+    """The options of a solver of portfolios, or of what else a scenario gives.
 
-    **Raises:** `ValueError` naming a solver that there is not or that needs draws where there are none, or an
-    option that cannot be.
+    **Raises:** `ValueError` naming a solver that there is not or that needs draws or approaches where there
+    are none, or an option that cannot be.
     """
-    if bets and not (isinstance(name, str) and name in {**SOLVERS, **METHODS}):
-        raise ValueError(f"unknown solver {name!r}, expected one of {', '.join([*SOLVERS, *METHODS])}")
+    if gives != "portfolio" and not (isinstance(name, str) and name in {**SOLVERS, **METHODS}):
+        own = [other for other, method in METHODS.items() if method.takes == gives]
+        raise ValueError(f"unknown solver {name!r}, expected one of {', '.join([*SOLVERS, *own])}")
     method = method_of(name)
-    if method.takes == "bet" and not bets:
-        raise ValueError(f"solver {name} is of bets, expected a scenario with an uncertainty")
+    if method.takes not in ("portfolio", gives):
+        raise ValueError(f"solver {name} {NEEDED[method.takes]}")
     found = check_options_of(method, name, options)
     if name in OBJECTIVES:
         known = {field.name for field in dataclasses.fields(OBJECTIVES[name])}
@@ -216,6 +242,23 @@ OF_PLANS = (
     *("loss", "optimal", "frontier", "frontier_projects", "funded"),
     *("largest_share", "effective_number", "unspent"),
 )
+
+
+def metrics_of(gives: Takes) -> dict[str, str]:
+    """What is measured of bets or of approaches besides, and what it means."""
+    return {"portfolio": {}, "bet": METRICS, "approaches": TRIES_METRICS}[gives]
+
+
+def measure_besides(
+    drawn: Drawn, solution: Solution, metrics: Mapping[str, Float[Array, ""]]
+) -> dict[str, Float[Array, ""]]:
+    """The metrics of one solution, of which the ordinary ones are given."""
+    if drawn.bet is None:
+        return dict(metrics)
+    if isinstance(drawn.bet, Tries):
+        assert isinstance(solution, Counted)
+        return measure_tries(solution, metrics)
+    return measure_bet(drawn.bet, solution, metrics)
 
 
 def measure_bet(

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.cli.sheet import Group, Sheet
 from engine.solvers.solution import Status
-from engine.study.columns import BETS, BRIEF, LOSS, OPTIMUM, RETURN, SPEND, number_text, rate_text
+from engine.study.columns import APPROACHES, BETS, BRIEF, LOSS, OPTIMUM, RETURN, SPEND, number_text, rate_text
 
 if TYPE_CHECKING:  # a command imports what it needs and no more
     from engine.allocation.answer import Allocation
@@ -35,6 +35,14 @@ BETS_CAPTION = (
     "deviation, worst 10 %: standard deviation of the return over draws, and mean of\n"
     "the worst tenth. objective, bound: what the solver maximises, and its bound."
 )
+
+APPROACHES_CAPTION = "approaches: how many have effort, all projects together."
+# The columns and the caption of what a scenario gives besides portfolios.
+BESIDES = {
+    "portfolio": ((), ()),
+    "bet": ((BETS,), (BETS_CAPTION,)),
+    "approaches": ((APPROACHES,), (APPROACHES_CAPTION,)),
+}
 
 SWEEP_CAPTION = (
     "gap: certified, (bound − value)/|bound|. proved: share proved optimal.\n"
@@ -82,16 +90,16 @@ def run_table(study: Study) -> Sheet:
     point, rates = study.point(0), study.rates()
     found = {solver: of for (_, solver), of in _by_solver(study).items()}
     real = {s for s in found if method_of(s).real(point.solvers[s])}
+    besides, more = BESIDES[point.source.gives]
     groups = [
         Group([c.heading for c in columns], [[c.text(s, of) for c in columns] for s, of in found.items()])
-        for columns in (RETURN, OPTIMUM, SPEND, *([BETS] if point.source.uncertainty else []))
+        for columns in (RETURN, OPTIMUM, SPEND, *besides)
     ]
     groups.append(Group(["per second"], [[rate_text(rates.get(s, math.nan))] for s in found]))
     keys = Group(["solver"], [[s + ("*" if s in real else "")] for s in found])
     portfolios = f"{study.manifest.portfolios:,} portfolios of {point.source.projects} projects"
     title = f"{study.manifest.title}: {portfolios}, budget {point.budget:g}"
-    captions = [RUN_CAPTION, *([BETS_CAPTION] if point.source.uncertainty else [])]
-    return Sheet(keys, groups, title, _run_caption(study, bool(real), captions))
+    return Sheet(keys, groups, title, _run_caption(study, bool(real), [RUN_CAPTION, *more]))
 
 
 def _run_caption(study: Study, real: bool, lines: list[str]) -> str:

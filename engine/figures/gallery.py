@@ -20,6 +20,7 @@ from engine.allocation.allocate import allocate
 from engine.allocation.frontier import budget_frontier
 from engine.allocation.risk_frontier import risk_frontier
 from engine.bets.methods import METRICS as BET_METRICS
+from engine.bets.tries import METRICS as TRIES_METRICS
 from engine.bets.uncertain import Uncertain
 from engine.figures.allocations import allocation_figure, curves_figure
 from engine.figures.bets import risk_figure
@@ -37,7 +38,7 @@ from engine.study.manifest import StoreError
 from engine.study.results import Found, plain
 from engine.study.study import Study
 
-MEANINGS = METRICS | BET_METRICS
+MEANINGS = METRICS | BET_METRICS | TRIES_METRICS
 # Metrics that are chances, shown from none to all, and others that are shown in per cent.
 CHANCES = ("frontier", "optimal", "proved")
 PERCENT = (*CHANCES, "gap", "loss", "largest_share", "unspent")
@@ -48,6 +49,7 @@ LABELS = {
     "scenario.skew": "skew of the weights (rank to the power −skew)",
     "scenario.projects": "projects",
     "scenario.success.value": "chance of success",
+    "scenario.approaches.moonshot.success.value": "chance of a moonshot",
     "scenario.uncertainty.spread.scale": "σ of the log of each project's scale",
 }
 

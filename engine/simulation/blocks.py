@@ -29,7 +29,7 @@ from jax.sharding import SingleDeviceSharding
 from jaxtyping import Array
 
 from engine.allocation.running import ACCELERATOR_ROUND_ENTRIES, ROUND_ENTRIES, compile_all, cores, in_threads
-from engine.bets.methods import Drawn, measure_bet, method_of, stake
+from engine.bets.methods import Drawn, finish, measure_besides, method_of
 from engine.model.portfolio import Portfolio
 from engine.simulation.metrics import measure
 from engine.simulation.point import REFERENCE, Point, Source, draw
@@ -118,7 +118,7 @@ def default_block(portfolios: int, draws: int = 1) -> int:
 def parts_that_fit(point: Point) -> int:
     """Into how many pieces a block is split: of bets, and on CPUs, which run out of memory without a word."""
     on_cpu = jax.default_backend() == "cpu"
-    if not on_cpu and point.source.uncertainty is None:
+    if not on_cpu and point.source.gives == "portfolio":
         return 1
     room = ROUND_ENTRIES if on_cpu else ACCELERATOR_ROUND_ENTRIES
     return max(1, min(point.block, point.block * point.source.projects * point.entries // room))
@@ -346,19 +346,18 @@ def _solve(
     """A solver's answers, and the optima that it proved."""
     method, lattice = method_of(name), point.lattice._replace(**numbers)
     static = method.static(point.solvers[name])
-    given: Any = drawn if method.takes == "bet" else drawn.solved
-    if method.takes == "bet" or method.exactly(drawn.solved.cost):
+    given: Any = drawn.solved if method.takes == "portfolio" else drawn
+    if method.takes != "portfolio" or method.exactly(drawn.solved.cost):
         given, budget = _cast((given, budget), np.dtype(np.float64))
     solution = jax.vmap(lambda one: method.solve(one, budget, lattice, **static, **traced))(given)
-    solution = _cast(solution if drawn.bet is None else stake(solution), point.dtype)
+    solution = _cast(jax.vmap(finish)(drawn, solution), point.dtype)
     return solution, jnp.where(solution.proved, solution.value, jnp.nan)
 
 
 def _measure(drawn: Drawn, budget: Array, solution: Solution, optimum: Array) -> Columns:
     """The metrics and the status of every portfolio."""
     metrics = jax.vmap(measure, in_axes=(0, None, 0, 0))(drawn.portfolio, budget, solution, optimum)
-    if drawn.bet is not None:
-        metrics = jax.vmap(measure_bet)(drawn.bet, solution, metrics)
+    metrics = jax.vmap(measure_besides)(drawn, solution, metrics)
     return {**metrics, "status": solution.status}
 
 

@@ -42,6 +42,19 @@ class FamilyConfig:
 
 
 @dataclass
+class ApproachConfig:
+    """One approach that every project has, of which the best that succeeds counts: the priors of its curves,
+    as of a scenario, and of what is its own."""
+
+    curves: dict[str, FamilyConfig] = field(default_factory=dict)
+    weight: PriorConfig = field(default_factory=absent)
+    startup: PriorConfig = field(default_factory=absent)
+    success: PriorConfig = field(default_factory=absent)
+    curvature: PriorConfig = field(default_factory=absent)
+    threshold: PriorConfig = field(default_factory=absent)
+
+
+@dataclass
 class UncertaintyConfig:
     """What is not known of a portfolio when effort is fixed: `draws` of it, of which one will be so; 0 where
     all is known.
@@ -58,7 +71,11 @@ class UncertaintyConfig:
 
 @dataclass
 class ScenarioConfig:
-    """A joint prior over portfolios; for what the parts mean see `engine.Portfolio`."""
+    """A joint prior over portfolios; for what the parts mean see `engine.Portfolio`.
+
+    With `approaches`, by name, curves and what else is an approach's own are theirs; of the scenario's own
+    parts there are then `weight` and `skew`, which multiply those of the approaches, and `cost`.
+    """
 
     name: str = MISSING
     description: str = ""
@@ -79,3 +96,4 @@ class ScenarioConfig:
     reach: PriorConfig = field(default_factory=absent)
     cuts: list[float] | None = None  # those of `engine.Portfolio`
     uncertainty: UncertaintyConfig = field(default_factory=UncertaintyConfig)
+    approaches: dict[str, ApproachConfig] = field(default_factory=dict)

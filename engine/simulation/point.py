@@ -12,14 +12,15 @@ import numpy as np
 from jaxtyping import Array
 
 from engine.allocation.allocate import choose_lattice
-from engine.bets.methods import METRICS as BET_METRICS
-from engine.bets.methods import Drawn, method_of
+from engine.bets.methods import Drawn, method_of, metrics_of
+from engine.bets.tries import tried
 from engine.model.portfolio import Portfolio
 from engine.simulation.metrics import METRICS
 from engine.simulation.priors import named
+from engine.simulation.scenarios import Scenario
 from engine.simulation.uncertainty import Uncertainty
 from engine.solvers.lattice import NO_LATTICE, PARTS, Lattice, most_units
-from engine.solvers.registry import FEW_NUMBERS, SOLVERS
+from engine.solvers.registry import FEW_NUMBERS, SOLVERS, Takes
 
 # The solver that others are compared with: the one that proves the optimum whatever the portfolio.
 REFERENCE = next(name for name, method in SOLVERS.items() if method.optimal == "always")
@@ -42,13 +43,20 @@ class Source(Protocol):
     def uncertainty(self) -> Uncertainty | None:
         """What is not known of a portfolio; None where all is."""
 
+    @property
+    def gives(self) -> Takes:
+        """What is drawn: portfolios, bets around them, or projects with approaches."""
+
     def draw(self, key: Array, dtype: jnp.dtype | type = ...) -> Portfolio:
         """A random portfolio."""
 
 
 def draw(source: Source, key: Array, units: int, dtype: jnp.dtype | type) -> Drawn:
     """A random portfolio, with the draws around it where it is uncertain, and their mean returns up to so
-    many units. The draws have a key of their own: the portfolio is the same with and without them."""
+    many units. The draws have a key of their own: the portfolio is the same with and without them. Of
+    projects with approaches it is that of their best expected returns."""
+    if isinstance(source, Scenario) and source.labels:
+        return Drawn(*tried(source.draw_approaches(key, dtype), units))
     portfolio = source.draw(key, dtype)
     if source.uncertainty is None:
         return Drawn(portfolio)
@@ -70,13 +78,15 @@ def chosen_lattice(
     """
     terms = source.projects, source.costs(), source.upper()
     counted = [name for name in solvers if method_of(name).takes == "portfolio"]
-    if source.uncertainty is not None:  # returns are averaged at whole units, whoever solves
+    if source.gives != "portfolio":  # returns are averaged at whole units, whoever solves
         counted = [*counted, REFERENCE]
     lattice = choose_lattice(counted, budget, *terms, lambda: drawn_shapes(source).solved)
-    if source.uncertainty is not None and not lattice.tables:
+    sets = 1 << len(source.labels) if isinstance(source, Scenario) else 1
+    rows = source.projects * sets
+    if source.gives != "portfolio" and not (lattice.tables and lattice.units <= most_units(rows)):
         raise ValueError(
             f"budget {budget:g} lets a project take {lattice.units:.3g} units, and a table of mean returns "
-            f"holds at most {most_units(source.projects):,}: measure effort in larger units, or set upper "
+            f"holds at most {most_units(rows):,}: measure effort in larger units, or set upper "
             "bounds"
         )
     return lattice if lattice == NO_LATTICE else lattice.shared(source.projects, block, parts)
@@ -111,7 +121,7 @@ class Point:
     @property
     def metrics(self) -> dict[str, str]:
         """What is measured of each solution, and what it means."""
-        return METRICS if self.source.uncertainty is None else METRICS | BET_METRICS
+        return METRICS | metrics_of(self.source.gives)
 
     def size(self, index: int) -> int:
         """How many portfolios a block has."""

@@ -27,6 +27,7 @@ from engine.model.curves.s_shaped import Hill, Logistic, Weibull
 from engine.model.curves.staged import Lifecycle, Tabulated
 from engine.model.portfolio import Portfolio
 from engine.simulation.priors import named
+from engine.solvers.registry import Takes
 
 CLASS_ITEMS = 10
 STAGES = 4
@@ -61,6 +62,11 @@ class Problem:
     def upper(self) -> float:
         """Efforts have no upper bound."""
         return math.inf
+
+    @property
+    def gives(self) -> Takes:
+        """Ordinary portfolios."""
+        return "portfolio"
 
     @property
     def uncertainty(self) -> None:

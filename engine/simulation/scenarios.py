@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,15 +20,18 @@ import numpy as np
 from jax.tree_util import register_dataclass
 from jaxtyping import Array
 
+from engine.bets.approaches import Approaches
 from engine.files.draws import read_draws
 from engine.model.curves import FAMILIES
 from engine.model.curves.base import Curve
 from engine.model.curves.concave import Power
 from engine.model.curves.mixture import Mixture
 from engine.model.portfolio import STAGE_CUTS, Portfolio
+from engine.simulation.approaches import approach_scenario, check_approaches, joined
 from engine.simulation.config import ScenarioConfig
 from engine.simulation.priors import Prior, build_prior, check_prior, finite, named, static
 from engine.simulation.uncertainty import Uncertainty, build_uncertainty
+from engine.solvers.registry import Takes
 
 MOST_PROJECTS = 100_000
 
@@ -49,16 +53,45 @@ class Scenario:
     fitted: tuple[dict[str, np.ndarray], ...] | None = None
     choice: Array | np.ndarray | None = None
     uncertainty: Uncertainty | None = None
+    labels: tuple[str, ...] = static(())
+    ways: tuple[Scenario, ...] = ()
+
+    @property
+    def gives(self) -> Takes:
+        """What is drawn: portfolios, bets around them, or projects with approaches."""
+        if self.labels:
+            return "approaches"
+        return "portfolio" if self.uncertainty is None else "bet"
 
     def draw(self, key: Array, dtype: jnp.dtype | type = float) -> Portfolio:
-        """One portfolio."""
+        """One portfolio.
+
+        **Raises:** `ValueError` of a scenario with approaches.
+        """
+        if self.labels:
+            raise ValueError("projects of this scenario have approaches, expected draw_approaches")
         kind = jnp.zeros((), dtype).dtype
-        parts = {n: p.sample(named(key, n), (self.projects,), kind) for n, p in self.parts.items()}
+        parts = self._draw_parts(key, kind)
+        return Portfolio(curves=self._draw_curves(key, kind), names=self.names, cuts=self.cuts, **parts)
+
+    def draw_approaches(self, key: Array, dtype: jnp.dtype | type = float) -> Approaches:
+        """One bet of projects with approaches, each of which is drawn by a key of its name."""
+        pairs = zip(self.labels, self.ways, strict=True)
+        drawn = [way.draw(named(key, f"approach {label}"), dtype) for label, way in pairs]
+        parts = self._draw_parts(key, jnp.zeros((), dtype).dtype)
+        labels = (self.labels,) * self.projects
+        return Approaches(joined(drawn, parts.get("weight")), parts.get("cost"), self.names, labels)
+
+    def _draw_parts(self, key: Array, kind: jnp.dtype) -> dict[str, Any]:
+        """The optional arrays by name."""
+        parts: dict[str, Any] = {
+            n: p.sample(named(key, n), (self.projects,), kind) for n, p in self.parts.items()
+        }
         if self.skew is not None:
             rank = jnp.arange(1, self.projects + 1, dtype=kind)
             zipf = jnp.exp(-jnp.asarray(self.skew, kind) * jnp.log(rank))
             parts["weight"] = parts.get("weight", 1.0) * zipf / jnp.mean(zipf)
-        return Portfolio(curves=self._draw_curves(key, kind), names=self.names, cuts=self.cuts, **parts)
+        return parts
 
     def costs(self) -> np.ndarray | None:
         """All unit costs that can occur; an interval is stood for by its ends and one odd cost between."""
@@ -123,21 +156,52 @@ def build_scenario(config: ScenarioConfig) -> Scenario:
 
     **Raises:** `ValueError` naming the key that cannot be.
     """
+    if config.approaches:
+        return _build_approaches(config)
     made = _build_drawn(config) if config.draws is None else _build_fitted(config)
     uncertainty = build_uncertainty(config.uncertainty, made.families, tuple(made.parts))
     return dataclasses.replace(made, uncertainty=uncertainty)
 
 
-def _build_drawn(config: ScenarioConfig) -> Scenario:
-    """A scenario of priors of curves."""
+def _build_approaches(config: ScenarioConfig) -> Scenario:
+    """A scenario of projects with approaches, each of which is a scenario of as many projects."""
+    check_approaches(config)
+    _check_projects(config)
+    ways = []
+    for label, own in config.approaches.items():
+        where = f"scenario.approaches.{label}"
+        try:
+            ways.append(_build_drawn(approach_scenario(config, own)))
+        except ValueError as error:
+            raise ValueError(str(error).replace("scenario.", f"{where}.")) from None
+    return Scenario(
+        projects=config.projects,
+        families=(),
+        stages=1,
+        shares=np.ones(0),
+        curves=(),
+        parts=_build_parts(config),
+        skew=None if config.skew is None else np.asarray(finite(config.skew, "scenario.skew")),
+        names=tuple(config.names or ()),
+        labels=tuple(config.approaches),
+        ways=tuple(ways),
+    )
+
+
+def _check_projects(config: ScenarioConfig) -> None:
     if not 1 <= config.projects <= MOST_PROJECTS:
         raise ValueError(
             f"scenario.projects is {config.projects}, expected a whole number from 1 to {MOST_PROJECTS}"
         )
-    if not config.curves:
-        raise ValueError("scenario.curves is empty, expected at least one family")
     if config.names is not None and len(config.names) != config.projects:
         raise ValueError(f"scenario.names has {len(config.names)} names, expected {config.projects}")
+
+
+def _build_drawn(config: ScenarioConfig) -> Scenario:
+    """A scenario of priors of curves."""
+    _check_projects(config)
+    if not config.curves:
+        raise ValueError("scenario.curves is empty, expected at least one family")
     stages, curves = 1, []
     for name, family in config.curves.items():
         if name not in FAMILIES or not FAMILIES[name].drawable:

@@ -15,6 +15,7 @@ from jaxtyping import Array
 
 from engine.allocation.allocate import check_budget
 from engine.allocation.facts import as_frame
+from engine.bets.approaches import Approaches
 from engine.bets.methods import check_method
 from engine.model.portfolio import Portfolio
 from engine.simulation.blocks import Block, Simulation, default_block
@@ -50,12 +51,27 @@ class NamedScenario:
 
         Portfolio j of a seed is the same whatever the count, and that of `engine run` and `engine.simulate`.
 
-        **Raises:** `ValueError` for a seed or a count that cannot be.
+        **Raises:** `ValueError` for a seed or a count that cannot be, or a scenario with approaches.
         """
+        if self.prior.labels:
+            raise ValueError(f"projects of scenario {self.name} have approaches, expected draw_approaches")
+        return self._drawn(_draw, seed, count)  # type: ignore[no-any-return]
+
+    def draw_approaches(self, seed: int = 0, count: int = 1) -> Approaches:
+        """Random projects with approaches, for `engine.bet`, as `draw` draws portfolios.
+
+        **Raises:** `ValueError` for a seed or a count that cannot be, or a scenario without approaches.
+        """
+        if not self.prior.labels:
+            raise ValueError(f"projects of scenario {self.name} have no approaches, expected draw")
+        return self._drawn(_draw_approaches, seed, count)  # type: ignore[no-any-return]
+
+    def _drawn(self, draw: Any, seed: int, count: int) -> Any:
+        """So many, arrays of the host."""
         _check_whole("seed", seed, 0)
         _check_whole("count", count, 1)
         with jax.enable_x64(True):
-            drawn = _draw(self.prior, np.uint32(seed), np.arange(count, dtype=np.uint32))
+            drawn = draw(self.prior, np.uint32(seed), np.arange(count, dtype=np.uint32))
             return jax.tree.map(np.asarray, drawn)
 
     def __repr__(self) -> str:
@@ -65,6 +81,11 @@ class NamedScenario:
 @jax.jit
 def _draw(prior: Scenario, seed: Array, indices: Array) -> Portfolio:
     return jax.vmap(lambda j: prior.draw(portfolio_key(seed, j), np.float64))(indices)
+
+
+@jax.jit
+def _draw_approaches(prior: Scenario, seed: Array, indices: Array) -> Approaches:
+    return jax.vmap(lambda j: prior.draw_approaches(portfolio_key(seed, j), np.float64))(indices)
 
 
 def scenario(name: str, **changes: Any) -> NamedScenario:
@@ -162,12 +183,13 @@ def simulate(
     _check_whole("portfolios", portfolios, 1)
     _check_whole("seed", seed, 0)
     given = solvers if isinstance(solvers, Mapping) else {name: {} for name in solvers}
-    bets = made.prior.uncertainty is not None
-    options = {name: check_method(name, dict(values), bets) for name, values in given.items()}
+    gives = made.prior.gives
+    options = {name: check_method(name, dict(values), gives) for name, values in given.items()}
     if not options:
         raise ValueError("solvers is empty, expected at least one solver")
     uncertainty = made.prior.uncertainty
-    block = min(default_block(portfolios, uncertainty.draws if uncertainty else 1), portfolios)
+    draws = uncertainty.draws if uncertainty else 1 << len(made.prior.labels)
+    block = min(default_block(portfolios, draws), portfolios)
     simulated = Simulated(made, budget, portfolios, seed)
     with jax.enable_x64(True):
         lattice = chosen_lattice(made.prior, budget, options, block)

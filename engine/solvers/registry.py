@@ -34,6 +34,7 @@ from engine.solvers.waterfilling import waterfilling
 Solver = Callable[..., Solution]
 Options = Mapping[str, Any]
 Effort = Literal["whole", "real"]
+Takes = Literal["portfolio", "bet", "approaches"]
 # What a solver holds of each project besides what grows with the lattice.
 FEW_NUMBERS = 64
 
@@ -67,7 +68,8 @@ class Method:
       table, `"diminishing"`, if returns diminish, or `"never"`.
     - `frontier`: whether `engine.budget_frontier` and `engine.budget_for` follow it.
     - `entries`: how many numbers it holds at once for each project, a function of (portfolio, lattice).
-    - `takes`: what its function takes: a portfolio, or a bet with its draws (`engine.bets.methods`).
+    - `takes`: what its function takes: a portfolio, a bet with its draws, or one with the approaches of its
+      projects (`engine.bets.methods`).
     """
 
     solve: Solver
@@ -76,7 +78,7 @@ class Method:
     any_budget: Literal["always", "diminishing", "never"] = "never"
     frontier: bool = False
     entries: Callable[[Portfolio, Lattice], int] = a_table
-    takes: Literal["portfolio", "bet"] = "portfolio"
+    takes: Takes = "portfolio"
 
     @property
     def counts(self) -> bool:

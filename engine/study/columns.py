@@ -57,6 +57,8 @@ BETS = (
     Column("objective", "mean", "objective"),
     Column("objective_bound", "mean", "bound"),
 )
+# Of projects with approaches.
+APPROACHES = (Column("approaches", "mean", "approaches", 3),)
 
 LOSS = (
     Column("loss", "mean", "loss mean", places=2),

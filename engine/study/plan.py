@@ -21,6 +21,7 @@ from engine.simulation.point import Point, chosen_lattice
 from engine.simulation.problems import Problem
 from engine.simulation.scenarios import Scenario, build_scenario
 from engine.solvers.lattice import PARTS
+from engine.solvers.registry import Takes
 from engine.study.config import MonteCarloConfig, RunConfig
 from engine.study.grid import Axis, Grid, build_grid
 from engine.study.manifest import CHOICE, DRAWS, Manifest, Settings, machine_facts
@@ -34,11 +35,11 @@ COMMON = ("run.portfolios", "run.block", "run.output", "run.records", "sweep")
 STUDIED = ("portfolios", "seed", "block", "dtype", "records")
 
 
-def checked_solvers(solvers: Mapping[str, Any], bets: bool = False) -> dict[str, dict[str, Any]]:
-    """The options of each solver, of portfolios or of bets."""
+def checked_solvers(solvers: Mapping[str, Any], gives: Takes = "portfolio") -> dict[str, dict[str, Any]]:
+    """The options of each solver, of portfolios or of what else a scenario gives."""
     if not solvers:
         raise ValueError("solver is empty, expected at least one solver")
-    return {name: dict(check_method(name, options, bets)) for name, options in solvers.items()}
+    return {name: dict(check_method(name, options, gives)) for name, options in solvers.items()}
 
 
 def check_run(run: MonteCarloConfig) -> MonteCarloConfig:
@@ -102,9 +103,11 @@ def benchmark_manifest(
 def _plain(config: DictConfig) -> dict[str, Any]:
     plain: Any = OmegaConf.to_container(config, resolve=False)
     plain.pop("sweep", None)
-    if plain.get("scenario", {}).get("uncertainty") == dataclasses.asdict(UncertaintyConfig()):
-        # What is not there leaves no trace: studies go on that began before it could be said.
-        del plain["scenario"]["uncertainty"]
+    nothing: dict[str, Any] = {"uncertainty": dataclasses.asdict(UncertaintyConfig()), "approaches": {}}
+    for key, absent in nothing.items():
+        if plain.get("scenario", {}).get(key) == absent:
+            # What is not there leaves no trace: studies go on that began before it could be said.
+            del plain["scenario"][key]
     return dict(plain)
 
 
@@ -138,9 +141,10 @@ def _manifest(
 
 
 def most_draws(manifest: Manifest) -> int:
-    """How many draws a portfolio has at most."""
+    """How many draws a portfolio has at most; sets of approaches weigh as much."""
     bases = [one.get("scenario", {}) for one in (manifest.config, *manifest.choices.values())]
     given = [base.get("uncertainty", {}).get("draws", 0) for base in bases]
+    given += [1 << len(base.get("approaches", {})) for base in bases]
     varied = [settings.get(f"{CHOICE}.uncertainty.draws", 0) for settings in manifest.settings]
     return max([1, *(number for number in (*given, *varied) if isinstance(number, int))])
 
@@ -189,7 +193,7 @@ class Planner:
     def _of(
         self, source: Scenario | Problem, budget: float, solver: dict[str, Any], run: MonteCarloConfig
     ) -> Point:
-        solvers = checked_solvers(solver, source.uncertainty is not None)
+        solvers = checked_solvers(solver, source.gives)
         # Where budgets vary, octaves share their compiled code.
         octaves = self._manifest.command == "sweep" and "budget" in self._manifest.keys
         block, dtype = self._manifest.block, np.dtype(run.dtype)

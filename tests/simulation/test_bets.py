@@ -212,20 +212,20 @@ def test_what_cannot_be_is_one_line_that_names_the_key(message: str) -> None:
 
 
 WRONG = {
-    "solver wait_and_see is of bets, expected a scenario with": ("wait_and_see", {}, False),
-    "unknown solver 'wait'": ("wait", {}, True),
-    "solver.mean_cvar is 3, expected its options": ("mean_cvar", 3, True),
-    "unknown option 'speed' of solver mean_cvar": ("mean_cvar", {"speed": 1.0}, True),
-    "option tail of objective mean_cvar is 2.0": ("mean_cvar", {"tail": 2.0}, True),
-    "option target of solver chance is missing": ("chance", {}, True),
+    "solver wait_and_see is of bets, expected a scenario with": ("wait_and_see", {}, "portfolio"),
+    "unknown solver 'wait'": ("wait", {}, "bet"),
+    "solver.mean_cvar is 3, expected its options": ("mean_cvar", 3, "bet"),
+    "unknown option 'speed' of solver mean_cvar": ("mean_cvar", {"speed": 1.0}, "bet"),
+    "option tail of objective mean_cvar is 2.0": ("mean_cvar", {"tail": 2.0}, "bet"),
+    "option target of solver chance is missing": ("chance", {}, "bet"),
 }
 
 
 @pytest.mark.parametrize("message", WRONG)
 def test_methods_are_asked_for_where_they_can_answer(message: str) -> None:
-    name, options, bets = WRONG[message]
+    name, options, gives = WRONG[message]
     with pytest.raises(ValueError, match=r".") as error:
-        check_method(name, options, bets)  # type: ignore[arg-type]
+        check_method(name, options, gives)  # type: ignore[arg-type]
     assert str(error.value).startswith(message)
 
 
