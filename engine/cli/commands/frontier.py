@@ -40,6 +40,7 @@ def frontier(config: FrontierConfig) -> None:
     from engine.cli.waiting import waiting
     from engine.files.bets import load_bet
     from engine.files.portfolios import load_portfolio, portfolio_path
+    from engine.model.portfolio import Portfolio
 
     if config.format not in ("table", "json", "csv"):
         raise ValueError(f"format is {config.format!r}, expected table, json or csv")
@@ -48,12 +49,12 @@ def frontier(config: FrontierConfig) -> None:
     solver, _ = one_solver(config.solver)
     with noted() as warnings, waiting(f"every budget by {solver}"):
         path = portfolio_path(config.portfolio)
-        drawn = load_bet(path, **config.reading())
-        if isinstance(drawn, Uncertain):
-            frontier: Any = _of_risk(drawn, config, solver)
+        held = load_bet(path, **config.reading())
+        if isinstance(held, Uncertain):
+            frontier: Any = _of_risk(held, config, solver)
             sheet = risk_table(frontier)
-        else:
-            portfolio = load_portfolio(path, **config.reading())
+        else:  # other bets are refused in the words of their file
+            portfolio = held if isinstance(held, Portfolio) else load_portfolio(path, **config.reading())
             frontier = budget_frontier(portfolio, config.budget, solver, unit=config.unit)
             sheet = frontier_table(frontier, config.budget, config.rows)
     if config.format == "table":
