@@ -39,7 +39,7 @@ from engine.solvers.responses import Scalar
 
 MOST_STEPS = 60
 # How far towards the nearest bound a step goes, and by how much products of slacks and multipliers shrink.
-WITHIN, LEAST_FALL = 0.98, 0.05
+WITHIN, LEAST_FALL = 0.99, 0.05
 # The least standard deviation that is told from none, as a share of the mean return.
 LEAST_SPREAD = 1e-9
 # A share of the room, or of a value, that is none.
@@ -139,17 +139,17 @@ def set_out(bet: Uncertain, objective: Objective, room: Room, begin: Vector) -> 
     values = bet.values(room.effort(share))
     size = jnp.maximum(jnp.mean(jnp.abs(values)), jnp.finfo(values.dtype).tiny)
     low, high, left = distances(room, share)
-    product = 0.1 * size / share.size
+    product = 0.5 * size / share.size
     level, most = size, jnp.full_like(values, 1.0)
     if isinstance(objective, MeanCVaR):
         level, most = jnp.quantile(values, objective.tail), most * tail_weight(objective, values.size)
-    gap = 0.1 * size + 0.0 * values
+    gap = 0.02 * size + 0.0 * values
     tail = Tail(
         level, jnp.maximum(level - values, 0.0) + gap, jnp.maximum(values - level, 0.0) + gap, 0.5 * most
     )
     shares = Shares(share, product / low, product / high, product / left)
     value = objective.at_least(values, level)
-    return Climb(shares, tail, share, value, jnp.inf * size, 0.2 + 0.0 * size, jnp.int32(0))
+    return Climb(shares, tail, share, value, jnp.inf * size, 0.1 + 0.0 * size, jnp.int32(0))
 
 
 def tail_weight(objective: MeanCVaR, count: int) -> Scalar:
