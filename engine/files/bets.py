@@ -26,7 +26,6 @@ from typing import Any
 from engine.bets.approaches import Approaches, normalise_approaches
 from engine.bets.spillover import Coupled, normalise_coupled
 from engine.bets.uncertain import SHARED, Uncertain, normalise_uncertain
-from engine.files.draws import read_draws
 from engine.files.headers import missing
 from engine.files.portfolios import (
     APPROACH,
@@ -139,6 +138,8 @@ def read_uncertain(held: Held, how: Reading, title: str, notes: list[str], found
 
 def read_fitted(path: Path) -> Uncertain:
     """The draws that `engine fit` or `engine responses` wrote."""
+    from engine.files.draws import read_draws
+
     names, draws = read_draws(str(path))
     curves = [FAMILIES[family](**numbers) for family, numbers in draws.numbers.items()]
     whole = curves[0] if len(curves) == 1 else Mixture(tuple(curves), draws.choice)  # type: ignore[arg-type]

@@ -19,8 +19,8 @@ import yaml
 from engine._version import __version__
 from engine.figures.gallery import Illustration, illustrate_study, setting
 from engine.figures.style import rendered
-from engine.simulation.point import REFERENCE
 from engine.simulation.summaries import means
+from engine.solvers.registry import REFERENCE
 from engine.study.columns import MEANS, rate_text
 from engine.study.grid import write_grid
 from engine.study.results import Found, summaries

@@ -20,10 +20,7 @@ from engine.simulation.priors import named
 from engine.simulation.scenarios import Scenario
 from engine.simulation.uncertainty import Uncertainty
 from engine.solvers.lattice import NO_LATTICE, PARTS, Lattice, most_units
-from engine.solvers.registry import FEW_NUMBERS, SOLVERS, Takes
-
-# The solver that others are compared with: the one that proves the optimum whatever the portfolio.
-REFERENCE = next(name for name, method in SOLVERS.items() if method.optimal == "always")
+from engine.solvers.registry import FEW_NUMBERS, REFERENCE, Takes
 
 
 class Source(Protocol):

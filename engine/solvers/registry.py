@@ -139,6 +139,9 @@ SOLVERS: dict[str, Method] = {
     "continuous": Method(continuous, effort="real", entries=lambda portfolio, lattice: 3 * OPEN_NODES),
 }
 
+# The solver that others are compared with: the one that proves the optimum whatever the portfolio.
+REFERENCE = next(name for name, method in SOLVERS.items() if method.optimal == "always")
+
 
 def find_method(solver: str) -> Method:
     """The method of a name, or a `ValueError` that names what is unknown."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from engine.simulation.point import REFERENCE
+from engine.solvers.registry import REFERENCE
 
 
 class Column(NamedTuple):

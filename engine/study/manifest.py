@@ -19,7 +19,7 @@ from typing import Any
 
 import jax
 
-from engine.simulation.point import REFERENCE
+from engine.solvers.registry import REFERENCE
 from engine.study.grid import Grid, read_grid, write_grid
 
 FORMAT = 2

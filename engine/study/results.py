@@ -21,8 +21,8 @@ import pyarrow.csv
 from engine.files.folders import write_parquet, write_whole
 from engine.files.shipped import as_path
 from engine.simulation.blocks import Block
-from engine.simulation.point import REFERENCE
 from engine.simulation.summaries import BINS, Summary, means, merge
+from engine.solvers.registry import REFERENCE
 from engine.study.manifest import StoreError
 from engine.study.records import merge_records
 from engine.study.store import Store
