@@ -71,8 +71,9 @@ def place_uncertain(
     budgets = check_budgets(budget, bet.shape[:-1], bet.dtype)
     whole = isinstance(goal, Mean)
     solution = _mean(bet, budgets) if whole else _relaxed(bet, budgets, goal, tolerance, starts)
-    figures = _figures(bet, solution.effort, goal)
-    beside = _knowledge(bet, budgets, solution, goal) if knowledge else {}
+    here = _returns(bet, solution.effort)
+    figures = _figures(here, goal)
+    beside = _knowledge(bet, budgets, here, goal) if knowledge else {}
     names = bet.names or tuple(f"project {i}" for i in range(bet.shape[-1]))
     numbers_of = [f"{f.name} {getattr(goal, f.name):g}" for f in dataclasses.fields(goal)]
     words = [f"{goal.name.replace('_', ' ')} of {bet.count} draws", *numbers_of]
@@ -147,13 +148,11 @@ def _returns(bet: Uncertain, effort: Any) -> Float[np.ndarray, "... draws"]:
 
 
 def _measure(objective: Objective, values: Any) -> Any:
-    measured = jnp.vectorize(objective.value, signature="(draws)->()")(values)
-    return measured
+    return jnp.vectorize(objective.value, signature="(draws)->()")(values)
 
 
-def _figures(bet: Uncertain, effort: Any, objective: Objective) -> dict[str, np.ndarray]:
+def _figures(values: np.ndarray, objective: Objective) -> dict[str, np.ndarray]:
     """Mean, standard deviation and tail of what an effort returns over the draws."""
-    values = _returns(bet, effort)
     found = {"mean": values.mean(-1), "standard_deviation": values.std(-1)}
     if isinstance(objective, MeanCVaR):
         found["cvar"] = on_host(_measure, dataclasses.replace(objective, aversion=1.0), values)
@@ -161,12 +160,11 @@ def _figures(bet: Uncertain, effort: Any, objective: Objective) -> dict[str, np.
 
 
 def _knowledge(
-    bet: Uncertain, budgets: np.ndarray, solution: Solution, objective: Objective
+    bet: Uncertain, budgets: np.ndarray, here: np.ndarray, objective: Objective
 ) -> dict[str, Beside]:
-    """The answer held against perfect information and the plan on mean parameters."""
+    """The answer, by its returns, held against perfect information and the plan on mean parameters."""
     whole = isinstance(objective, Mean)
     method = "exact" if whole else "waterfilling" if bet.concave else "continuous"
-    here = _returns(bet, solution.effort)
     each = np.broadcast_to(budgets[..., None], here.shape)
     best = np.asarray(solve(bet.each(), each, method).value)
     simple = batched(_MEAN_PARAMETERS, bet, budgets, round_size(bet, bet.count))

@@ -23,10 +23,11 @@ from engine.allocation.allocate import (
 from engine.allocation.bet import Beside, Bet
 from engine.allocation.running import Program, batched, program, round_size
 from engine.bets import coupled as solvers
-from engine.bets.spillover import Coupled, Scalar, normalise_coupled, submodular
+from engine.bets.spillover import Coupled, normalise_coupled, submodular
 from engine.bets.whole import MOST_PLANS, count_plans, plans
 from engine.model.curves.base import Vector
 from engine.model.portfolio import project_names
+from engine.solvers.responses import Scalar
 from engine.solvers.solution import Solution
 
 SOLVERS = ("auto", "enumeration", "relaxation", "greedy")

@@ -26,9 +26,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from engine.bets.spillover import Scalar
 from engine.model.curves.base import Vector
 from engine.solvers.relaxation import Box
+from engine.solvers.responses import Scalar
 from engine.solvers.rounding import least_positive
 
 # Measured: 0.1 takes more steps on concave curves, 1 ends in worse places on S-shaped ones; a longer memory

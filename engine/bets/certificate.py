@@ -45,10 +45,9 @@ Matrix = Float[Array, "projects cells"]
 
 
 class Cells(NamedTuple):
-    """Cells of effort by their ends, as shares of the room, and the most that each may return."""
+    """Cells of effort by where they begin, as shares of the room, and the most that each may return."""
 
     low: Matrix
-    high: Matrix
     most: Matrix
 
 
@@ -97,7 +96,7 @@ def cells_of(points: Matrix, tables: Float[Array, "tables projects points"], sha
     """The cells between points, and what each returns at most by a share of the objective's own weights."""
     equal, positive, negative = tables
     most = share * (positive[:, 1:] - negative[:, :-1]) + (1.0 - share) * equal[:, 1:]
-    return Cells(points[:, :-1], points[:, 1:], most)
+    return Cells(points[:, :-1], most)
 
 
 def least_dual(cells: Cells) -> tuple[Scalar, Scalar]:

@@ -15,9 +15,10 @@ from jaxtyping import Array, Float
 from engine.bets import whole
 from engine.bets.ascent import ascend, free_numbers, random_starts
 from engine.bets.decoupled import upper_bound
-from engine.bets.spillover import Coupled, Scalar
+from engine.bets.spillover import Coupled
 from engine.model.curves.base import Vector
 from engine.solvers.relaxation import Box, feasible_set
+from engine.solvers.responses import Scalar
 from engine.solvers.rounding import budget_slack, steps_error, sum_error
 from engine.solvers.solution import Solution, Status
 

@@ -22,10 +22,10 @@ import optax
 from jaxtyping import Array
 
 from engine.bets.ascent import knapsack, stride
-from engine.bets.spillover import Coupled, Scalar, worth
+from engine.bets.spillover import Coupled, worth
 from engine.model.curves.base import Vector
 from engine.solvers.relaxation import Box
-from engine.solvers.responses import real_response
+from engine.solvers.responses import Scalar, real_response
 from engine.solvers.rounding import least_positive, sum_error
 
 STEPS, LEARNING_RATE = 300, 0.2

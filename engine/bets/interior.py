@@ -30,7 +30,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from engine.bets.certificate import weighted_gap
-from engine.bets.objectives import MeanCVaR, MeanDeviation, Objective, deviation
+from engine.bets.objectives import Draws, MeanCVaR, MeanDeviation, Objective, deviation
 from engine.bets.room import Room, filled, filled_in_proportion, room_of
 from engine.bets.uncertain import Uncertain
 from engine.model.curves.base import Vector
@@ -44,7 +44,6 @@ WITHIN, LEAST_FALL = 0.99, 0.05
 LEAST_SPREAD = 1e-9
 # A share of the room, or of a value, that is none.
 TRACE = 1e-8
-Draws = Float[Array, " draws"]
 
 
 class Tail(NamedTuple):
@@ -77,8 +76,8 @@ class Climb(NamedTuple):
     steps: Int[Array, ""]
 
 
-class Top(NamedTuple):
-    """The best effort, its value, and a bound of all efforts: infinite of curves that may bend upwards."""
+class Found(NamedTuple):
+    """The best effort, its value, and a bound of all efforts; infinite where none is known."""
 
     effort: Vector
     value: Scalar
@@ -106,7 +105,7 @@ def distances(room: Room, share: Vector) -> tuple[Vector, Vector, Scalar]:
     return jnp.where(free, share, 1.0), jnp.where(free, room.most - share, 1.0), 1.0 - jnp.sum(share)
 
 
-def climb(bet: Uncertain, objective: Objective, box: Box, begin: Vector, tolerance: Scalar | float) -> Top:
+def climb(bet: Uncertain, objective: Objective, box: Box, begin: Vector, tolerance: Scalar | float) -> Found:
     """The best effort by a coherent objective from an effort on, and a bound where draws are concave."""
     room = room_of(box)
 
@@ -123,14 +122,14 @@ def climb(bet: Uncertain, objective: Objective, box: Box, begin: Vector, toleran
     return tidied(bet, objective, room, found)
 
 
-def tidied(bet: Uncertain, objective: Objective, room: Room, found: Climb) -> Top:
+def tidied(bet: Uncertain, objective: Objective, room: Room, found: Climb) -> Found:
     """The best shares with the rest of the budget spent, and without traces of effort that bring nothing."""
     spent = jnp.where(room.most > 0, filled(room, found.best), 0.0)
     clean = filled_in_proportion(room, jnp.where(spent < TRACE, 0.0, spent))
     efforts = jnp.stack([room.effort(found.best), room.effort(spent), room.effort(clean)])
     values = jnp.stack([objective.value(bet.values(effort)) for effort in efforts])
     best = jnp.where(values[2] >= jnp.max(values) - TRACE * jnp.abs(values[2]), 2, jnp.argmax(values))
-    return Top(efforts[best], values[best], found.bound)
+    return Found(efforts[best], values[best], found.bound)
 
 
 def set_out(bet: Uncertain, objective: Objective, room: Room, begin: Vector) -> Climb:

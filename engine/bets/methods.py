@@ -29,6 +29,7 @@ from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
 from engine.bets.certificate import COARSE, FINE, cell_bound
+from engine.bets.interior import Found
 from engine.bets.objectives import (
     OBJECTIVES,
     Chance,
@@ -40,7 +41,7 @@ from engine.bets.objectives import (
     deviation,
     find_objective,
 )
-from engine.bets.risk import Found, certified_effort, judge
+from engine.bets.risk import certified_effort, judge
 from engine.bets.tries import METRICS as TRIES_METRICS
 from engine.bets.tries import Counted, Tries, count, measure_tries, single_plan
 from engine.bets.uncertain import Uncertain
@@ -52,7 +53,7 @@ from engine.solvers.lattice import Lattice
 from engine.solvers.registry import SOLVERS, Method, Takes, check_options_of, find_method
 from engine.solvers.relaxation import feasible_set
 from engine.solvers.responses import Scalar
-from engine.solvers.solution import Solution, Status, conclude
+from engine.solvers.solution import Solution, Status, conclude, extended
 
 # Random starts of an ascent, beside those by tables, and mixtures of weights for its bound: a quarter and a
 # third of those of a bet alone, for a study of thousands; the bound says what that costs.
@@ -89,8 +90,7 @@ def stake(solution: Solution) -> Staked:
     """The solution of a bet, of the mean unless it says otherwise."""
     if isinstance(solution, Staked):
         return solution
-    parts = {field.name: getattr(solution, field.name) for field in dataclasses.fields(Solution)}
-    return Staked(**parts, objective=solution.value, objective_bound=solution.bound)
+    return extended(Staked, solution, objective=solution.value, objective_bound=solution.bound)
 
 
 def finish(drawn: Drawn, solution: Solution) -> Solution:
@@ -181,10 +181,9 @@ def _averse(drawn: Drawn, budget: Scalar, objective: Objective, tolerance: Scala
     most = cell_bound(bet, Mean(), box, values, 1) if bet.rising else infinite
     solution = judge(bet, budget, Found(found.effort, mean, most), tolerance)
     solved = solution.status == Status.SOLVED
-    parts = {field.name: getattr(solution, field.name) for field in dataclasses.fields(Solution)}
     least = jnp.maximum(found.bound, found.value)
-    own = (jnp.where(solved, number, jnp.nan) for number in (found.value, least))
-    return Staked(**parts, **dict(zip(("objective", "objective_bound"), own, strict=True)))
+    own, own_bound = (jnp.where(solved, number, jnp.nan) for number in (found.value, least))
+    return extended(Staked, solution, objective=own, objective_bound=own_bound)
 
 
 def cells(portfolio: Portfolio, lattice: Lattice) -> int:

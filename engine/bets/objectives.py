@@ -26,8 +26,9 @@ import jax.numpy as jnp
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
+from engine.solvers.responses import Scalar
+
 Draws = Float[Array, " draws"]
-Scalar = Float[Array, ""]
 
 
 def option(default: Any, low: float, high: float, words: str) -> Any:

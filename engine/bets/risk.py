@@ -10,15 +10,13 @@ envelope; the best by the objective itself counts.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from engine.bets.ascent import ascend, free_numbers, random_starts
 from engine.bets.certificate import MIXTURES, cell_bound, chance_bound
-from engine.bets.interior import climb
+from engine.bets.interior import Found, climb
 from engine.bets.objectives import Chance, Objective
 from engine.bets.room import Room, room_of
 from engine.bets.uncertain import Uncertain
@@ -36,14 +34,6 @@ from engine.solvers.solution import Solution, Status
 STEPS, WIDTHS = 60, (1.0, 0.2, 0.03)
 # Levels of the tables that give more starts, one a round.
 LEVELS, ROUNDS = 200, 4
-
-
-class Found(NamedTuple):
-    """An effort, its value, and a bound of all efforts; infinite where none is known."""
-
-    effort: Vector
-    value: Scalar
-    bound: Scalar
 
 
 def table_starts(bet: Uncertain, objective: Objective, room: Room) -> Float[Array, "rounds projects"]:
@@ -91,8 +81,7 @@ def best_effort(
     room = room_of(box)
     if bet.concave and objective.monotone:
         equal = room.effort(room.most / jnp.maximum(jnp.sum(room.most), 1.0))
-        found = climb(bet, objective, box, equal, tolerance)
-        return Found(found.effort, found.value, found.bound)
+        return climb(bet, objective, box, equal, tolerance)
     efforts = jnp.concatenate([ascents(bet, objective, box, starts), table_starts(bet, objective, room)])
     least = jnp.asarray(jnp.inf, efforts.dtype)
     if objective.coherent:

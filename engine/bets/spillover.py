@@ -33,8 +33,8 @@ from jaxtyping import Array, Float
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio, project_names
 from engine.model.validation import check, normalise
+from engine.solvers.responses import Scalar
 
-Scalar = Float[Array, ""]
 Matrix = Float[Array, "projects projects"]
 
 

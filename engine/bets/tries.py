@@ -23,7 +23,7 @@ from engine.solvers.bound import bound
 from engine.solvers.exact import exact
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar
-from engine.solvers.solution import Solution, conclude
+from engine.solvers.solution import Solution, conclude, extended
 
 
 class Tries(NamedTuple):
@@ -74,8 +74,7 @@ def count(tries: Tries, solution: Solution) -> Counted:
 
 
 def _counted(solution: Solution, approaches: Array) -> Counted:
-    parts = {field.name: getattr(solution, field.name) for field in dataclasses.fields(Solution)}
-    return Counted(**parts, approaches=approaches.astype(solution.value.dtype))
+    return extended(Counted, solution, approaches=approaches.astype(solution.value.dtype))
 
 
 METRICS = {"approaches": "number of approaches with effort, all projects together"}

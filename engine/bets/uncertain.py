@@ -295,15 +295,16 @@ def normalise_uncertain(given: Uncertain, dtype: np.dtype | None = None) -> Unce
 def check_draws(draws: Portfolio, names: tuple[str, ...]) -> None:
     """Raise `ValueError` naming the draw, the project and the parameter that cannot be."""
     *batch, count, projects = draws.shape
-    labels = tuple(
-        f"draw {draw} of {names[project] if names else f'project {project}'}"
-        for draw in range(count)
-        for project in range(projects)
-    )
     axes = len(batch)
 
     def joined(array: Any) -> np.ndarray:
         host = np.asarray(array)
         return host.reshape(*host.shape[:axes], count * projects, *host.shape[axes + 2 :])
 
-    check(dataclasses.replace(jax.tree.map(joined, draws), names=labels))
+    entries = jax.tree.map(joined, draws)
+    try:
+        check(entries)
+    except ValueError:  # thousands of names are made only where one of them is said
+        known = names or tuple(f"project {project}" for project in range(projects))
+        labels = tuple(f"draw {draw} of {name}" for draw in range(count) for name in known)
+        check(dataclasses.replace(entries, names=labels))

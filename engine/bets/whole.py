@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from engine.bets.spillover import Coupled, Scalar
+from engine.bets.spillover import Coupled
 from engine.model.curves.base import Vector
 from engine.solvers.relaxation import Box
+from engine.solvers.responses import Scalar
 from engine.solvers.rounding import COUNTED, budget_slack, number_error, whole
 
 # Plans are enumerated up to so many, and looked at so many at once.

@@ -39,6 +39,7 @@ from engine.files.portfolios import (
     columns_of,
     errors_of,
     held_in,
+    load_portfolio,
     portfolio_rows,
     rows_in,
     save_portfolio,
@@ -87,6 +88,12 @@ def load_bet(path: str | Path, **reading: Any) -> Holds:
     for note in [*(f"{path}: {note}" for note in notes), *found]:
         warnings.warn(note, stacklevel=2)
     return bet
+
+
+def load_drawn(path: str | Path, **reading: Any) -> Portfolio | Uncertain:
+    """Read a portfolio or draws of curves; other bets are refused as `load_portfolio` refuses them."""
+    held = load_bet(path, **reading)
+    return held if isinstance(held, (Portfolio, Uncertain)) else load_portfolio(path, **reading)
 
 
 def reader_of(held: Held) -> Reader:

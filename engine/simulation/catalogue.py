@@ -39,6 +39,7 @@ def _layers(name: str) -> list[Any]:
             layers += [] if entry == "_self_" else _layers(entry)
             continue
         ((_, families),) = entry.items()  # /curves@curves: [hill, log]
-        paths = (config_folder() / "curves" / f"{family}.yaml" for family in families)
+        several = [families] if isinstance(families, str) else families
+        paths = (config_folder() / "curves" / f"{family}.yaml" for family in several)
         layers += [{"curves": OmegaConf.load(path)} for path in paths]
     return [*layers, given]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,8 @@ from jaxtyping import Array, Bool, Float, Int
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.rounding import budget_slack, least_positive, sum_error
+
+Kind = TypeVar("Kind", bound="Solution")
 
 
 class Status(IntEnum):
@@ -65,6 +69,12 @@ class Solution:
         xp = jnp if isinstance(self.bound, jax.Array) else np
         scale = xp.maximum(xp.abs(self.bound), least_positive(self.bound.dtype))
         return xp.where(self.proved, xp.zeros_like(self.bound), (self.bound - self.value) / scale)
+
+
+def extended(kind: type[Kind], solution: Solution, **more: Any) -> Kind:
+    """A solution as one of a kind that says more."""
+    parts = {field.name: getattr(solution, field.name) for field in dataclasses.fields(Solution)}
+    return kind(**parts, **more)
 
 
 def rounding_slack(portfolio: Portfolio, effort: Vector, bound: Float[Array, ""]) -> Float[Array, ""]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -12,6 +11,7 @@ import pytest
 
 from engine import Approaches, Portfolio, bet, load_bet, load_portfolio, portfolio_from, save_bet
 from engine.files.shipped import config_folder
+from tests.files.conftest import WriteBet
 
 MOONSHOT = config_folder() / "portfolios" / "moonshot.csv"
 TABLE = """project,approach,family,scale,rate,success,cost
@@ -27,19 +27,6 @@ MAPPING = """projects:
       deep network: {family: purelog, scale: 8, rate: 0.5, success: 0.3}
   fraud: {family: purelog, scale: 3, rate: 1, success: 0.8}
 """
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Write a file of given text."""
-
-    def write_file(text: str, name: str = "bet.csv") -> Path:
-        path = tmp_path / name
-        path.write_text(text)
-        return path
-
-    return write_file
 
 
 def approaches(path: Path) -> Approaches:
@@ -58,8 +45,8 @@ def assert_same(one: Approaches, other: Approaches) -> None:
         np.testing.assert_array_equal(left, right)
 
 
-def test_a_table_has_a_row_an_approach(write: Write) -> None:
-    found = approaches(write(TABLE))
+def test_a_table_has_a_row_an_approach(write_bet: WriteBet) -> None:
+    found = approaches(write_bet(TABLE))
     assert found.shape == (2,)
     assert found.names == ("search", "fraud")
     assert found.labels == (("rules", "deep network"), ("",))
@@ -69,33 +56,35 @@ def test_a_table_has_a_row_an_approach(write: Write) -> None:
     np.testing.assert_array_equal(found.ways.upper, [[np.inf, np.inf], [np.inf, 0]])
 
 
-def test_a_yaml_file_has_approaches_by_name(write: Write) -> None:
-    assert_same(approaches(write(MAPPING, "bet.yaml")), approaches(write(TABLE)))
+def test_a_yaml_file_has_approaches_by_name(write_bet: WriteBet) -> None:
+    assert_same(approaches(write_bet(MAPPING, "bet.yaml")), approaches(write_bet(TABLE)))
 
 
-def test_approaches_may_be_measured(write: Write) -> None:
+def test_approaches_may_be_measured(write_bet: WriteBet) -> None:
     text = "project,approach,effort,performance\na,x,0,0\na,y,0,0\na,x,4,2\na,y,2,3\n"
-    found = approaches(write(text))
+    found = approaches(write_bet(text))
     assert found.places == (("a", "x"), ("a", "y"))
     assert bet(found, 4).value == 3
 
 
-def test_columns_are_named_by_the_user(write: Write) -> None:
-    path = write(TABLE.replace("approach", "Method"))
+def test_columns_are_named_by_the_user(write_bet: WriteBet) -> None:
+    path = write_bet(TABLE.replace("approach", "Method"))
     found = load_bet(path, columns={"approach": "Method"})
     assert isinstance(found, Approaches)
     assert found.labels[0] == ("rules", "deep network")
 
 
-def test_a_file_without_approaches_is_a_portfolio(write: Write) -> None:
+def test_a_file_without_approaches_is_a_portfolio(write_bet: WriteBet) -> None:
     text = "project,family,scale,rate\na,log,1,1\n"
-    assert isinstance(load_bet(write(text)), Portfolio)
-    assert isinstance(load_bet(write("projects: {a: {family: log, scale: 1, rate: 1}}", "p.yaml")), Portfolio)
+    assert isinstance(load_bet(write_bet(text)), Portfolio)
+    assert isinstance(
+        load_bet(write_bet("projects: {a: {family: log, scale: 1, rate: 1}}", "p.yaml")), Portfolio
+    )
 
 
 @pytest.mark.parametrize("name", ["again.csv", "again.yaml"])
-def test_what_was_written_is_read_alike(write: Write, tmp_path: Path, name: str) -> None:
-    for path in (MOONSHOT, write(TABLE)):
+def test_what_was_written_is_read_alike(write_bet: WriteBet, tmp_path: Path, name: str) -> None:
+    for path in (MOONSHOT, write_bet(TABLE)):
         first = approaches(path)
         save_bet(first, tmp_path / name)
         assert_same(approaches(tmp_path / name), first)
@@ -104,8 +93,8 @@ def test_what_was_written_is_read_alike(write: Write, tmp_path: Path, name: str)
     assert load_portfolio(tmp_path / name).names == ordinary.names
 
 
-def test_a_name_that_a_table_does_not_hold_is_refused(write: Write, tmp_path: Path) -> None:
-    found = dataclasses.replace(approaches(write(TABLE)), names=(" search", "fraud"))
+def test_a_name_that_a_table_does_not_hold_is_refused(write_bet: WriteBet, tmp_path: Path) -> None:
+    found = dataclasses.replace(approaches(write_bet(TABLE)), names=(" search", "fraud"))
     with pytest.raises(ValueError, match=r"' search/rules' cannot be named so in a CSV file"):
         save_bet(found, tmp_path / "again.csv")
     save_bet(found, tmp_path / "again.yaml")
@@ -139,16 +128,16 @@ HEADER, ROWS = TABLE.split("\n", 1)
         ),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(write: Write, text: str, name: str, message: str) -> None:
-    path = write(text, name)
+def test_what_cannot_be_is_said_in_one_line(write_bet: WriteBet, text: str, name: str, message: str) -> None:
+    path = write_bet(text, name)
     with pytest.raises(ValueError, match=message) as error:
         load_bet(path)
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)
 
 
-def test_a_portfolio_is_not_read_from_approaches(write: Write) -> None:
-    for path in (write(TABLE), write(MAPPING, "bet.yaml")):
+def test_a_portfolio_is_not_read_from_approaches(write_bet: WriteBet) -> None:
+    for path in (write_bet(TABLE), write_bet(MAPPING, "bet.yaml")):
         with pytest.raises(ValueError, match="load_bet and engine allocate read approaches"):
             load_portfolio(path)
     pandas = pytest.importorskip("pandas")

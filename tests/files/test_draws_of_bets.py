@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 
 from engine import Uncertain, fit, load_bet, load_measurements, load_portfolio
 from engine.files.draws import write_draws
+from tests.files.conftest import WriteBet
 
 TABLE = """project,draw,family,scale,rate,half,exponent,cost,success
 search,a,log,3,.5,,,2,.9
@@ -28,19 +28,6 @@ MAPPING = """projects:
       - {family: hill, scale: 2, half: 3, exponent: 2}
       - {family: log, scale: 5, rate: .3}
 """
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Write a file of given text."""
-
-    def write_file(text: str, name: str = "bet.csv") -> Path:
-        path = tmp_path / name
-        path.write_text(text)
-        return path
-
-    return write_file
 
 
 def uncertain(path: Path) -> Uncertain:
@@ -51,18 +38,18 @@ def uncertain(path: Path) -> Uncertain:
 
 
 @pytest.mark.parametrize(("text", "name"), [(TABLE, "bet.csv"), (MAPPING, "bet.yaml")])
-def test_draws_of_one_name_belong_together(write: Write, text: str, name: str) -> None:
-    bet = uncertain(write(text, name))
+def test_draws_of_one_name_belong_together(write_bet: WriteBet, text: str, name: str) -> None:
+    bet = uncertain(write_bet(text, name))
     assert bet.names == ("search", "ads")
     np.testing.assert_array_equal(np.broadcast_to(bet.cost, (2,)), [2.0, 1.0])
     search, ads = (2.7 * np.log(3.0), 3.6 * np.log(1.8)), (2 * 16 / 25, 5 * np.log(2.2))
     np.testing.assert_allclose(bet.returns(np.array([4.0, 4.0])), np.transpose([search, ads]), rtol=1e-12)
 
 
-def test_measured_draws(write: Write) -> None:
+def test_measured_draws(write_bet: WriteBet) -> None:
     lines = ["project,draw,effort,performance"]
     lines += [f"p,{d},{x},{(d + 1) * x}" for d in range(3) for x in (0, 1, 2)]
-    bet = uncertain(write("\n".join(lines)))
+    bet = uncertain(write_bet("\n".join(lines)))
     np.testing.assert_allclose(bet.values(np.array([1.5])), [1.5, 3.0, 4.5], rtol=1e-12)
 
 
@@ -99,8 +86,8 @@ def test_what_a_fit_wrote(tmp_path: Path) -> None:
         (",2,.9", ",2,1.9", "search/a: success is 1.9, expected a probability from 0 to 1"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(write: Write, old: str, new: str, message: str) -> None:
-    path = write(TABLE.replace(old, new))
+def test_what_cannot_be_is_said_in_one_line(write_bet: WriteBet, old: str, new: str, message: str) -> None:
+    path = write_bet(TABLE.replace(old, new))
     with pytest.raises(ValueError, match=message) as raised:
         load_bet(path)
     assert str(path) in str(raised.value)
@@ -123,18 +110,18 @@ def test_what_cannot_be_is_said_in_one_line(write: Write, old: str, new: str, me
         ("      - {family: log, scale: 5, rate: .3}\n", "", "ads has 1 draws of 2, no draw 1"),
     ],
 )
-def test_mappings_that_cannot_be(write: Write, old: str, new: str, message: str) -> None:
+def test_mappings_that_cannot_be(write_bet: WriteBet, old: str, new: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        load_bet(write(MAPPING.replace(old, new), "bet.yaml"))
+        load_bet(write_bet(MAPPING.replace(old, new), "bet.yaml"))
 
 
-def test_a_portfolio_has_no_draws(write: Write) -> None:
+def test_a_portfolio_has_no_draws(write_bet: WriteBet) -> None:
     with pytest.raises(ValueError, match="has a column draw, expected one row a project"):
-        load_portfolio(write(TABLE))
+        load_portfolio(write_bet(TABLE))
     with pytest.raises(ValueError, match="search: has draws, expected one curve a project"):
-        load_portfolio(write(MAPPING, "bet.yaml"))
+        load_portfolio(write_bet(MAPPING, "bet.yaml"))
 
 
-def test_a_file_holds_one_kind_of_bet(write: Write) -> None:
+def test_a_file_holds_one_kind_of_bet(write_bet: WriteBet) -> None:
     with pytest.raises(ValueError, match="has approach and draw, expected one of them"):
-        load_bet(write(TABLE.replace("cost", "approach")))
+        load_bet(write_bet(TABLE.replace("cost", "approach")))

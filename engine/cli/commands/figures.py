@@ -61,9 +61,8 @@ def figures(config: FiguresConfig) -> None:
 
 def _of_portfolio(config: FiguresConfig) -> Iterable[Any]:
     from engine.bets.uncertain import Uncertain
-    from engine.files.bets import load_bet
-    from engine.files.portfolios import load_portfolio, portfolio_path
-    from engine.model.portfolio import Portfolio
+    from engine.files.bets import load_drawn
+    from engine.files.portfolios import portfolio_path
     from engine.study.plan import checked_solvers
 
     illustration = load_with_figures("engine.figures.gallery")
@@ -71,14 +70,11 @@ def _of_portfolio(config: FiguresConfig) -> Iterable[Any]:
     if config.budget is None:
         raise ValueError("budget is missing, expected budget=...")
     solvers = list(checked_solvers(config.solver))
-    path = portfolio_path(str(config.portfolio))
-    held = load_bet(path, **config.reading())
+    held = load_drawn(portfolio_path(str(config.portfolio)), **config.reading())
     if isinstance(held, Uncertain):
         return list(illustration.illustrate_draws(held, config.budget))
-    # Other bets are refused in the words of their file.
-    portfolio = held if isinstance(held, Portfolio) else load_portfolio(path, **config.reading())
     # All are drawn before the first is written: what cannot be drawn leaves nothing.
-    return list(illustration.illustrate_portfolio(portfolio, config.budget, solvers))
+    return list(illustration.illustrate_portfolio(held, config.budget, solvers))
 
 
 def _of_folder(folder: Path, config: FiguresConfig) -> Iterable[Any]:

@@ -38,9 +38,8 @@ def frontier(config: FrontierConfig) -> None:
     from engine.cli.sheet import show
     from engine.cli.tables import frontier_table
     from engine.cli.waiting import waiting
-    from engine.files.bets import load_bet
-    from engine.files.portfolios import load_portfolio, portfolio_path
-    from engine.model.portfolio import Portfolio
+    from engine.files.bets import load_drawn
+    from engine.files.portfolios import portfolio_path
 
     if config.format not in ("table", "json", "csv"):
         raise ValueError(f"format is {config.format!r}, expected table, json or csv")
@@ -48,14 +47,12 @@ def frontier(config: FrontierConfig) -> None:
         raise ValueError(f"rows is {config.rows}, expected a number of at least 2")
     solver, _ = one_solver(config.solver)
     with noted() as warnings, waiting(f"every budget by {solver}"):
-        path = portfolio_path(config.portfolio)
-        held = load_bet(path, **config.reading())
+        held = load_drawn(portfolio_path(config.portfolio), **config.reading())
         if isinstance(held, Uncertain):
             frontier: Any = _of_risk(held, config, solver)
             sheet = risk_table(frontier)
-        else:  # other bets are refused in the words of their file
-            portfolio = held if isinstance(held, Portfolio) else load_portfolio(path, **config.reading())
-            frontier = budget_frontier(portfolio, config.budget, solver, unit=config.unit)
+        else:
+            frontier = budget_frontier(held, config.budget, solver, unit=config.unit)
             sheet = frontier_table(frontier, config.budget, config.rows)
     if config.format == "table":
         show(sheet)
