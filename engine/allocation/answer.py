@@ -11,10 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 from jax.tree_util import register_dataclass
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from engine.allocation.facts import as_frame, in_words, plain, project_rows
 from engine.allocation.prices import shadow_prices
+from engine.allocation.solved import Solved
 from engine.model.portfolio import Portfolio, project_names
 from engine.solvers.registry import SOLVERS
 from engine.solvers.solution import Solution, Status
@@ -25,7 +26,7 @@ MOST_NAMED = 8
 
 @register_dataclass
 @dataclass(frozen=True, eq=False, repr=False)
-class Allocation:
+class Allocation(Solved):
     """A budget allocated over one portfolio, or over a batch of them; arrays of the host.
 
     Printed, it is two lines. `allocation[i]` is that of one portfolio of a batch.
@@ -45,29 +46,14 @@ class Allocation:
     unit: float = field(default=1.0, metadata={"static": True})
 
     @property
-    def effort(self) -> Float[np.ndarray, "... projects"]:
-        """Units of effort per project, in the portfolio's order."""
-        return np.asarray(self.solution.effort)
-
-    @property
     def value(self) -> Float[np.ndarray, ...]:
         """V(effort), the total return."""
         return self.solution.value  # type: ignore[return-value]
 
     @property
-    def bound(self) -> Float[np.ndarray, ...]:
-        """No feasible effort of the same kind, whole units or real, returns more."""
-        return self.solution.bound  # type: ignore[return-value]
-
-    @property
     def gap(self) -> Float[np.ndarray, ...]:
         """The certified optimality gap, (bound − value)/|bound|; 0 where the answer is proved."""
         return self.solution.gap[()]  # type: ignore[return-value]
-
-    @property
-    def proved(self) -> Bool[np.ndarray, ...]:
-        """Whether the effort is optimal beyond doubt."""
-        return self.solution.proved  # type: ignore[return-value]
 
     @property
     def price(self) -> Float[np.ndarray, ...]:
@@ -89,29 +75,14 @@ class Allocation:
         return shadow_prices(self.portfolio, self.budget, real=real, unit=self.unit)
 
     @property
-    def spent(self) -> Float[np.ndarray, ...]:
-        """Budget used."""
-        return self.solution.spent  # type: ignore[return-value]
-
-    @property
     def unspent(self) -> Float[np.ndarray, ...]:
         """Budget left over."""
         return np.maximum(self.budget - self.spent, 0.0)
 
     @property
-    def status(self) -> Status | Int[np.ndarray, ...]:
-        """Whether it was solved: an `engine.Status`, or the numbers of those of a batch."""
-        return np.asarray(self.solution.status) if self.batch else Status(int(self.solution.status))
-
-    @property
     def names(self) -> tuple[str, ...]:
         """The projects' names, or their numbers."""
         return project_names(self.portfolio)
-
-    @property
-    def batch(self) -> tuple[int, ...]:
-        """The leading axes, none of one portfolio."""
-        return np.shape(self.solution.effort)[:-1]
 
     @property
     def whole(self) -> bool:

@@ -9,9 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 from jax.tree_util import register_dataclass
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
 from engine.allocation.facts import as_frame, plain
+from engine.allocation.solved import Solved
 from engine.solvers.solution import Solution, Status
 
 
@@ -32,7 +33,7 @@ class Beside:
 
 @register_dataclass
 @dataclass(frozen=True, eq=False, repr=False)
-class Bet:
+class Bet(Solved):
     """A budget placed on one bet, or on each of a batch; arrays of the host. Printed, it is a few lines.
 
     - `budget`: [...], what there was to spend.
@@ -52,45 +53,15 @@ class Bet:
     beside: dict[str, Beside] = dataclasses.field(default_factory=dict)
 
     @property
-    def effort(self) -> Float[np.ndarray, "... places"]:
-        """Units of effort in each place, in the order of `places`."""
-        return np.asarray(self.solution.effort)
-
-    @property
     def value(self) -> Float[np.ndarray, ...]:
         """What the objective says of the effort."""
         return self.solution.value  # type: ignore[return-value]
-
-    @property
-    def bound(self) -> Float[np.ndarray, ...]:
-        """No feasible effort of the same kind, whole units or real, has a better value."""
-        return self.solution.bound  # type: ignore[return-value]
 
     @property
     def gap(self) -> Float[np.ndarray, ...]:
         """The certified optimality gap, (bound − value)/|bound|."""
         scale = np.maximum(np.abs(self.bound), np.finfo(np.float64).tiny)
         return ((self.bound - self.value) / scale)[()]  # type: ignore[no-any-return]
-
-    @property
-    def proved(self) -> Bool[np.ndarray, ...]:
-        """Whether the effort is optimal beyond doubt."""
-        return self.solution.proved  # type: ignore[return-value]
-
-    @property
-    def spent(self) -> Float[np.ndarray, ...]:
-        """Budget used."""
-        return self.solution.spent  # type: ignore[return-value]
-
-    @property
-    def status(self) -> Status | Int[np.ndarray, ...]:
-        """Whether it was solved: an `engine.Status`, or the numbers of those of a batch."""
-        return np.asarray(self.solution.status) if self.batch else Status(int(self.solution.status))
-
-    @property
-    def batch(self) -> tuple[int, ...]:
-        """The leading axes, none of one bet."""
-        return np.shape(self.solution.effort)[:-1]
 
     def __getitem__(self, index: Any) -> Bet:
         return jax.tree.map(lambda a: np.asarray(a)[index], self)
