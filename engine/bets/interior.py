@@ -5,10 +5,12 @@ Effort is in shares y of the room (`room`). For (1 − κ)·mean + κ·CVaR_α t
     maximise  (1 − κ) mean_s V_s(x) + κ t − w Σ_s u_s,   u_s ≥ 0,   b_s = u_s − t + V_s(x) ≥ 0,   w = κ/(αS)
 
 of Rockafellar & Uryasev, whose multipliers p_s ∈ (0, w) of b_s add up to κ at the optimum: they weigh the
-draws, and every step's give a certificate. Each step solves the linearised conditions, all products of a
-slack with its multiplier a τ that falls with them; draws and t are eliminated, so that a system of N unknowns
-is left, to which the curves bring a diagonal, Σ_s q_s V_s'', and the draws a matrix of rank S. Mean −
-κ·deviation is smooth but where the deviation is 0, and needs no more than its own second derivatives.
+draws, and every step's give a certificate. Each step solves the linearised conditions twice by one matrix
+(Mehrotra 1992): for products of slacks and multipliers of nothing, which tells how far they can fall; then
+for that fall, less what the first direction adds in second order. Draws and t are eliminated, so that a
+system of N unknowns is left, to which the curves bring a diagonal, Σ_s q_s V_s'', and the draws a matrix of
+rank S. Mean − κ·deviation is smooth but where the deviation is 0, and needs no more than its own second
+derivatives.
 
 Curves bent upwards are taken as straight, so that a step always climbs: on S-shaped curves this is a local
 method, and `risk` says where to begin.
@@ -16,8 +18,8 @@ method, and `risk` says where to begin.
 What did not do: optax's L-BFGS on shares and a smoothed CVaR stalls at its kinks (relative gaps of 4e-3 after
 125 steps), and a barrier without multipliers of its own finds the value but no weights that prove it.
 
-Sources: Rockafellar & Uryasev (2000); Boyd & Vandenberghe (2004), section 11.7; Nocedal & Wright (2006),
-chapter 19.
+Sources: Rockafellar & Uryasev (2000); Mehrotra (1992), SIAM Journal on Optimization 2; Boyd & Vandenberghe
+(2004), section 11.7; Nocedal & Wright (2006), chapters 14 and 19.
 """
 
 from __future__ import annotations
@@ -38,8 +40,11 @@ from engine.solvers.relaxation import Box
 from engine.solvers.responses import Scalar
 
 MOST_STEPS = 60
-# How far towards the nearest bound a step goes, and by how much products of slacks and multipliers shrink.
-WITHIN, LEAST_FALL = 0.99, 0.05
+# How far towards the nearest bound a step goes, and to which share of themselves, from the least to the most,
+# products of slacks and multipliers fall.
+WITHIN, FALLS = 0.99, (1e-2, 0.8)
+# A direction that gets no further than this share says less of what it adds in second order.
+FAR = 0.5
 # The least standard deviation that is told from none, as a share of the mean return.
 LEAST_SPREAD = 1e-9
 # A share of the room, or of a value, that is none.
@@ -64,15 +69,30 @@ class Shares(NamedTuple):
     water: Scalar
 
 
-class Climb(NamedTuple):
-    """Where the method stands; the best shares, no more than their value, the least bound so far; steps."""
+class Point(NamedTuple):
+    """Where the method stands, or a direction from there."""
 
     shares: Shares
     tail: Tail
+
+
+class Products(NamedTuple):
+    """What is asked of the products of slacks and multipliers: y's, U − y's, the budget's, u's and b's."""
+
+    low: Vector
+    high: Vector
+    left: Scalar
+    loss: Draws
+    slack: Draws
+
+
+class Climb(NamedTuple):
+    """Where the method stands; the best shares, no more than their value, the least bound so far; steps."""
+
+    point: Point
     best: Vector
     value: Scalar
     bound: Scalar
-    fall: Scalar
     steps: Int[Array, ""]
 
 
@@ -93,6 +113,15 @@ class Here(NamedTuple):
     weights: Draws
 
 
+class System(NamedTuple):
+    """What the draws bring to the linear system of the shares: to its matrix; to its right side, by the
+    products asked for; and the tail's direction, by that of the shares and the products."""
+
+    bend: Float[Array, "projects projects"]
+    push: Callable[[Products], Vector]
+    follow: Callable[[Vector, Products], Tail]
+
+
 def inside(room: Room, share: Vector) -> Vector:
     """Shares moved off their bounds and the budget, to begin from."""
     middle = room.most / jnp.maximum(2.0 * jnp.sum(room.most), 2.0)
@@ -111,11 +140,12 @@ def climb(bet: Uncertain, objective: Objective, box: Box, begin: Vector, toleran
 
     def step(state: Climb) -> Climb:
         here = look(bet, objective, room, state)
-        return advance(objective, room, judge(bet, objective, room, state, here), here)
+        judged = judge(bet, objective, room, state, here)
+        return judged._replace(point=advance(objective, room, state.point, here), steps=state.steps + 1)
 
     def unfinished(state: Climb) -> Array:
         wide = state.bound - state.value > tolerance * jnp.abs(state.value)
-        goes_on = (state.steps < MOST_STEPS) & jnp.all(jnp.isfinite(state.shares.share))
+        goes_on = (state.steps < MOST_STEPS) & jnp.all(jnp.isfinite(state.point.shares.share))
         return goes_on & (wide | ~jnp.isfinite(state.bound))
 
     found = jax.lax.while_loop(unfinished, step, set_out(bet, objective, room, begin))
@@ -126,29 +156,30 @@ def tidied(bet: Uncertain, objective: Objective, room: Room, found: Climb) -> Fo
     """The best shares with the rest of the budget spent, and without traces of effort that bring nothing."""
     spent = jnp.where(room.most > 0, filled(room, found.best), 0.0)
     clean = filled_in_proportion(room, jnp.where(spent < TRACE, 0.0, spent))
-    efforts = jnp.stack([room.effort(found.best), room.effort(spent), room.effort(clean)])
-    values = jnp.stack([objective.value(bet.values(effort)) for effort in efforts])
+    efforts = jnp.stack([room.effort(share) for share in (found.best, spent, clean)])
+    level = found.point.tail.level
+    values = jnp.stack([objective.at_least(bet.values(effort), level) for effort in efforts])
     best = jnp.where(values[2] >= jnp.max(values) - TRACE * jnp.abs(values[2]), 2, jnp.argmax(values))
-    return Found(efforts[best], values[best], found.bound)
+    return Found(efforts[best], objective.value(bet.values(efforts[best])), found.bound)
 
 
 def set_out(bet: Uncertain, objective: Objective, room: Room, begin: Vector) -> Climb:
-    """Off all bounds, with products of slacks and multipliers of about one size."""
+    """Off all bounds, with products of slacks and multipliers of about one size; the draws' exactly so: u, b
+    and p are those of b − u = V − t at which b p = u (w − p), a softer tail than the objective's."""
     share = inside(room, room.share(begin))
     values = bet.values(room.effort(share))
     size = jnp.maximum(jnp.mean(jnp.abs(values)), jnp.finfo(values.dtype).tiny)
     low, high, left = distances(room, share)
-    product = 0.5 * size / share.size
-    level, most = size, jnp.full_like(values, 1.0)
-    if isinstance(objective, MeanCVaR):
-        level, most = jnp.quantile(values, objective.tail), most * tail_weight(objective, values.size)
-    gap = 0.02 * size + 0.0 * values
-    tail = Tail(
-        level, jnp.maximum(level - values, 0.0) + gap, jnp.maximum(values - level, 0.0) + gap, 0.5 * most
-    )
+    product = 0.2 * size / share.size
     shares = Shares(share, product / low, product / high, product / left)
+    level, most = size, jnp.ones_like(size)
+    if isinstance(objective, MeanCVaR):
+        level, most = jnp.quantile(values, objective.tail), tail_weight(objective, values.size)
+    above, soft = values - level, 0.5 * jnp.std(values) + 0.01 * size
+    slack = 0.5 * (above + 2.0 * soft + jnp.sqrt(above**2 + 4.0 * soft**2))
+    tail = Tail(level, slack - above, slack, most * soft / slack)
     value = objective.at_least(values, level)
-    return Climb(shares, tail, share, value, jnp.inf * size, 0.1 + 0.0 * size, jnp.int32(0))
+    return Climb(Point(shares, tail), share, value, jnp.inf * size, jnp.int32(0))
 
 
 def tail_weight(objective: MeanCVaR, count: int) -> Scalar:
@@ -158,12 +189,12 @@ def tail_weight(objective: MeanCVaR, count: int) -> Scalar:
 
 def look(bet: Uncertain, objective: Objective, room: Room, state: Climb) -> Here:
     """The draws where the method stands."""
-    effort = room.effort(state.shares.share)
+    effort = room.effort(state.point.shares.share)
     slopes, bends = jax.jvp(bet.slopes, (effort,), (jnp.ones_like(effort),))
     values = bet.values(effort)
     weights = objective.weights(values)
     if isinstance(objective, MeanCVaR):
-        weights = (1.0 - objective.aversion) / values.size + state.tail.price
+        weights = (1.0 - objective.aversion) / values.size + state.point.tail.price
     free = (room.most > 0)[None]  # a slope of what has no choice may be infinite
     slopes, bends = jnp.where(free, slopes, 0.0), jnp.where(free, bends, 0.0)
     return Here(values, slopes * room.scale[None], bends * room.scale[None] ** 2, weights)
@@ -171,8 +202,8 @@ def look(bet: Uncertain, objective: Objective, room: Room, state: Climb) -> Here
 
 def judge(bet: Uncertain, objective: Objective, room: Room, state: Climb, here: Here) -> Climb:
     """The best value and the least bound so far; where draws are concave the weights here give a bound."""
-    share = state.shares.share
-    value = objective.at_least(here.values, state.tail.level)
+    share = state.point.shares.share
+    value = objective.at_least(here.values, state.point.tail.level)
     found = jnp.full_like(value, jnp.inf)
     if bet.concave:
         weights = objective.toward(here.weights)
@@ -185,88 +216,146 @@ def judge(bet: Uncertain, objective: Objective, room: Room, state: Climb, here: 
     )
 
 
-def advance(objective: Objective, room: Room, state: Climb, here: Here) -> Climb:
-    """One step of the primal-dual method."""
-    shares, tail = state.shares, state.tail
+def closed(tail: Tail, values: Draws) -> Tail:
+    """The tail with b = u − t + V at these returns: what a step along their slopes missed is added to u or b.
+    Left for the next steps to mend, it would outlive the products, and the certificate wait for it."""
+    missing = tail.loss - tail.level + values - tail.slack
+    return tail._replace(
+        loss=tail.loss + jnp.maximum(-missing, 0.0), slack=tail.slack + jnp.maximum(missing, 0.0)
+    )
+
+
+def products_of(objective: Objective, room: Room, point: Point) -> Products:
+    """Slacks times multipliers; 0 of what has no choice, and of the draws where there is no tail."""
+    shares, tail = point
     low, high, left = distances(room, shares.share)
     free = room.most > 0
-    products = jnp.sum(jnp.where(free, low * shares.low + high * shares.high, 0.0)) + left * shares.water
-    number = 2.0 * jnp.sum(free, dtype=left.dtype) + 1.0
+    loss, slack = jnp.zeros_like(tail.loss), jnp.zeros_like(tail.slack)
     if isinstance(objective, MeanCVaR):
-        other = tail_weight(objective, here.values.size) - tail.price
-        products += jnp.sum(tail.loss * other + tail.slack * tail.price)
-        number += 2.0 * here.values.size
-    tau = state.fall * products / number
+        other = tail_weight(objective, tail.price.size) - tail.price
+        loss, slack = tail.loss * other, tail.slack * tail.price
+    low, high = jnp.where(free, low * shares.low, 0.0), jnp.where(free, high * shares.high, 0.0)
+    return Products(low, high, left * shares.water, loss, slack)
 
-    bend, push, pull = curvature(objective, here, tail, tau)
+
+def advance(objective: Objective, room: Room, point: Point, here: Here) -> Point:
+    """One step of the primal-dual method: predictor, corrector, as far as slacks and multipliers let it."""
+    point = point._replace(tail=closed(point.tail, here.values))
+    products = products_of(objective, room, point)
+    towards = directions(objective, room, point, here)
+    predicted = towards(jax.tree.map(jnp.zeros_like, products))
+    length = jnp.minimum(1.0, longest(objective, room, point, predicted))
+    ahead = total(products_of(objective, room, moved(point, predicted, length)))
+    fall = jnp.clip((ahead / total(products)) ** 3, *FALLS)
+    count = 2.0 * jnp.sum(room.most > 0, dtype=ahead.dtype) + 1.0
+    count += 2.0 * here.values.size if isinstance(objective, MeanCVaR) else 0.0
+    tau = fall * total(products) / count
+
+    trust = jnp.where(length > FAR, 1.0, length**2)
+    shares, tail = jax.tree.map(lambda to: to * jnp.sqrt(trust), predicted)
+    corrected = towards(
+        Products(
+            tau - shares.share * shares.low,
+            tau + shares.share * shares.high,
+            tau + jnp.sum(shares.share) * shares.water,
+            tau + tail.loss * tail.price,
+            tau - tail.slack * tail.price,
+        )
+    )
+    length = jnp.minimum(1.0, WITHIN * longest(objective, room, point, corrected))
+    return moved(point, corrected, length)
+
+
+def moved(point: Point, direction: Point, length: Scalar) -> Point:
+    """The point so far along a direction."""
+    return jax.tree.map(lambda now, to: now + length * to, point, direction)
+
+
+def total(products: Products) -> Scalar:
+    """Their sum."""
+    return sum((jnp.sum(part) for part in products), start=jnp.zeros_like(products.left))
+
+
+def longest(objective: Objective, room: Room, point: Point, direction: Point) -> Scalar:
+    """How far a direction goes until a slack or a multiplier is 0."""
+    (shares, tail), (to, follow) = point, direction
+    low, high, left = distances(room, shares.share)
+    lengths = [reach(low, to.share), reach(high, -to.share), reach(left, -jnp.sum(to.share))]
+    lengths += [reach(now, by) for now, by in zip(shares[1:], to[1:], strict=True)]
+    if isinstance(objective, MeanCVaR):
+        lengths += [reach(now, by) for now, by in zip(tail[1:], follow[1:], strict=True)]
+        lengths += [reach(tail_weight(objective, tail.price.size) - tail.price, -follow.price)]
+    return jnp.min(jnp.stack(lengths))
+
+
+def directions(objective: Objective, room: Room, point: Point, here: Here) -> Callable[[Products], Point]:
+    """Newton's direction to any products of slacks and multipliers, by one matrix factored once."""
+    shares, tail = point
+    low, high, left = distances(room, shares.share)
+    free = room.most > 0
+    draws = curvature(objective, here, tail)
     diagonal = jnp.minimum(here.weights @ here.bends, 0.0) - shares.low / low - shares.high / high
-    bend = (
-        bend
-        + jnp.diag(jnp.where(free, diagonal, -1.0))
-        - shares.water / left * jnp.outer(free, free).astype(left.dtype)
-    )
-    gradient = here.weights @ here.slopes + push + tau * (1.0 / low - 1.0 / high - 1.0 / left)
-    towards = jax.scipy.linalg.solve(-bend, jnp.where(free, gradient, 0.0), assume_a="pos")
-    moved = Shares(
-        towards,
-        tau / low - shares.low - shares.low / low * towards,
-        tau / high - shares.high + shares.high / high * towards,
-        tau / left - shares.water + shares.water / left * jnp.sum(towards),
-    )
-    lengths = [reach(low, towards), reach(high, -towards), reach(left, -jnp.sum(towards))]
-    lengths += [reach(now, to) for now, to in zip(shares[1:], moved[1:], strict=True)]
-    follow = pull(towards)
+    bend = draws.bend + jnp.diag(jnp.where(free, diagonal, -1.0))
+    bend -= shares.water / left * jnp.outer(free, free).astype(left.dtype)
+    factor = jax.scipy.linalg.cho_factor(-bend)
+    slope = here.weights @ here.slopes
+
+    def towards(to: Products) -> Point:
+        gradient = slope + draws.push(to) + to.low / low - to.high / high - to.left / left
+        share = jax.scipy.linalg.cho_solve(factor, jnp.where(free, gradient, 0.0))
+        by = Shares(
+            share,
+            to.low / low - shares.low - shares.low / low * share,
+            to.high / high - shares.high + shares.high / high * share,
+            to.left / left - shares.water + shares.water / left * jnp.sum(share),
+        )
+        return Point(by, draws.follow(share, to))
+
+    return towards
+
+
+def curvature(objective: Objective, here: Here, tail: Tail) -> System:
+    """What the draws bring to the system of the shares."""
     if isinstance(objective, MeanCVaR):
-        lengths += [reach(now, to) for now, to in zip(tail[1:], follow[1:], strict=True)]
-        lengths += [reach(other, -follow.price)]
-    length = jnp.minimum(1.0, WITHIN * jnp.min(jnp.stack(lengths)))
-    new_shares, new_tail = jax.tree.map(lambda now, to: now + length * to, (shares, tail), (moved, follow))
-    fall = jnp.clip((1.0 - length) ** 2, LEAST_FALL, 0.8)
-    return state._replace(shares=Shares(*new_shares), tail=Tail(*new_tail), fall=fall, steps=state.steps + 1)
-
-
-def curvature(
-    objective: Objective, here: Here, tail: Tail, tau: Scalar
-) -> tuple[Float[Array, "projects projects"], Vector, Callable[[Vector], Tail]]:
-    """What the draws add to the system of the shares: to its matrix, to its right side, and what follows for
-    the tail from a move of the shares."""
+        return tail_curvature(objective, here, tail)
     slopes = here.slopes
-    still = Tail(*(jnp.zeros_like(part) for part in tail))
-    if isinstance(objective, MeanCVaR):
-        return tail_curvature(objective, here, tail, tau)
+    projects = slopes.shape[1]
+    bend = jnp.zeros((projects, projects), slopes.dtype)
     if isinstance(objective, MeanDeviation):
         spread = jnp.maximum(deviation(here.values), LEAST_SPREAD * jnp.mean(jnp.abs(here.values)))
         unit = (here.values - jnp.mean(here.values)) / (here.values.size * spread)
         middle, along = slopes - jnp.mean(slopes, axis=0, keepdims=True), unit @ slopes
         bend = jnp.outer(along, along) / spread - middle.T @ middle / (here.values.size * spread)
-        return objective.aversion * bend, jnp.zeros_like(along), lambda _: still
-    projects = slopes.shape[1]
-    return jnp.zeros((projects, projects), slopes.dtype), jnp.zeros_like(slopes[0]), lambda _: still
+        bend = objective.aversion * bend
+    still = jax.tree.map(jnp.zeros_like, tail)
+    return System(bend, lambda _: jnp.zeros_like(slopes[0]), lambda *_: still)
 
 
-def tail_curvature(
-    objective: MeanCVaR, here: Here, tail: Tail, tau: Scalar
-) -> tuple[Float[Array, "projects projects"], Vector, Callable[[Vector], Tail]]:
+def tail_curvature(objective: MeanCVaR, here: Here, tail: Tail) -> System:
     """`curvature` of CVaR: dp = D (e − J dy + dt), where dt keeps Σ p at κ."""
-    level, loss, slack, price = tail
+    _, loss, slack, price = tail
     most = tail_weight(objective, here.values.size)
     other = most - price
-    missing = loss - level + here.values - slack
     stiff = 1.0 / (slack / price + loss / other)
-    off = (tau / price - slack) - (tau / other - loss) - missing
     total, cross = jnp.sum(stiff), stiff @ here.slopes
-    lift = most * objective.tail * here.values.size - jnp.sum(price) - jnp.sum(stiff * off)
+    short = most * objective.tail * here.values.size - jnp.sum(price)
+
+    def off(to: Products) -> Draws:
+        return stiff * ((to.slack / price - slack) - (to.loss / other - loss))
+
+    def push(to: Products) -> Vector:
+        pull = off(to)
+        return pull @ here.slopes + cross * (short - jnp.sum(pull)) / total
+
+    def follow(towards: Vector, to: Products) -> Tail:
+        pull, rise = off(to), here.slopes @ towards
+        level_by = (short - jnp.sum(pull) + cross @ towards) / total
+        price_by = pull + stiff * (level_by - rise)
+        loss_by = (to.loss - loss * other + loss * price_by) / other
+        return Tail(level_by, loss_by, loss_by - level_by + rise, price_by)
+
     bend = jnp.outer(cross, cross) / total - (here.slopes.T * stiff[None]) @ here.slopes
-    push = (stiff * off) @ here.slopes + cross * lift / total
-
-    def follow(towards: Vector) -> Tail:
-        rise = here.slopes @ towards
-        level_by = (lift + cross @ towards) / total
-        price_by = stiff * (off - rise + level_by)
-        loss_by = (tau - loss * other + loss * price_by) / other
-        return Tail(level_by, loss_by, loss_by - level_by + rise + missing, price_by)
-
-    return bend, push, follow
+    return System(bend, push, follow)
 
 
 def reach(now: Array, to: Array) -> Scalar:
