@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +17,23 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 import jax
 import pytest
 from hypothesis import HealthCheck, settings
+from jax._src import compiler  # what it is told of each program has no other door
+
+from engine.allocation import running
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Folders and files whose subject is what solvers and curves compute, or that compare it with other processes.
+AS_USERS_COMPILE = {"solvers", "bets", "model", "processes", "test_gpu.py"}
+# What makes XLA compile in a third of the time: LLVM does little, and kernels are emitted as its code at once
+# rather than through MLIR, whose passes are set up anew for every kernel.
+QUICK = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+    "xla_cpu_use_fusion_emitters": False,
+}
 
 settings.register_profile(
     "engine", deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), max_examples=25
@@ -29,8 +43,10 @@ settings.load_profile("engine")
 
 @pytest.fixture(autouse=True, scope="module")
 def forget_compiled_code() -> Iterator[None]:
-    """Compiled functions are kept for ever, and thousands of them meet Linux's limit on memory mappings."""
+    """Compiled functions are kept for ever, and thousands of them meet Linux's limit on memory mappings. The
+    next module may compile them otherwise, too."""
     yield
+    running._executable.cache_clear()
     jax.clear_caches()
 
 
@@ -47,12 +63,33 @@ def compilations() -> list[str]:
     return compiled
 
 
-@pytest.fixture(scope="module")
-def quick_compilation() -> Iterator[None]:
-    """Compile quickly rather than well, where what a module tests is not how solvers compute."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+@contextlib.contextmanager
+def quickly() -> Iterator[None]:
+    """Compile quickly rather than well, in the processes that are started, too.
+
+    What a module compiled so it keeps: whatever it tests as users compile it is of other programs.
+    """
+    options = compiler.get_compile_options
+
+    def quick(*arguments: Any, **given: Any) -> Any:
+        chosen = options(*arguments, **given)
+        chosen.env_option_overrides = [*chosen.env_option_overrides, *QUICK.items()]
+        return chosen
+
+    flags = (f"--{name}={value}".lower() for name, value in QUICK.items())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiler, "get_compile_options", quick)
+        # For other processes: this one read its own when it met its devices.
+        patch.setenv("XLA_FLAGS", " ".join((os.environ.get("XLA_FLAGS", ""), *flags)).strip())
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_quickly(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Most modules test other things than how solvers compute."""
+    users = AS_USERS_COMPILE.intersection((request.path.parent.name, request.path.name))
+    with contextlib.nullcontext() if users else quickly():
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

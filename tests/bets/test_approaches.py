@@ -16,6 +16,7 @@ from engine.model.curves.concave import Log
 from engine.model.curves.s_shaped import Hill
 from engine.model.curves.staged import Tabulated
 from engine.model.portfolio import Portfolio
+from tests.conftest import quickly
 
 BETS = 25
 
@@ -53,7 +54,8 @@ def test_one_approach_is_an_ordinary_portfolio(costs: np.ndarray | None) -> None
     rng = np.random.default_rng(3)
     parts = {"success": rng.random(4), "weight": rng.uniform(0.5, 2, 4), "startup": rng.uniform(0, 2, 4)}
     portfolio = hill(rng, (4,), **parts)
-    ordinary = allocate(dataclasses.replace(portfolio, cost=costs), 20)
+    with quickly():
+        ordinary = allocate(dataclasses.replace(portfolio, cost=costs), 20)
     names = ("a", "b", "c", "d")
     found = bet(Approaches.of(dataclasses.replace(portfolio, cost=costs), names, [""] * 4), 20)
     np.testing.assert_allclose(found.value, ordinary.value, rtol=1e-13)

@@ -16,6 +16,7 @@ from engine.bets.uncertain import Uncertain
 from tests import reference
 from tests.bets.draws import draw_bet, values
 from tests.bets.test_objectives import expected
+from tests.conftest import quickly
 
 Array = np.ndarray
 BUDGET = 10.0
@@ -167,7 +168,8 @@ def test_budgets_of_any_size(budget: float) -> None:
 def test_certain_curves_have_one_objective() -> None:
     """With one draw all objectives are its return, water-filled."""
     bet = draw_bet("exponential", ("cost",), 6, draws=1)
-    best = engine.allocate(bet.each(), BUDGET, "waterfilling").value[0]
+    with quickly():
+        best = engine.allocate(bet.each(), BUDGET, "waterfilling").value[0]
     for objective in (Mean, MeanDeviation, MeanCVaR):
         found = bet_on(bet, objective())
         if objective is not Mean:  # whole units

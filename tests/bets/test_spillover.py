@@ -21,6 +21,7 @@ from engine.bets.spillover import Coupled, normalise_coupled, submodular
 from engine.bets.whole import count_plans, plans
 from engine.solvers.relaxation import feasible_set
 from tests import reference
+from tests.conftest import quickly
 
 SHAPE, BUDGET = (12, 4), 6.0
 CONCAVE = ("mixture_concave", ("success",))
@@ -148,7 +149,8 @@ def test_any_prices_bound_the_optimum(kind: tuple[str, tuple[str, ...]]) -> None
 
 def test_without_spill_over_it_is_the_ordinary_optimum() -> None:
     portfolio = reference.draw("hill", 3, SHAPE, ("cost",))
-    exact = engine.allocate(portfolio, BUDGET)
+    with quickly():
+        exact = engine.allocate(portfolio, BUDGET)
     for solver in ("enumeration", "relaxation"):
         found = bet(Coupled(portfolio, np.zeros((4, 4))), BUDGET, solver=solver, starts=4)  # type: ignore[arg-type]
         np.testing.assert_allclose(found.beside["without spill-over"].value, exact.value, rtol=1e-12)

@@ -6,15 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from engine import allocate, open_study
 from engine.simulation.metrics import METRICS
 from engine.simulation.summaries import quantile
 from tests.cli.conftest import Run
 from tests.simulation.test_problems import draw
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 SMALL = ("problems=[log,knapsack_subset_sum]", "sizes=[[4,20],[5,30]]", "solver=[greedy,exact]")
 

@@ -22,8 +22,6 @@ from engine.cli.words import MOST_CHARACTERS
 from tests.cli.conftest import Run, run_here
 from tests.cli.test_bad_input import refused
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 CURVES = "project,family,scale,rate,cost\na,log,1,1,{}\n"
 MEASURED = "project,effort,performance\n" + "".join(f"a,{e},{e**0.5}\n" for e in range(6))
 QUICK = ("scenario=textbook", "solver=[greedy]", "run.portfolios=4")

@@ -10,8 +10,6 @@ from rich.cells import cell_len
 from engine.cli.tables import last_words
 from tests.cli.conftest import Run
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SMALL = ("run.portfolios=20", "run.block=20", "run.output=out")
 COMMANDS = {
     "allocate": ("allocate", "portfolio=textbook", "budget=100"),

@@ -20,7 +20,6 @@ from engine.live.model import SAMPLES, Live, read_upload
 from engine.live.page import Origin, Page, Service
 from engine.simulation.catalogue import shipped_scenario
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 SHIPPED = portfolio_path("uncertain")
 RANDOM = np.random.default_rng(3)
 # A steady project and one that may fail, in draws that are concave: one start, and quick to compile.

@@ -32,8 +32,6 @@ from engine.simulation.config import PriorConfig
 from tests.files.workbook import workbook
 from tests.simulation.test_scenarios import SHIPPED
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def live(name: str = "s_shaped", budget: float | None = None, seed: int = 0) -> Live:
     config = shipped_scenario(name)

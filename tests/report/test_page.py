@@ -15,8 +15,6 @@ import pytest
 
 from tests.cli.conftest import ENGINE, Done, run_here
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 CHROMIUM = shutil.which("chromium")
 QUESTION = "Is <b>greedy</b> & co. enough?"
 

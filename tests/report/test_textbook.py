@@ -10,8 +10,6 @@ import pytest
 from tests.cli.conftest import run_here
 from tests.report.test_page import Page
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 # Two by two points of each map, and the same budgets and skews that the text tells of.
 GRIDS = (
     *("concave.budget=[100,300]", "concave.skew=[0.0,1.0]"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import engine
 from engine import Hill, Lifecycle, Logistic, Portfolio, PureLog
 from tests import reference
+from tests.conftest import quickly
 
 # Values are sums of a few float64 numbers of size 1 to 10.
 ROUNDING = 1e-9
@@ -72,7 +73,8 @@ PARTS = ("cost", "startup", "success")
 def test_certificates_hold_for_whole_units_and_tighten_with_the_nodes(seed: int) -> None:
     portfolio = reference.draw("mixture", seed, (16, 4), PARTS, reach=10.0)
     # The integer optimum is feasible in real effort: no bound may be below it, however short the search.
-    integer = engine.allocate(portfolio, 12.0, "exact").value
+    with quickly():
+        integer = engine.allocate(portfolio, 12.0, "exact").value
     previous = np.inf
     for nodes in (3, 2000):
         solution = engine.allocate(portfolio, 12.0, "continuous", max_nodes=nodes)

@@ -12,6 +12,7 @@ import pytest
 import engine
 from engine import Portfolio, Solution
 from tests import reference
+from tests.conftest import quickly
 
 BUDGET = 20.0
 CONCAVE, CONCAVE_BUDGET = (200, 20), 100.0
@@ -35,7 +36,8 @@ def real(portfolio: Portfolio, budget: float, **options: float) -> Solution:
 def test_real_effort_is_the_optimum_of_concave_draws(dtype: type, most: float) -> None:
     portfolio = concave(1)
     solution = real(reference.cast(portfolio, dtype), CONCAVE_BUDGET)
-    best = engine.allocate(portfolio, CONCAVE_BUDGET, "waterfilling")
+    with quickly():
+        best = engine.allocate(portfolio, CONCAVE_BUDGET, "waterfilling")
     lower, upper = reference.limits(portfolio)
     # Gains above the value of doing nothing are what is optimised; baselines of either sign come on top.
     gained = np.maximum(best.value - reference.value(portfolio, lower), np.abs(best.value))
@@ -73,7 +75,8 @@ def test_concave_portfolios_that_do_not_promise_it_are_solved_too() -> None:
 
 def test_s_shaped_portfolios_lose_little_to_the_integer_optimum() -> None:
     portfolio = hills("hill", 7)
-    exact = engine.allocate(portfolio, BUDGET)
+    with quickly():
+        exact = engine.allocate(portfolio, BUDGET)
     whole, free = engine.allocate(portfolio, BUDGET, "relaxation"), real(portfolio, BUDGET)
     np.testing.assert_array_equal(whole.effort, np.round(whole.effort))
     assert np.all(whole.effort.sum(-1) <= BUDGET)
@@ -99,7 +102,9 @@ def test_it_funds_one_of_two_equal_s_shapes() -> None:
 
 def test_whole_units_of_concave_draws_lose_only_the_last_units() -> None:
     portfolio = reference.draw("mixture_concave", 3, STAGED, ("bounds",), reach=BUDGET)
-    solution, exact = engine.allocate(portfolio, BUDGET, "relaxation"), engine.allocate(portfolio, BUDGET)
+    solution = engine.allocate(portfolio, BUDGET, "relaxation")
+    with quickly():
+        exact = engine.allocate(portfolio, BUDGET)
     np.testing.assert_array_equal(solution.effort, np.round(solution.effort))
     lower, upper = reference.limits(portfolio)
     assert np.all((solution.effort >= lower) & (solution.effort <= upper))
@@ -111,10 +116,9 @@ def test_whole_units_of_concave_draws_lose_only_the_last_units() -> None:
 
 def test_whole_units_of_staged_draws_are_no_worse_than_the_dual() -> None:
     portfolio = reference.draw("lifecycle", 4, (32, 5), reach=BUDGET)
-    solution, dense = (
-        engine.allocate(portfolio, BUDGET, "relaxation"),
-        engine.allocate(portfolio, BUDGET, "bound"),
-    )
+    solution = engine.allocate(portfolio, BUDGET, "relaxation")
+    with quickly():
+        dense = engine.allocate(portfolio, BUDGET, "bound")
     np.testing.assert_array_equal(solution.effort, np.round(solution.effort))
     assert np.all(solution.effort.sum(-1) <= BUDGET)
     assert np.all(solution.bound >= solution.value)
