@@ -25,8 +25,9 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-# Folders and files whose subject is what solvers and curves compute, or that compare it with other processes.
-AS_USERS_COMPILE = {"solvers", "bets", "model", "processes", "test_gpu.py"}
+# Folders and files whose subject is what solvers and curves compute, that compare it with other processes, or
+# that compute more than they compile.
+AS_USERS_COMPILE = {"solvers", "bets", "model", "processes", "cluster", "test_docs.py", "test_gpu.py"}
 # What makes XLA compile in a third of the time: LLVM does little, and kernels are emitted as its code at once
 # rather than through MLIR, whose passes are set up anew for every kernel.
 QUICK = {
