@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from engine.files.shipped import config_folder
 
 # Groups of files of which several may be chosen at once.
-SEVERAL = ("solver",)
+SEVERAL = ("curves", "solver")
 
 
 def check_options(arguments: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.cli.arguments import check_overrides
 from engine.cli.commands.allocate import AllocateConfig
 from engine.cli.commands.fit import FitConfig
 from engine.cli.commands.sweep import COMMAND as SWEEP
@@ -108,3 +109,9 @@ def test_many_runs_are_swept_by_commas_and_open_keys_are_marked() -> None:
     assert as_hydra_reads(SWEEP.schema, ["sweep.grid.a.b=[1,2]"]) == ["++sweep.grid.a.b=[1,2]"]
     assert as_hydra_reads(FitConfig, ["where.Wall time=3"]) == ["++where.wall_time='3'"]
     assert as_hydra_reads(FitConfig, ["columns.effort=Step"]) == ["++columns.effort=Step"]
+
+
+def test_several_families_of_curves_may_be_chosen() -> None:
+    check_overrides(["curves@scenario.curves=[hill,log]", "solver=[exact,greedy]"])
+    with pytest.raises(ValueError, match="expected one name"):
+        check_overrides(["scenario=[staged,textbook]"])
