@@ -1,5 +1,6 @@
 """Methods of bets: solvers that look at the draws, beside the ordinary ones, which solve the mean returns;
-and of projects with approaches, beside the ordinary ones, which solve the best expected returns.
+of projects with approaches, beside the ordinary ones, which solve the best expected returns; and of effort
+that spills over, beside the ordinary ones, which ignore that.
 
     solver(drawn, budget, lattice, *, options...) -> Solution
 
@@ -13,6 +14,11 @@ by one number, and with the optimum of mean returns, `exact`, in pairs:
 - `mean_cvar`, `mean_deviation`, `chance`: real effort for that objective (`engine.bets.objectives`).
 - `single_best`, of approaches: the optimum where every project has one of them only, at most what `exact`
   returns, which may try several.
+- `coupled`, of effort that spills over: by gradient from 16 starts and moves of whole units, as `engine.bet`
+  does it, at least what `coupled_greedy` and `exact` return; the plan that all others are measured by, but
+  where every plan is looked at by `enumeration`.
+- `coupled_greedy`: unit by unit to the project that lifts the total most.
+- `exact`, an ordinary solver, is there the plan of who ignores the spill-over, valued with it.
 
 Source: Birge & Louveaux (2011), Introduction to Stochastic Programming, chapter 4.
 """
@@ -20,7 +26,7 @@ Source: Birge & Louveaux (2011), Introduction to Stochastic Programming, chapter
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,8 +34,11 @@ import jax.numpy as jnp
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
+from engine.bets import coupled as spill
 from engine.bets.certificate import COARSE, FINE, cell_bound
 from engine.bets.interior import Found
+from engine.bets.lifted import CLIMBS, Lifted, Lifting, best_known, every_plan, lifted, measure_lifted, valued
+from engine.bets.lifted import METRICS as LIFTED_METRICS
 from engine.bets.objectives import (
     OBJECTIVES,
     Chance,
@@ -45,12 +54,21 @@ from engine.bets.risk import certified_effort, judge
 from engine.bets.tries import METRICS as TRIES_METRICS
 from engine.bets.tries import Counted, Tries, count, measure_tries, single_plan
 from engine.bets.uncertain import Uncertain
+from engine.bets.whole import PLANS_AT_ONCE
 from engine.model.portfolio import Portfolio
 from engine.solvers.batching import one_by_one
 from engine.solvers.bound import bound
 from engine.solvers.exact import exact
 from engine.solvers.lattice import Lattice
-from engine.solvers.registry import SOLVERS, Method, Takes, check_options_of, find_method
+from engine.solvers.registry import (
+    FEW_NUMBERS,
+    REFERENCE,
+    SOLVERS,
+    Method,
+    Takes,
+    check_options_of,
+    find_method,
+)
 from engine.solvers.relaxation import feasible_set
 from engine.solvers.responses import Scalar
 from engine.solvers.solution import Solution, Status, conclude, extended
@@ -64,10 +82,11 @@ TAIL = 0.1
 
 class Drawn(NamedTuple):
     """A portfolio as drawn; of a bet also the draws around it, and the portfolio of their mean returns. Of
-    approaches that of the best expected returns, and what stands behind it."""
+    approaches that of the best expected returns, and what stands behind it; where effort spills over, what
+    does so."""
 
     portfolio: Portfolio
-    bet: Uncertain | Tries | None = None
+    bet: Uncertain | Tries | Lifting | None = None
     reduced: Portfolio | None = None
 
     @property
@@ -93,10 +112,12 @@ def stake(solution: Solution) -> Staked:
     return extended(Staked, solution, objective=solution.value, objective_bound=solution.bound)
 
 
-def finish(drawn: Drawn, solution: Solution) -> Solution:
-    """A solution with what is told of it besides: of a bet, or of approaches."""
+def finish(drawn: Drawn, budget: Scalar, solution: Solution) -> Solution:
+    """A solution with what is told of it besides: of a bet, of approaches, or of effort that spills over."""
     if drawn.bet is None:
         return solution
+    if isinstance(drawn.bet, Lifting):
+        return valued(drawn.bet, budget, solution)
     return count(drawn.bet, solution) if isinstance(drawn.bet, Tries) else stake(solution)
 
 
@@ -191,6 +212,48 @@ def cells(portfolio: Portfolio, lattice: Lattice) -> int:
     return 6 * (COARSE + FINE)
 
 
+def coupled(
+    drawn: Drawn, budget: Scalar, lattice: Lattice, *, tolerance: float = 1e-6, max_steps: int = 300
+) -> Lifted:
+    """Whole units by gradient from 16 starts, then by moves of units while the return rises.
+
+    **Arguments:** `tolerance`, the relative gap at which a climb ends, or after `max_steps`.
+    """
+    return best_known(drawn.portfolio, _lifting(drawn), budget, lattice, tolerance, max_steps)
+
+
+def coupled_greedy(drawn: Drawn, budget: Scalar, lattice: Lattice) -> Lifted:
+    """Unit by unit to the project by which the total rises most per cost."""
+    return lifted(_lifting(drawn), spill.greedy(_lifting(drawn).coupled, budget))
+
+
+def enumeration(
+    drawn: Drawn, budget: Scalar, lattice: Lattice, plans: Float[Array, "plans projects"]
+) -> Lifted:
+    """The best of all plans of whole units, proved, where these are at most two million."""
+    return lifted(_lifting(drawn), spill.enumeration(_lifting(drawn).coupled, budget, plans))
+
+
+def _lifting(drawn: Drawn) -> Lifting:
+    assert isinstance(drawn.bet, Lifting)
+    return drawn.bet
+
+
+def pairs(portfolio: Portfolio, lattice: Lattice) -> int:
+    """What each project gives to each."""
+    return FEW_NUMBERS * portfolio.shape[-1]
+
+
+def climbs(portfolio: Portfolio, lattice: Lattice) -> int:
+    """The same of every climb."""
+    return CLIMBS * pairs(portfolio, lattice)
+
+
+def looked_at(portfolio: Portfolio, lattice: Lattice) -> int:
+    """The plans that are looked at together, what they give and what they return."""
+    return 4 * PLANS_AT_ONCE
+
+
 METHODS: dict[str, Method] = {
     "mean_parameters": Method(mean_parameters, takes="bet"),
     "wait_and_see": Method(wait_and_see, takes="bet"),
@@ -198,12 +261,29 @@ METHODS: dict[str, Method] = {
     "mean_deviation": Method(mean_deviation, effort="real", takes="bet", entries=cells),
     "chance": Method(chance, effort="real", takes="bet", entries=cells),
     "single_best": Method(single_best, takes="approaches"),
+    "coupled": Method(coupled, takes="coupled", entries=climbs),
+    "coupled_greedy": Method(coupled_greedy, takes="coupled", entries=pairs),
+    "enumeration": Method(enumeration, takes="coupled", entries=looked_at, prepare=every_plan),
 }
+# Whose values all others are measured by: the first of these that a study has.
+REFERENCES = ("enumeration", "coupled", REFERENCE)
 # What a scenario needs for them.
 NEEDED = {
     "bet": "is of bets, expected a scenario with an uncertainty",
     "approaches": "is of several approaches a project, expected a scenario with approaches",
+    "coupled": "is of effort that spills over, expected a scenario with a spillover",
 }
+
+
+def reference(solvers: Collection[str]) -> str:
+    """The solver that the others are measured by."""
+    return next((name for name in REFERENCES if name in solvers), REFERENCE)
+
+
+def aim(solvers: Collection[str]) -> str:
+    """What the others are measured by, in words."""
+    best = reference(solvers)
+    return "best plan known" if best in METHODS and best != "enumeration" else "proved optimum"
 
 
 def method_of(name: str) -> Method:
@@ -244,8 +324,8 @@ OF_PLANS = (
 
 
 def metrics_of(gives: Takes) -> dict[str, str]:
-    """What is measured of bets or of approaches besides, and what it means."""
-    return {"portfolio": {}, "bet": METRICS, "approaches": TRIES_METRICS}[gives]
+    """What is measured besides of what else a scenario gives, and what it means."""
+    return {"portfolio": {}, "bet": METRICS, "approaches": TRIES_METRICS, "coupled": LIFTED_METRICS}[gives]
 
 
 def measure_besides(
@@ -257,6 +337,9 @@ def measure_besides(
     if isinstance(drawn.bet, Tries):
         assert isinstance(solution, Counted)
         return measure_tries(solution, metrics)
+    if isinstance(drawn.bet, Lifting):
+        assert isinstance(solution, Lifted)
+        return measure_lifted(drawn.bet, solution, metrics)
     return measure_bet(drawn.bet, solution, metrics)
 
 

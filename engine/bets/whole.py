@@ -121,7 +121,7 @@ def plans(
     if count > MOST_PLANS:
         raise ValueError(
             f"enumeration would look at up to {count:.3g} plans, more than its limit of {MOST_PLANS:,}: "
-            "expected a smaller budget, tighter bounds, or solver relaxation or greedy"
+            "expected a smaller budget, tighter bounds, or another solver"
         )
     limit = budget * (1.0 + COUNTED)
     found, spent = np.zeros((1, 0)), np.zeros(1)

@@ -9,7 +9,18 @@ import numpy as np
 
 from engine.cli.sheet import Group, Sheet
 from engine.solvers.solution import Status
-from engine.study.columns import APPROACHES, BETS, BRIEF, LOSS, OPTIMUM, RETURN, SPEND, number_text, rate_text
+from engine.study.columns import (
+    APPROACHES,
+    BETS,
+    BRIEF,
+    COUPLED,
+    LOSS,
+    OPTIMUM,
+    RETURN,
+    SPEND,
+    number_text,
+    rate_text,
+)
 
 if TYPE_CHECKING:  # a command imports what it needs and no more
     from engine.allocation.answer import Allocation
@@ -25,9 +36,16 @@ FIT_CAPTION = (
     "smaller ones. residual: of the fit to all efforts."
 )
 
+# What the others are measured by.
+COMPARED = {
+    "exact": "− exact: paired difference to the exact\ninteger optimum.",
+    "coupled": "− coupled: paired difference to the\nbest plan known.",
+    "enumeration": "− enumeration: paired difference to\nthe best of all plans.",
+}
+
 RUN_CAPTION = (
-    "gap: certified, (bound − value)/|bound|. − exact: paired difference to the exact\n"
-    "integer optimum. frontier: chance that some project reaches its last stage.\n"
+    "gap: certified, (bound − value)/|bound|. {compared} "
+    "frontier: chance that some project reaches its last stage.\n"
     "largest, eff. no.: how concentrated the spend is. λ: the solver's multiplier."
 )
 
@@ -37,11 +55,18 @@ BETS_CAPTION = (
 )
 
 APPROACHES_CAPTION = "approaches: how many have effort, all projects together."
+
+COUPLED_CAPTION = (
+    "platforms: their share of the spend. gained, least: over the lower bounds, as a\n"
+    "share of what the best plan gains, mean and least. Solvers of portfolios, exact\n"
+    "too, ignore the spill-over; what they find is valued with it."
+)
 # The columns and the caption of what a scenario gives besides portfolios.
 BESIDES = {
     "portfolio": ((), ()),
     "bet": ((BETS,), (BETS_CAPTION,)),
     "approaches": ((APPROACHES,), (APPROACHES_CAPTION,)),
+    "coupled": ((COUPLED,), (COUPLED_CAPTION,)),
 }
 
 SWEEP_CAPTION = (
@@ -77,6 +102,7 @@ def _by_solver(study: Study) -> dict[tuple[int, str], dict[str, dict[str, float]
     for one in study.found:
         statistics = means(one.summary) | {
             "q99": quantile(one.summary, 0.99),
+            "least": float(one.summary.least) if float(one.summary.count) else math.nan,
             "count": float(one.summary.count),
         }
         by.setdefault((one.point, one.solver), {})[one.metric] = statistics
@@ -91,15 +117,20 @@ def run_table(study: Study) -> Sheet:
     found = {solver: of for (_, solver), of in _by_solver(study).items()}
     real = {s for s in found if method_of(s).real(point.solvers[s])}
     besides, more = BESIDES[point.source.gives]
+    best = point.reference
     groups = [
-        Group([c.heading for c in columns], [[c.text(s, of) for c in columns] for s, of in found.items()])
+        Group(
+            [c.title(best) for c in columns],
+            [[c.text(s, of, best) for c in columns] for s, of in found.items()],
+        )
         for columns in (RETURN, OPTIMUM, SPEND, *besides)
     ]
     groups.append(Group(["per second"], [[rate_text(rates.get(s, math.nan))] for s in found]))
     keys = Group(["solver"], [[s + ("*" if s in real else "")] for s in found])
+    caption = RUN_CAPTION.format(compared=COMPARED[best])
     portfolios = f"{study.manifest.portfolios:,} portfolios of {point.source.projects} projects"
     title = f"{study.manifest.title}: {portfolios}, budget {point.budget:g}"
-    return Sheet(keys, groups, title, _run_caption(study, bool(real), [RUN_CAPTION, *more]))
+    return Sheet(keys, groups, title, _run_caption(study, bool(real), [caption, *more]))
 
 
 def _run_caption(study: Study, real: bool, lines: list[str]) -> str:

@@ -19,7 +19,9 @@ from matplotlib.axes import Axes
 from engine.allocation.allocate import allocate
 from engine.allocation.frontier import budget_frontier
 from engine.allocation.risk_frontier import risk_frontier
+from engine.bets.lifted import METRICS as LIFTED_METRICS
 from engine.bets.methods import METRICS as BET_METRICS
+from engine.bets.methods import aim, reference
 from engine.bets.tries import METRICS as TRIES_METRICS
 from engine.bets.uncertain import Uncertain
 from engine.figures.allocations import allocation_figure, curves_figure
@@ -38,10 +40,10 @@ from engine.study.manifest import StoreError
 from engine.study.results import Found, plain
 from engine.study.study import Study
 
-MEANINGS = METRICS | BET_METRICS | TRIES_METRICS
+MEANINGS = METRICS | BET_METRICS | TRIES_METRICS | LIFTED_METRICS
 # Metrics that are chances, shown from none to all, and others that are shown in per cent.
 CHANCES = ("frontier", "optimal", "proved")
-PERCENT = (*CHANCES, "gap", "loss", "largest_share", "unspent")
+PERCENT = (*CHANCES, "gap", "loss", "largest_share", "unspent", "platform_share", "gained")
 
 # What the axes of a grid are called in figures; other keys are called by their names.
 LABELS = {
@@ -50,6 +52,8 @@ LABELS = {
     "scenario.projects": "projects",
     "scenario.success.value": "chance of success",
     "scenario.approaches.moonshot.success.value": "chance of a moonshot",
+    "scenario.spillover.chance": "chance that the platform lifts a project",
+    "scenario.spillover.share.median": "effort received per unit spent on the platform",
     "scenario.uncertainty.spread.scale": "σ of the log of each project's scale",
 }
 
@@ -126,22 +130,23 @@ def illustrate_study(study: Study, view: View | None = None) -> Iterator[Illustr
                 f"{key} is {choice!r}, expected none: the study has one point, and no axis to draw"
             )
     solvers = list(dict.fromkeys(f.solver for f in found))
-    reference = _checked(view.by, solvers, "by") or (REFERENCE if REFERENCE in solvers else solvers[-1])
+    best = reference(solvers)
+    shown = _checked(view.by, solvers, "by") or (best if best in solvers else solvers[-1])
     metrics = list(dict.fromkeys(f.metric for f in found))
     metric = _checked(view.metric, metrics, "metric") or "frontier"
-    yield from _over_grid(study, view, reference, metric, solvers if view.by is None else [reference])
+    yield from _over_grid(study, view, shown, metric, solvers if view.by is None else [shown])
     if view != View():
         return
-    weakest = next((solver for solver in solvers if solver != reference), None)
-    losses = _losses(found)
+    weakest = next((solver for solver in solvers if solver != shown), None)
+    losses = _losses(found, best)
     if weakest:
         yield from _over_grid(study, view, weakest, "loss" if losses else "gap", solvers)
     if losses:
-        yield Illustration("loss", _loss_caption(losses), loss_figure(losses))
+        yield Illustration("loss", _loss_caption(losses, solvers), loss_figure(losses))
     times = list(_times(study))
     if times:
         yield Illustration("time", _time_caption(found), time_figure(times))
-    judged = weakest or reference
+    judged = weakest or shown
     missed = {p: share for (p, s), share in _missed(found).items() if s == judged}
     point = max(missed, key=lambda p: missed[p])
     where = ", ".join(f"{key} {setting(value)}" for key, value in manifest.settings[point].items())
@@ -150,7 +155,10 @@ def illustrate_study(study: Study, view: View | None = None) -> Iterator[Illustr
 
 
 def _first_portfolio(point: Point, solvers: list[str], what: str) -> Iterator[Illustration]:
-    """Portfolio 0 of a point, by the exact solver and one that is not."""
+    """Portfolio 0 of a point, by the exact solver and one that is not; none where effort spills over, since
+    its curves are of effort received."""
+    if point.source.gives == "coupled":
+        return
     with jax.enable_x64(True):
         drawn = draw(point.source, portfolio_key(point.seed, 0), point.lattice.units, jnp.float64)
         portfolio = jax.tree.map(np.asarray, drawn.solved)
@@ -253,11 +261,11 @@ def _error(summary: Summary | None) -> float:
     return math.nan if summary is None else standard_error(summary)
 
 
-def _losses(found: list[Found]) -> dict[str, Summary]:
-    """The losses of all points together, by solver; the exact solver has none, and real effort is no loss."""
+def _losses(found: list[Found], best: str) -> dict[str, Summary]:
+    """The losses of all points together, by solver; the best one has none, and real effort is no loss."""
     losses: dict[str, Summary] = {}
     for f in found:
-        if f.metric == "loss" and f.solver != REFERENCE and float(f.summary.count):
+        if f.metric == "loss" and f.solver != best and float(f.summary.count):
             losses[f.solver] = merge(losses.get(f.solver), f.summary)
     return losses
 
@@ -279,9 +287,10 @@ def _times(study: Study) -> Iterator[SolverTime]:
             yield SolverTime(solver, 1.0 / rate, missed[point, solver])
 
 
-def _loss_caption(losses: dict[str, Summary]) -> str:
+def _loss_caption(losses: dict[str, Summary], solvers: list[str]) -> str:
     count = int(max(float(summary.count) for summary in losses.values()))
-    return f"How much of the proved optimum solvers miss, over {count:,} portfolios; exact misses nothing."
+    what = f"How much of the {aim(solvers)} solvers miss, over {count:,} portfolios"
+    return f"{what}; {reference(solvers)} misses nothing."
 
 
 def _time_caption(found: list[Found]) -> str:

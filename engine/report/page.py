@@ -17,10 +17,10 @@ import jinja2
 import yaml
 
 from engine._version import __version__
+from engine.bets.methods import aim, reference
 from engine.figures.gallery import Illustration, illustrate_study, setting
 from engine.figures.style import rendered
 from engine.simulation.summaries import means
-from engine.solvers.registry import REFERENCE
 from engine.study.columns import MEANS, rate_text
 from engine.study.grid import write_grid
 from engine.study.results import Found, summaries
@@ -118,8 +118,9 @@ def _question(study: Study) -> str:
 
 def _findings(found: list[Found]) -> list[str]:
     """What the numbers say first: who loses how much, and where the frontier is reached."""
-    lines = []
-    for solver in dict.fromkeys(f.solver for f in found if f.solver != REFERENCE):
+    lines, solvers = [], {f.solver for f in found}
+    best = reference(solvers)
+    for solver in dict.fromkeys(f.solver for f in found if f.solver != best):
         losses = [
             f.summary for f in found if f.solver == solver and f.metric == "loss" and float(f.summary.count)
         ]
@@ -128,7 +129,7 @@ def _findings(found: list[Found]) -> list[str]:
             largest = max(float(summary.largest) for summary in losses)
             each = _range(mean, lambda share: f"{max(share, 0.0):.2%}")
             lines.append(
-                f"{solver} misses {each} of the proved optimum on average, {max(largest, 0):.1%} at worst."
+                f"{solver} misses {each} of the {aim(solvers)} on average, {max(largest, 0):.1%} at worst."
             )
     proved: dict[str, list[float]] = {}
     for f in found:
@@ -138,8 +139,8 @@ def _findings(found: list[Found]) -> list[str]:
         f"{solver} proves {_range(shares, lambda share: f'{share:.1%}')} of its answers optimal."
         for solver, shares in proved.items()
     ]
-    best = REFERENCE if any(f.solver == REFERENCE for f in found) else None
-    chances = [f for f in found if f.metric == "frontier" and f.solver == (best or found[-1].solver)]
+    shown = best if any(f.solver == best for f in found) else found[-1].solver
+    chances = [f for f in found if f.metric == "frontier" and f.solver == shown]
     if len(chances) > 1:
         most = sum(float(f.summary.mean) > 0.5 for f in chances)
         lines.append(f"At {most} of {len(chances)} points most portfolios have a project at the frontier.")
@@ -196,10 +197,10 @@ def _average(values: Iterable[float]) -> float:
 
 def _worst(study: Study) -> Iterable[dict[str, Any]]:
     """The blocks with the worst single portfolios, and how to see them."""
-    losses = []
+    losses, best = [], reference(study.manifest.solvers)
     for block, path in study.store.done().items():
         for row in summaries(study.store.read(path)):
-            if row["metric"] in ("loss", "gap") and row["count"] and row["solver"] != REFERENCE:
+            if row["metric"] in ("loss", "gap") and row["count"] and row["solver"] != best:
                 losses.append((row["metric"], row["largest"], row["solver"], block))
     metric = "loss" if any(one[0] == "loss" for one in losses) else "gap"
     chosen = sorted((one for one in losses if one[0] == metric and one[1] > 1e-12), key=lambda one: -one[1])
@@ -211,7 +212,7 @@ def _worst(study: Study) -> Iterable[dict[str, Any]]:
         for _, share, solver, block in list(seen.values())[:WORST]
     ]
     if found:
-        what = "of the proved optimum" if metric == "loss" else "of the certified bound"
+        what = f"of the {aim(study.manifest.solvers)}" if metric == "loss" else "of the certified bound"
         yield {
             "name": "worst",
             "title": "Worst portfolios",

@@ -35,7 +35,6 @@ from engine.simulation.metrics import measure
 from engine.simulation.point import Point, Source, draw
 from engine.simulation.scenarios import portfolio_key
 from engine.simulation.summaries import Summary, summarise
-from engine.solvers.registry import REFERENCE
 from engine.solvers.solution import Solution, Status
 
 
@@ -275,7 +274,7 @@ class Simulation:
                 block.seconds[name] = block.seconds.get(name, 0.0) + seconds / together
         for name, parts in found.items():
             self._note(block, name, parts, count, lane)
-        if REFERENCE in found:
+        if self.point.reference in found:
             block.optimum = np.concatenate(list(map(np.asarray, optima)))[: block.count]
         return block
 
@@ -288,7 +287,7 @@ class Simulation:
         code, given = self._code[device], self._given(device, unit.point)
         portfolios = jax.block_until_ready(self._draw(unit, part, lane))
         optimum = self._known_optimum(unit, part, device)
-        for name in sorted(self.point.solvers, key=lambda name: name != REFERENCE):
+        for name in sorted(self.point.solvers, key=lambda name: name != self.point.reference):
             begin = time.perf_counter()
             inputs = portfolios, given.budget, *given.numbers[name]
             if code.whole:
@@ -296,7 +295,7 @@ class Simulation:
             else:
                 solution, proved = jax.block_until_ready(code.solve[name](*inputs))
             seconds = time.perf_counter() - begin
-            if name == REFERENCE:
+            if name == self.point.reference:
                 optimum = proved
                 optima.append(proved)
             yield name, result if code.whole else self._columns(code, inputs, solution, optimum), seconds
@@ -344,15 +343,16 @@ class Simulation:
 def _solve(
     point: Point, name: str, drawn: Drawn, budget: Array, numbers: Numbers, traced: Numbers
 ) -> tuple[Solution, Array]:
-    """A solver's answers, and the optima that it proved."""
+    """A solver's answers, and the optima that it proved; where effort spills over, the best that it found."""
     method, lattice = method_of(name), point.lattice._replace(**numbers)
     static = method.static(point.solvers[name])
     given: Any = drawn.solved if method.takes == "portfolio" else drawn
     if method.takes != "portfolio" or method.exactly(drawn.solved.cost):
         given, budget = _cast((given, budget), np.dtype(np.float64))
     solution = jax.vmap(lambda one: method.solve(one, budget, lattice, **static, **traced))(given)
-    solution = _cast(jax.vmap(finish)(drawn, solution), point.dtype)
-    return solution, jnp.where(solution.proved, solution.value, jnp.nan)
+    solution = _cast(jax.vmap(finish, in_axes=(0, None, 0))(drawn, budget, solution), point.dtype)
+    known = solution.proved | (method.takes == "coupled")
+    return solution, jnp.where(known, solution.value, jnp.nan)
 
 
 def _measure(drawn: Drawn, budget: Array, solution: Solution, optimum: Array) -> Columns:
@@ -385,14 +385,14 @@ def _solve_measure_reduce(
 ) -> tuple[Reduced, Array]:
     """All that becomes of a block whose portfolios are drawn."""
     solution, proved = _solve(point, name, drawn, budget, numbers, traced)
-    known = proved if name == REFERENCE else optimum
+    known = proved if name == point.reference else optimum
     columns = _measure(drawn, budget, solution, known)
     return _reduce(tuple(point.metrics), columns, count), proved
 
 
 def _numbers(point: Point, solver: str) -> tuple[Numbers, Numbers]:
     """What a solver takes besides portfolios and budget: its lattice's numbers, its options'."""
-    return point.lattice.numbers, method_of(solver).traced(point.solvers[solver])
+    return point.lattice.numbers, point.traced(solver)
 
 
 def _cast(tree: Any, dtype: np.dtype) -> Any:

@@ -70,6 +70,22 @@ class UncertaintyConfig:
 
 
 @dataclass
+class SpilloverConfig:
+    """Platforms, the first so many projects of a scenario, whose effort counts for others too; 0 where effort
+    counts for its own project alone.
+
+    A platform lifts each project that is none with the probability `chance`, and `share` is the prior of what
+    that one receives per unit spent on the platform, one draw a pair. `own` multiplies the weights of the
+    platforms.
+    """
+
+    platforms: int = 0
+    chance: float = 1.0
+    share: PriorConfig = field(default_factory=absent)
+    own: float = 1.0
+
+
+@dataclass
 class ScenarioConfig:
     """A joint prior over portfolios; for what the parts mean see `engine.Portfolio`.
 
@@ -97,3 +113,4 @@ class ScenarioConfig:
     cuts: list[float] | None = None  # those of `engine.Portfolio`
     uncertainty: UncertaintyConfig = field(default_factory=UncertaintyConfig)
     approaches: dict[str, ApproachConfig] = field(default_factory=dict)
+    spillover: SpilloverConfig = field(default_factory=SpilloverConfig)

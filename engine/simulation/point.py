@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+import functools
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import Array
 
 from engine.allocation.allocate import choose_lattice
+from engine.bets.lifted import Lifting
 from engine.bets.methods import Drawn, method_of, metrics_of
 from engine.bets.tries import tried
 from engine.model.portfolio import Portfolio
@@ -42,7 +44,7 @@ class Source(Protocol):
 
     @property
     def gives(self) -> Takes:
-        """What is drawn: portfolios, bets around them, or projects with approaches."""
+        """What is drawn: portfolios, bets around them, projects with approaches or with platforms."""
 
     def draw(self, key: Array, dtype: jnp.dtype | type = ...) -> Portfolio:
         """A random portfolio."""
@@ -54,6 +56,10 @@ def draw(source: Source, key: Array, units: int, dtype: jnp.dtype | type) -> Dra
     projects with approaches it is that of their best expected returns."""
     if isinstance(source, Scenario) and source.labels:
         return Drawn(*tried(source.draw_approaches(key, dtype), units))
+    if isinstance(source, Scenario) and source.platforms is not None:
+        coupled = source.draw_coupled(key, dtype)
+        lifting = Lifting(coupled, jnp.asarray(source.platforms.flags(source.projects)))
+        return Drawn(coupled.portfolio, lifting)
     portfolio = source.draw(key, dtype)
     if source.uncertainty is None:
         return Drawn(portfolio)
@@ -75,18 +81,37 @@ def chosen_lattice(
     """
     terms = source.projects, source.costs(), source.upper()
     counted = [name for name in solvers if method_of(name).takes == "portfolio"]
-    if source.gives != "portfolio":  # returns are averaged at whole units, whoever solves
+    if source.gives != "portfolio":  # returns are averaged at whole units, or plans compared, whoever solves
         counted = [*counted, REFERENCE]
     lattice = choose_lattice(counted, budget, *terms, lambda: drawn_shapes(source).solved)
     sets = 1 << len(source.labels) if isinstance(source, Scenario) else 1
     rows = source.projects * sets
-    if source.gives != "portfolio" and not (lattice.tables and lattice.units <= most_units(rows)):
+    if source.gives in ("bet", "approaches") and not (lattice.tables and lattice.units <= most_units(rows)):
         raise ValueError(
             f"budget {budget:g} lets a project take {lattice.units:.3g} units, and a table of mean returns "
             f"holds at most {most_units(rows):,}: measure effort in larger units, or set upper "
             "bounds"
         )
+    for name in solvers:
+        prepared(source, budget, name)  # what cannot be is refused before anything is computed
     return lattice if lattice == NO_LATTICE else lattice.shared(source.projects, block, parts)
+
+
+def prepared(source: Source, budget: float, solver: str) -> Mapping[str, np.ndarray]:
+    """The arrays that a solver takes besides.
+
+    **Raises:** `ValueError` for a budget that it cannot answer.
+    """
+    costs = source.costs()
+    least = 1.0 if costs is None else float(np.min(costs))
+    return _prepared(solver, budget, source.projects, least, source.upper())
+
+
+@functools.lru_cache(maxsize=16)
+def _prepared(
+    solver: str, budget: float, projects: int, cost: float, upper: float
+) -> Mapping[str, np.ndarray]:
+    return method_of(solver).prepare(budget, projects, cost, upper)
 
 
 @dataclass(frozen=True)
@@ -101,6 +126,7 @@ class Point:
     portfolios: int
     block: int
     dtype: np.dtype
+    reference: str = REFERENCE
 
     @property
     def blocks(self) -> int:
@@ -124,6 +150,11 @@ class Point:
         """How many portfolios a block has."""
         return min(self.block, self.portfolios - index * self.block)
 
+    def traced(self, solver: str) -> dict[str, Any]:
+        """What a solver takes besides portfolios, budget and lattice: its options' numbers, its arrays."""
+        numbers = method_of(solver).traced(self.solvers[solver])
+        return {**numbers, **prepared(self.source, self.budget, solver)}
+
     def by(self, solvers: Collection[str]) -> Point:
         """The same portfolios by some of the solvers."""
         return replace(self, solvers={name: self.solvers[name] for name in self.solvers if name in solvers})
@@ -136,4 +167,6 @@ class Point:
         shapes = tuple((np.shape(a), np.result_type(a)) for a in leaves)
         static = [(name, method_of(name).static(options)) for name, options in self.solvers.items()]
         solvers = tuple((name, tuple(sorted(options.items()))) for name, options in static)
-        return structure, shapes, solvers, self.lattice.sizes, self.block, self.dtype
+        besides = tuple(np.shape(a) for name in self.solvers for a in self.traced(name).values())
+        sizes = self.lattice.sizes, self.block, self.dtype
+        return structure, shapes, solvers, besides, self.reference, *sizes

@@ -21,6 +21,8 @@ from jax.tree_util import register_dataclass
 from jaxtyping import Array
 
 from engine.bets.approaches import Approaches
+from engine.bets.lifted import CLIMBS
+from engine.bets.spillover import Coupled
 from engine.files.draws import read_draws
 from engine.model.curves import FAMILIES
 from engine.model.curves.base import Curve
@@ -29,6 +31,7 @@ from engine.model.curves.mixture import Mixture
 from engine.model.portfolio import STAGE_CUTS, Portfolio
 from engine.simulation.approaches import approach_scenario, check_approaches, joined
 from engine.simulation.config import ScenarioConfig
+from engine.simulation.platforms import Platforms, build_platforms
 from engine.simulation.priors import Prior, build_prior, check_prior, finite, named, static
 from engine.simulation.uncertainty import Uncertainty, build_uncertainty
 from engine.solvers.registry import Takes
@@ -55,16 +58,27 @@ class Scenario:
     uncertainty: Uncertainty | None = None
     labels: tuple[str, ...] = static(())
     ways: tuple[Scenario, ...] = ()
+    platforms: Platforms | None = None
 
     @property
     def gives(self) -> Takes:
-        """What is drawn: portfolios, bets around them, or projects with approaches."""
+        """What is drawn: portfolios, bets around them, projects with approaches or with platforms."""
         if self.labels:
             return "approaches"
+        if self.platforms is not None:
+            return "coupled"
         return "portfolio" if self.uncertainty is None else "bet"
 
+    @property
+    def draws(self) -> int:
+        """How many draws a portfolio weighs as much as: its sets of approaches, or climbs where effort spills
+        over."""
+        if self.platforms is not None:
+            return CLIMBS
+        return self.uncertainty.draws if self.uncertainty else 1 << len(self.labels)
+
     def draw(self, key: Array, dtype: jnp.dtype | type = float) -> Portfolio:
-        """One portfolio.
+        """One portfolio, without what spills over.
 
         **Raises:** `ValueError` of a scenario with approaches.
         """
@@ -82,6 +96,18 @@ class Scenario:
         labels = (self.labels,) * self.projects
         return Approaches(joined(drawn, parts.get("weight")), parts.get("cost"), self.names, labels)
 
+    def draw_coupled(self, key: Array, dtype: jnp.dtype | type = float) -> Coupled:
+        """One portfolio with its spill-over, drawn by a key of its own: the portfolio is that of `draw`.
+
+        **Raises:** `ValueError` of a scenario without platforms.
+        """
+        if self.platforms is None:
+            raise ValueError("effort of this scenario does not spill over, expected draw")
+        kind = jnp.zeros((), dtype).dtype
+        return Coupled(
+            self.draw(key, dtype), self.platforms.matrix(named(key, "spillover"), self.projects, kind)
+        )
+
     def _draw_parts(self, key: Array, kind: jnp.dtype) -> dict[str, Any]:
         """The optional arrays by name."""
         parts: dict[str, Any] = {
@@ -91,6 +117,8 @@ class Scenario:
             rank = jnp.arange(1, self.projects + 1, dtype=kind)
             zipf = jnp.exp(-jnp.asarray(self.skew, kind) * jnp.log(rank))
             parts["weight"] = parts.get("weight", 1.0) * zipf / jnp.mean(zipf)
+        if self.platforms is not None:
+            parts["weight"] = parts.get("weight", 1.0) * self.platforms.weights(self.projects, kind)
         return parts
 
     def costs(self) -> np.ndarray | None:
@@ -160,7 +188,7 @@ def build_scenario(config: ScenarioConfig) -> Scenario:
         return _build_approaches(config)
     made = _build_drawn(config) if config.draws is None else _build_fitted(config)
     uncertainty = build_uncertainty(config.uncertainty, made.families, tuple(made.parts))
-    return dataclasses.replace(made, uncertainty=uncertainty)
+    return dataclasses.replace(made, uncertainty=uncertainty, platforms=build_platforms(config))
 
 
 def _build_approaches(config: ScenarioConfig) -> Scenario:

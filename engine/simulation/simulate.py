@@ -16,7 +16,8 @@ from jaxtyping import Array
 from engine.allocation.allocate import check_budget
 from engine.allocation.facts import as_frame
 from engine.bets.approaches import Approaches
-from engine.bets.methods import check_method
+from engine.bets.methods import check_method, reference
+from engine.bets.spillover import Coupled
 from engine.model.portfolio import Portfolio
 from engine.simulation.blocks import Block, Simulation, default_block
 from engine.simulation.catalogue import shipped_scenario
@@ -51,10 +52,13 @@ class NamedScenario:
 
         Portfolio j of a seed is the same whatever the count, and that of `engine run` and `engine.simulate`.
 
-        **Raises:** `ValueError` for a seed or a count that cannot be, or a scenario with approaches.
+        **Raises:** `ValueError` for a seed or a count that cannot be, or a scenario with approaches or a
+        spillover.
         """
         if self.prior.labels:
             raise ValueError(f"projects of scenario {self.name} have approaches, expected draw_approaches")
+        if self.prior.platforms is not None:
+            raise ValueError(f"effort of scenario {self.name} spills over, expected draw_coupled")
         return self._drawn(_draw, seed, count)  # type: ignore[no-any-return]
 
     def draw_approaches(self, seed: int = 0, count: int = 1) -> Approaches:
@@ -65,6 +69,15 @@ class NamedScenario:
         if not self.prior.labels:
             raise ValueError(f"projects of scenario {self.name} have no approaches, expected draw")
         return self._drawn(_draw_approaches, seed, count)  # type: ignore[no-any-return]
+
+    def draw_coupled(self, seed: int = 0, count: int = 1) -> Coupled:
+        """Random portfolios with their spill-over, for `engine.bet`, as `draw` draws portfolios.
+
+        **Raises:** `ValueError` for a seed or a count that cannot be, or a scenario without a spillover.
+        """
+        if self.prior.platforms is None:
+            raise ValueError(f"effort of scenario {self.name} does not spill over, expected draw")
+        return self._drawn(_draw_coupled, seed, count)  # type: ignore[no-any-return]
 
     def _drawn(self, draw: Any, seed: int, count: int) -> Any:
         """So many, arrays of the host."""
@@ -86,6 +99,11 @@ def _draw(prior: Scenario, seed: Array, indices: Array) -> Portfolio:
 @jax.jit
 def _draw_approaches(prior: Scenario, seed: Array, indices: Array) -> Approaches:
     return jax.vmap(lambda j: prior.draw_approaches(portfolio_key(seed, j), np.float64))(indices)
+
+
+@jax.jit
+def _draw_coupled(prior: Scenario, seed: Array, indices: Array) -> Coupled:
+    return jax.vmap(lambda j: prior.draw_coupled(portfolio_key(seed, j), np.float64))(indices)
 
 
 def scenario(name: str, **changes: Any) -> NamedScenario:
@@ -170,8 +188,8 @@ def simulate(
     """Draw portfolios of a scenario, allocate the budget over each by every solver, and sum up.
 
     **Arguments:** `population`, an `engine.scenario`, or the name of one; `budget`, the scenario's own if not
-    given; `solvers`, names in `engine.SOLVERS`, or of a scenario with an uncertainty
-    also in `engine.bets.methods.METHODS`, or a mapping of names to their options; `portfolios`, how
+    given; `solvers`, names in `engine.SOLVERS`, or of a scenario with an uncertainty, approaches or a
+    spillover also in `engine.bets.methods.METHODS`, or a mapping of names to their options; `portfolios`, how
     many; `seed`: portfolio j depends on (seed, j) alone. Memory does not grow with their number.
 
     **Raises:** `ValueError` naming what cannot be.
@@ -187,14 +205,13 @@ def simulate(
     options = {name: check_method(name, dict(values), gives) for name, values in given.items()}
     if not options:
         raise ValueError("solvers is empty, expected at least one solver")
-    uncertainty = made.prior.uncertainty
-    draws = uncertainty.draws if uncertainty else 1 << len(made.prior.labels)
-    block = min(default_block(portfolios, draws), portfolios)
+    block = min(default_block(portfolios, made.prior.draws), portfolios)
     simulated = Simulated(made, budget, portfolios, seed)
     with jax.enable_x64(True):
         lattice = chosen_lattice(made.prior, budget, options, block)
         dtype = np.dtype(np.float64)
-        point = Point(made.prior, budget, options, lattice, seed, portfolios, block, dtype)
+        best = reference(options)
+        point = Point(made.prior, budget, options, lattice, seed, portfolios, block, dtype, best)
         simulation = Simulation(point)
         for solved in simulation.in_turn([(point, index) for index in range(point.blocks)]):
             simulated._add(solved)

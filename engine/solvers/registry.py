@@ -34,7 +34,8 @@ from engine.solvers.waterfilling import waterfilling
 Solver = Callable[..., Solution]
 Options = Mapping[str, Any]
 Effort = Literal["whole", "real"]
-Takes = Literal["portfolio", "bet", "approaches"]
+Takes = Literal["portfolio", "bet", "approaches", "coupled"]
+Prepare = Callable[[float, int, float, float], Mapping[str, Any]]
 # What a solver holds of each project besides what grows with the lattice.
 FEW_NUMBERS = 64
 
@@ -54,6 +55,11 @@ def a_table_of_jumps(portfolio: Portfolio, lattice: Lattice) -> int:
     return 0 if portfolio.diminishing else a_table(portfolio, lattice)
 
 
+def nothing_besides(budget: float, projects: int, cost: float, upper: float) -> Mapping[str, Any]:
+    """No arrays besides."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Method:
     """A solver, and what is true of it.
@@ -68,8 +74,10 @@ class Method:
       table, `"diminishing"`, if returns diminish, or `"never"`.
     - `frontier`: whether `engine.budget_frontier` and `engine.budget_for` follow it.
     - `entries`: how many numbers it holds at once for each project, a function of (portfolio, lattice).
-    - `takes`: what its function takes: a portfolio, a bet with its draws, or one with the approaches of its
-      projects (`engine.bets.methods`).
+    - `takes`: what its function takes: a portfolio, a bet with its draws, one with the approaches of its
+      projects, or one whose effort spills over (`engine.bets.methods`).
+    - `prepare`: arrays that it takes besides, by name, computed once outside jit: a function of (budget,
+      projects, least unit cost, largest upper bound).
     """
 
     solve: Solver
@@ -79,6 +87,7 @@ class Method:
     frontier: bool = False
     entries: Callable[[Portfolio, Lattice], int] = a_table
     takes: Takes = "portfolio"
+    prepare: Prepare = nothing_besides
 
     @property
     def counts(self) -> bool:

@@ -21,9 +21,13 @@ class Column(NamedTuple):
     digits: int = 5
     places: int | None = None
 
-    def text(self, solver: str, found: Mapping[str, Mapping[str, Any]]) -> str:
-        """The cell of a solver, of whose metrics these are the statistics."""
-        if self.metric == "difference" and solver == REFERENCE:
+    def title(self, best: str) -> str:
+        """The heading, where others are measured by this solver."""
+        return self.heading.replace(REFERENCE, best)
+
+    def text(self, solver: str, found: Mapping[str, Mapping[str, Any]], best: str = REFERENCE) -> str:
+        """The cell of a solver, of whose metrics these are the statistics; `best` measures the others."""
+        if self.metric == "difference" and solver == best:
             return "–"
         number = found[self.metric][self.statistic]
         return number_text(number, self.digits) if self.places is None else percent_text(number, self.places)
@@ -59,6 +63,13 @@ BETS = (
 )
 # Of projects with approaches.
 APPROACHES = (Column("approaches", "mean", "approaches", 3),)
+# Of effort that spills over.
+COUPLED = (
+    Column("platform_share", "mean", "platforms", places=1),
+    Column("gained", "mean", "gained", places=2),
+    Column("gained", "least", "least", places=1),
+    Column("submodular", "mean", "submodular", places=0),
+)
 
 LOSS = (
     Column("loss", "mean", "loss mean", places=2),

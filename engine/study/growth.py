@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from engine.solvers.registry import REFERENCE
+from engine.bets.methods import reference
 from engine.study.grid import Axis
 from engine.study.manifest import Manifest, StoreError, canonical, fixed
 
@@ -31,7 +31,7 @@ def grow(there: Manifest, given: Manifest) -> Manifest:
         key, old, new = found
         raise StoreError(f"holds a study of {key}={old}, got {key}={new}: expected the same")
     new_solvers = tuple(name for name in given.solvers if name not in there.solvers)
-    if REFERENCE in new_solvers:
+    if reference(given.solvers) in new_solvers:
         groups: tuple[tuple[str, ...], ...] = (tuple(given.solvers),)
     else:
         groups = (*there.groups, new_solvers) if new_solvers else there.groups

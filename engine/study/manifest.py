@@ -19,7 +19,7 @@ from typing import Any
 
 import jax
 
-from engine.solvers.registry import REFERENCE
+from engine.bets.methods import reference
 from engine.study.grid import Grid, read_grid, write_grid
 
 FORMAT = 2
@@ -213,8 +213,9 @@ class Manifest:
     def reference(self, number: int) -> int | None:
         """The block of the same portfolios that holds their optima, where this one needs them of another."""
         task, index = self.unit(number)
-        known = [g for g, group in enumerate(self.groups) if REFERENCE in group]
-        if not known or REFERENCE in self.group_of(task):
+        best = reference(self.solvers)
+        known = [g for g, group in enumerate(self.groups) if best in group]
+        if not known or best in self.group_of(task):
             return None
         return (known[0] * self.points + task % self.points) * self.blocks_per_point + index
 
@@ -239,11 +240,12 @@ class Manifest:
     def keys_of_tasks(self) -> list[str]:
         """What names each task on the disk: it is the same however the study grows."""
         solvers = self.solvers
+        best = solvers.get(reference(solvers))
         found = []
         for group in self.groups:
             own = {name: solvers[name] for name in group}
             for settings in self.settings:
-                facts = [self._common[settings.get(CHOICE)], settings, own, solvers.get(REFERENCE)]
+                facts = [self._common[settings.get(CHOICE)], settings, own, best]
                 drawn_from = self.inputs.get(str(self.draws(settings)))
                 found.append(digest([*facts, drawn_from])[:KEY_DIGITS])
         return found

@@ -14,9 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from engine.allocation.allocate import check_budget
-from engine.bets.methods import check_method
+from engine.bets.lifted import CLIMBS
+from engine.bets.methods import check_method, reference
 from engine.simulation.blocks import default_block
-from engine.simulation.config import UncertaintyConfig
+from engine.simulation.config import SpilloverConfig, UncertaintyConfig
 from engine.simulation.point import Point, chosen_lattice
 from engine.simulation.problems import Problem
 from engine.simulation.scenarios import Scenario, build_scenario
@@ -103,7 +104,11 @@ def benchmark_manifest(
 def _plain(config: DictConfig) -> dict[str, Any]:
     plain: Any = OmegaConf.to_container(config, resolve=False)
     plain.pop("sweep", None)
-    nothing: dict[str, Any] = {"uncertainty": dataclasses.asdict(UncertaintyConfig()), "approaches": {}}
+    nothing: dict[str, Any] = {
+        "uncertainty": dataclasses.asdict(UncertaintyConfig()),
+        "approaches": {},
+        "spillover": dataclasses.asdict(SpilloverConfig()),
+    }
     for key, absent in nothing.items():
         if plain.get("scenario", {}).get(key) == absent:
             # What is not there leaves no trace: studies go on that began before it could be said.
@@ -141,10 +146,12 @@ def _manifest(
 
 
 def most_draws(manifest: Manifest) -> int:
-    """How many draws a portfolio has at most; sets of approaches weigh as much."""
+    """How many draws a portfolio has at most; sets of approaches weigh as much, and climbs where effort
+    spills over."""
     bases = [one.get("scenario", {}) for one in (manifest.config, *manifest.choices.values())]
     given = [base.get("uncertainty", {}).get("draws", 0) for base in bases]
     given += [1 << len(base.get("approaches", {})) for base in bases]
+    given += [CLIMBS if base.get("spillover") else 1 for base in bases]
     varied = [settings.get(f"{CHOICE}.uncertainty.draws", 0) for settings in manifest.settings]
     return max([1, *(number for number in (*given, *varied) if isinstance(number, int))])
 
@@ -198,7 +205,8 @@ class Planner:
         octaves = self._manifest.command == "sweep" and "budget" in self._manifest.keys
         block, dtype = self._manifest.block, np.dtype(run.dtype)
         lattice = chosen_lattice(source, budget, solvers, block, 1 if octaves else PARTS)
-        return Point(source, budget, solvers, lattice, run.seed, run.portfolios, block, dtype)
+        best = reference(solvers)
+        return Point(source, budget, solvers, lattice, run.seed, run.portfolios, block, dtype, best)
 
     def _configured(self, settings: Settings) -> RunConfig:
         """The configuration of a point."""

@@ -18,18 +18,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from engine.bets.methods import reference
 from engine.files.folders import write_parquet, write_whole
 from engine.files.shipped import as_path
 from engine.simulation.blocks import Block
 from engine.simulation.summaries import BINS, Summary, means, merge
-from engine.solvers.registry import REFERENCE
 from engine.study.manifest import StoreError
 from engine.study.records import merge_records
 from engine.study.store import Store
 
 Row = dict[str, Any]
-# The solver and metric of the row that holds the optima.
-OPTIMA = (REFERENCE, "value")
 
 
 class Found(NamedTuple):
@@ -49,6 +47,7 @@ def tabulate(settings: Row, block: Block) -> pa.Table:
     counts = [np.asarray(summary.counts) for _, _, summary in rows]
     bins = [np.flatnonzero(count) for count in counts]
     known = None if block.optimum is None else np.asarray(block.optimum, float)
+    best = reference(block.summaries), "value"
     place = {"block": block.index, **{key: plain(value) for key, value in settings.items()}}
     return pa.table(
         {
@@ -64,7 +63,7 @@ def tabulate(settings: Row, block: Block) -> pa.Table:
             "counts": _lists([count[some].astype(int) for count, some in zip(counts, bins, strict=True)]),
             "unsolved": [block.failed[solver] for solver, _, _ in rows],
             "optima": pa.array(
-                [known if (solver, metric) == OPTIMA else None for solver, metric, _ in rows],
+                [known if (solver, metric) == best else None for solver, metric, _ in rows],
                 pa.list_(pa.float64()),
             ),
         }

@@ -88,6 +88,26 @@ BAD_ARGUMENTS = {
         ("run", "scenario=s_shaped", "scenario.curves.hill.parameters.exponent.low=-1"),
         ("scenario.curves.hill.parameters.exponent",),
     ),
+    "no chance": (
+        ("run", "scenario=platform", "scenario.spillover.chance=2"),
+        ("scenario.spillover.chance is 2.0, expected a probability",),
+    ),
+    "a platform too many": (
+        ("sweep", "scenario=platform", "scenario.spillover.platforms=8"),
+        ("scenario.spillover.platforms is 8, expected a whole number from 1 to 7",),
+    ),
+    "a word for a platform's own return": (
+        ("run", "scenario=platform", "scenario.spillover.own=much"),
+        ("scenario.spillover.own", "much"),
+    ),
+    "a method of platforms where there are none": (
+        ("run", "solver=[coupled]"),
+        ("solver coupled is of effort that spills over",),
+    ),
+    "more plans than are looked at": (
+        ("run", "scenario=platform", "solver=[enumeration]"),
+        ("more than its limit of 2,000,000",),
+    ),
     "unknown distribution": (("run", "scenario.weight.dist=cauchy"), ("scenario.weight.dist", "cauchy")),
     "half a prior": (("run", "scenario.lower.dist=fixed"), ("scenario.lower.value is missing",)),
     "unwritable output folder": (("run", "run.output=/proc/nowhere"), ("run.output /proc/nowhere",)),
