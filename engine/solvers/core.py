@@ -36,7 +36,7 @@ from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, all_levels, candidate_units, few_candidates, total, unit_bounds
-from engine.solvers.rounding import budget_slack, first_best, payoff_error, sum_error
+from engine.solvers.rounding import budget_slack, cancels, first_best, payoff_error, sum_error
 
 # How many numbers are added up in a row where a running count is taken.
 COUNT_BLOCK = 16
@@ -168,9 +168,11 @@ def solve_near(
     left_out = jnp.maximum(beyond, dropped[None]) if portfolio.curves.rising else jnp.zeros_like(beyond)
     found = jnp.isfinite(best)
     # Where scores tie, rounding alone must not send a portfolio further.
-    finished = found & (left_out <= best + sum_error(least.shape[0], bound))
-    bound = jnp.minimum(known, bound + jnp.maximum(best, left_out))
-    return Answer(jnp.where(found, effort, least), price[0], bound[0], finished[0])
+    rounding = sum_error(least.shape[0], bound)
+    coarse = cancels(least.shape[0], bound, bound + best)
+    finished = found & ~coarse & (left_out <= best + rounding)
+    bound = bound + jnp.maximum(best, left_out) + jnp.where(coarse, rounding, 0.0)
+    return Answer(jnp.where(found, effort, least), price[0], jnp.minimum(known, bound)[0], finished[0])
 
 
 class Forward(NamedTuple):
@@ -256,11 +258,13 @@ def solve_core(
     best = jnp.maximum(best, floor)
     left_out = jnp.where(complete, jnp.maximum(outside, dropped), 0.0)
     hopeless = portfolio.spend(least) > budget + slack
+    coarse = cancels(least.size, bound, bound + best)
+    reached = bound + jnp.maximum(best, left_out) + jnp.where(coarse, rounding, 0.0)
     return Answer(
         effort=effort,
         price=price,
-        bound=jnp.minimum(known, bound + jnp.maximum(best, left_out)),
-        finished=(left_out <= best + rounding) | hopeless,
+        bound=jnp.minimum(known, reached),
+        finished=(~coarse & (left_out <= best + rounding)) | hopeless,
     )
 
 

@@ -40,12 +40,14 @@ MOST_CHORDS = 64
 
 
 class Dual(NamedTuple):
-    """The minimum of L: its price, its value, and the best responses on either side of the budget."""
+    """The minimum of L: the price of the budget, its value, the best responses on either side of the budget,
+    and the price at which L has this value: the same, or less where a project takes the whole budget."""
 
     price: Scalar
     bound: Scalar
     inside: Vector
     outside: Vector
+    minimiser: Scalar
 
 
 class Bracket(NamedTuple):
@@ -118,7 +120,7 @@ def minimise_dual(
     free = bracket.low <= tiny
     price = jnp.where(free, 0.0, bracket.high)
     inside = jnp.where(free, bracket.outside, bracket.inside)
-    return Dual(price, bound, inside, bracket.outside)
+    return Dual(price, bound, inside, bracket.outside, price)
 
 
 class Line(NamedTuple):
@@ -170,6 +172,7 @@ def integer_dual(
         # The search sees no price below those of float32, at which more may be bought than is afforded.
         inside=jnp.where(free & (found.spend <= limit), found.effort, inside.effort),
         outside=jnp.where(free, found.effort, outside.effort),
+        minimiser=jnp.where(free, 0.0, price),
     )
     marginal = portfolio.gain(dual.inside) / costs
     sated = dual.inside >= jnp.floor(portfolio.uppers())

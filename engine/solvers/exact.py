@@ -77,10 +77,10 @@ def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
 
     def search(portfolio: Portfolio, budget: Scalar) -> Dual:
         dual = integer_dual(portfolio, budget, lattice, chords, rough=rough)
-        return dual._replace(price=dual.price[0], bound=dual.bound[0])
+        return dual._replace(price=dual.price[0], bound=dual.bound[0], minimiser=dual.minimiser[0])
 
     dual = projects_first(search, surveyed(portfolio, lattice))(portfolio, budget)
-    given = portfolio, budget, dual.price, dual.bound, dual.inside
+    given = portfolio, budget, dual.minimiser, dual.bound, dual.inside
     answer = in_chunks(first.solve, first.entries)(*given)
     for stage in harder:
         given = portfolio, budget, answer.price, answer.bound, answer.effort

@@ -81,6 +81,15 @@ def value_error(count: int, value: Array) -> Array:
     return 3.0 * sum_error(count, value)
 
 
+def cancels(count: int, whole: Array, rest: Array) -> Array:
+    """Whether so little is left of a sum that its rounding is more than what a value may be off.
+
+    A bound made of L(λ) and scores, both of which may be far larger than the value where λ is far from the
+    best price, has the rounding of L(λ), which is then no proof that the value equals it.
+    """
+    return sum_error(count, whole) > value_error(count, rest)
+
+
 def optimum_error(count: int, optimum: Array) -> Array:
     """Up to where a value counts as the optimum: 4·(N + 8)·ε·|V*|, the slack at which `conclude` calls a
     value V equal to its bound, (N + 8)·ε·(|V| + 3·|bound|), where both are V*."""

@@ -24,7 +24,7 @@ from engine.model.portfolio import Portfolio
 from engine.solvers.core import Answer, spread, survey
 from engine.solvers.lattice import Lattice
 from engine.solvers.responses import Scalar, unit_bounds
-from engine.solvers.rounding import budget_slack, sum_error
+from engine.solvers.rounding import budget_slack, cancels, sum_error
 
 
 class WindowSize(NamedTuple):
@@ -71,11 +71,14 @@ def solve_window(
     left_out = jnp.maximum(jnp.max(leaving.at[chosen].set(beyond)), dropped)
     bound = jnp.sum(land.payoff) + price * budget
     found = jnp.isfinite(best)
+    rounding = sum_error(least.size, bound)
+    coarse = cancels(least.size, bound, bound + best)
+    reached = bound + jnp.maximum(best, left_out) + jnp.where(coarse, rounding, 0.0)
     return Answer(
         effort=jnp.where(found, effort, least),
         price=price,
-        bound=jnp.minimum(known, bound + jnp.maximum(best, left_out)),
-        finished=found & (left_out <= best + sum_error(least.size, bound)),
+        bound=jnp.minimum(known, reached),
+        finished=found & ~coarse & (left_out <= best + rounding),
     )
 
 

@@ -177,3 +177,25 @@ def test_the_price_is_one_at_which_no_unit_of_a_concave_optimum_moves(family: st
     multiplier = solution.solution.multiplier
     payoff = np.max([value(np.full(6, x)) - multiplier * x for x in levels], axis=0)
     assert payoff.sum() + multiplier * budget == pytest.approx(float(solution.value), rel=1e-9)
+
+
+def test_a_price_far_above_what_returns_leaves_them_their_digits() -> None:
+    """Beside a project whose first unit nobody can afford, and which would pay 10^13 times the others."""
+    rng = np.random.default_rng(3)
+    draws, budget, efforts = 60, 2000, np.arange(2001.0)
+    half, exponent = rng.uniform(200.0, 1200.0, (draws, 2)), rng.uniform(1.5, 4.0, (draws, 2))
+    scale = rng.uniform(1e-4, 3e-4, (draws, 2))
+    far = np.broadcast_to([[1e9, 5.0, 1.0]], (draws, 3))
+    scale, half, exponent = (
+        np.concatenate([a, far[:, i : i + 1]], axis=1) for i, a in enumerate((scale, half, exponent))
+    )
+    found = engine.allocate(Portfolio(engine.Hill(scale, half, exponent), cost=[1.0, 1.0, 2001.0]), budget)
+    rows = [
+        (scale[:, [i]] * efforts ** exponent[:, [i]])
+        / (half[:, [i]] ** exponent[:, [i]] + efforts ** exponent[:, [i]])
+        for i in range(2)
+    ]
+    optimum = np.max(rows[0] + rows[1][:, ::-1], axis=1)
+    np.testing.assert_allclose(found.value, optimum, rtol=1e-12)
+    assert np.all(found.bound >= optimum * (1 - 1e-15))
+    assert np.all(found.proved)
