@@ -18,12 +18,14 @@ import jax
 import numpy as np
 
 from engine.allocation.answer import Allocation
+from engine.allocation.foresight import foresee
 from engine.allocation.free import least_cost, set_aside
 from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve
 from engine.model.lots import in_lots, round_unit
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
+from engine.solvers.exact import most_steps
 from engine.solvers.lattice import NO_LATTICE, Lattice, build_lattice, most_units
 from engine.solvers.registry import (
     FEW_NUMBERS,
@@ -105,6 +107,8 @@ def _answer(
     lattice = choose_lattice([solver], most, projects, portfolio.cost, upper, lambda: portfolio, lots)
     lattice = lattice.shared(projects, budgets.size) if method.counts else lattice
     size = round_size(portfolio, FEW_NUMBERS + method.entries(portfolio, lattice))
+    if method.exactly(given.cost) and len(portfolio.shape) == 1:
+        foresee(most_steps(portfolio, lattice))
     code, shared = prepared(solver, lattice, options)
     solution = free.put_back(batched(code, portfolio, budgets, size, shared))
     return given, solution if lot == 1 else in_units(solution, lot), lot

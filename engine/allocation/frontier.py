@@ -38,6 +38,7 @@ from engine.allocation.allocate import (
 )
 from engine.allocation.answer import Allocation
 from engine.allocation.facts import as_frame, in_words, known, milestones, plain
+from engine.allocation.foresight import foresee
 from engine.allocation.free import set_aside
 from engine.allocation.optima import Budgets, Optima, along_path, along_programme, along_water, budget_steps
 from engine.allocation.running import Program, batched, program, round_size
@@ -232,6 +233,7 @@ def budget_frontier(
         nested, lattice = choose_method(terms_of(portfolio), check_number(budget))
         grid, run = budget_steps(lattice), _compiled_frontier(nested, lattice)
         entries = lattice.units + 6 * lattice.states + 64
+        foresee(frontier_steps(portfolio.shape, nested, lattice))
     numbers = np.zeros(portfolio.shape[:-1], portfolio.dtype)
     optima = batched(run, portfolio, numbers, round_size(portfolio, entries), shared)
     effort, value = optima.effort + np.expand_dims(free.effort, -2), optima.value + free.value[..., None]
@@ -316,6 +318,11 @@ def choose_method(terms: Terms, budget: float) -> tuple[bool, Lattice]:
             f"{MOST_WORK:.0e}: buy effort in lots (unit=auto), or allocate one budget"
         )
     return nested, lattice
+
+
+def frontier_steps(shape: tuple[int, ...], nested: bool, lattice: Lattice) -> float:
+    """How many steps the frontiers of portfolios of this shape take."""
+    return math.prod(shape) * lattice.states * (1.0 if nested else lattice.units / 2)
 
 
 @functools.lru_cache(maxsize=64)

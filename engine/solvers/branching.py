@@ -52,10 +52,15 @@ def branch(
     anything = jnp.asarray(jnp.inf, portfolio.dtype)
     look = partial(examine, lattice=lattice)
     root = look(problem, least, most, anything, jnp.zeros_like(budget))
-    boxes = min(MOST_BOXES, max(MOST_WORK // portfolio.shape[-1], LEAST_BOXES))
+    boxes = most_boxes(portfolio.shape[-1])
     tree = grow(problem, root, seen, look, 0.0, boxes, OPEN_BOXES, deep=True)
     bound = certified(tree)
     return tree.effort, bound, bound <= goal(portfolio, tree, 0.0)
+
+
+def most_boxes(projects: int) -> int:
+    """How many boxes of so many projects are examined at most."""
+    return min(MOST_BOXES, max(MOST_WORK // projects, LEAST_BOXES))
 
 
 def examine(

@@ -27,7 +27,7 @@ import jax.numpy as jnp
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.batching import for_unfinished, in_chunks, projects_first
-from engine.solvers.branching import OPEN_BOXES, branch
+from engine.solvers.branching import OPEN_BOXES, branch, most_boxes
 from engine.solvers.core import Answer, CoreSize, NearSize, solve_core, solve_near
 from engine.solvers.dual import MOST_CHORDS, Dual, integer_dual
 from engine.solvers.lattice import MOST_STATES, Lattice
@@ -55,6 +55,8 @@ WORTH_TRYING = 2.0
 # Steps of the largest core that is tried, the most levels that it looks through, and the largest budget at
 # which boxes do not prove sooner what a core does.
 MOST_CORE_WORK, MOST_LEVELS, MOST_CORE_STATES = 1e7, 1e6, 1e5
+# Best responses to a price that a box takes, and steps of evaluating a curve.
+RESPONSES, EVALUATION = 20, 10
 # Steps of the longest programme that is run before boxes are searched; budget steps of all projects that one
 # programme may hold.
 LONG_WORK, MOST_STATES_HELD = 1e9, 3e8
@@ -145,6 +147,19 @@ def stages(portfolio: Portfolio, lattice: Lattice) -> list[Stage]:
     if states > MOST_STATES or projects * states > MOST_STATES_HELD:
         return [*cores, boxes]
     return [*cores, programme] if work <= LONG_WORK else [*cores, boxes, programme]
+
+
+def most_steps(portfolio: Portfolio, lattice: Lattice) -> float:
+    """How many steps the search for one optimum takes at most; arrays [projects], or their shapes."""
+    projects, steps = portfolio.shape[-1], 0.0
+    for stage in stages(portfolio, lattice):
+        way = getattr(stage.solve, "func", None)
+        if way is by_programme:
+            steps += projects * lattice.states * lattice.units / 2
+        elif way is by_boxes:
+            looked = surveyed(portfolio, lattice)
+            steps += most_boxes(projects) * RESPONSES * looked * EVALUATION
+    return steps
 
 
 def windows_of(portfolio: Portfolio, lattice: Lattice) -> list[WindowSize]:

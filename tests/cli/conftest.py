@@ -16,6 +16,7 @@ import jax
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+from engine.cli import waiting
 from engine.cli.main import main
 
 
@@ -74,6 +75,7 @@ def run_here(arguments: tuple[str, ...], folder: Path, variables: dict[str, str]
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), defaults_of_jax():
         warnings.simplefilter("default")
         patch.chdir(folder)
+        patch.setattr(waiting, "LOG_SECONDS", 600.0)  # a busy machine is no part of what a command says
         patch.setattr(sys, "argv", ["engine", *arguments])
         for name, value in (variables or {}).items():
             patch.setenv(name, value)

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+import engine
+from engine.allocation.foresight import COMPILING, foresee, foreseeing
 from engine.cli import waiting
 
 
@@ -23,6 +25,32 @@ def test_a_log_has_a_line_after_each_doubling(capsys: pytest.CaptureFixture[str]
     lines = capsys.readouterr().err.splitlines()
     assert 1 <= len(lines) <= 8  # after .05, .1, .2 and .4 s, and more on a machine that is busy
     assert all(re.fullmatch(r"engine: allocating by exact, \d+ s so far", line) for line in lines)
+
+
+def test_what_it_may_take_at_most_is_said_until_it_has(capsys: pytest.CaptureFixture[str]) -> None:
+    with waiting.waiting("allocating by exact"):
+        foresee(0.0)  # what compiling takes
+        time.sleep(0.2)
+        lines = capsys.readouterr().err.splitlines()
+        assert lines
+        assert all(line.endswith(" so far, at most about 10 s") for line in lines)
+    with waiting.waiting("allocating by exact"):
+        foresee(-1e10)
+        time.sleep(0.2)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err
+    assert "at most" not in captured.err
+
+
+def test_what_exact_may_take_grows_with_its_programme() -> None:
+    told: list[float] = []
+    curves = engine.Hill([3.0, 2.0], [20.0, 30.0], [2.0, 3.0])
+    with foreseeing(told.append):
+        engine.allocate(curves, 40.0)
+        engine.budget_frontier(curves, 40.0)
+    assert len(told) == 2
+    assert all(COMPILING < seconds < COMPILING + 1 for seconds in told)
 
 
 def test_a_short_one_says_nothing(
