@@ -27,12 +27,19 @@ import functools
 import math
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array
 
-from engine.allocation.allocate import MOST_BUDGET, check_whole_units, prepared, responds, solve
+from engine.allocation.allocate import (
+    MOST_BUDGET,
+    check_unit,
+    check_whole_units,
+    in_units,
+    prepared,
+    responds,
+    solve,
+)
 from engine.allocation.answer import Allocation, BudgetFound
 from engine.allocation.envelopes import (
     KINDS,
@@ -40,24 +47,30 @@ from engine.allocation.envelopes import (
     envelope_of_price,
     envelope_of_return,
     envelope_of_value,
-    origin,
-    unlimited,
 )
 from engine.allocation.far_targets import find_far
-from engine.allocation.free import set_aside
-from engine.allocation.frontier import Terms, checked, choose_method, terms_of
-from engine.allocation.optima import Budgets, budget_steps, values_of
+from engine.allocation.foresight import foresee
+from engine.allocation.free import least_cost, set_aside
+from engine.allocation.frontier import Terms, checked, choose_method, frontier_steps, terms_of
+from engine.allocation.optima import budget_steps, values_of
+from engine.allocation.reach import (
+    PRICE_SHARES,
+    Reach,
+    Read,
+    attained_rate,
+    reach_of_rate,
+    reach_of_value,
+    read_target,
+)
 from engine.allocation.running import Program, batched, program, round_size
-from engine.model.curves.base import Curve, Vector
+from engine.model.curves.base import Curve
+from engine.model.lots import in_lots, round_unit
 from engine.model.portfolio import Portfolio
-from engine.solvers.dual import bisect_price
 from engine.solvers.lattice import Lattice, build_lattice, round_up
 from engine.solvers.registry import SOLVERS
 from engine.solvers.responses import Scalar
-from engine.solvers.rounding import value_error
 from engine.solvers.solution import Solution, Status
 
-PRICE_SHARES = 32
 # Steps of a frontier that takes some seconds.
 LONG_FRONTIER = 1e9
 
@@ -78,6 +91,7 @@ def budget_for(
     return_per_unit: float | np.ndarray | None = None,
     price: float | np.ndarray | None = None,
     solver: str = "exact",
+    unit: float | str | None = None,
 ) -> BudgetFound:
     """The budget that meets a target, for one portfolio or a batch; see the module's first lines.
 
@@ -85,25 +99,32 @@ def budget_for(
     most that can be spent while it returns this much per unit of budget on average; `price`, the largest
     budget at which the last spending still returns this much per unit. One number, or one for each
     portfolio of the batch. `solver="exact"` for whole units, `"waterfilling"` for real effort of concave
-    portfolios.
+    portfolios. `unit`, what effort is bought in multiples of, as for `engine.allocate`: the budget is then
+    that of the target in lots, and "auto" goes by the budget that is sure to hold the answer.
 
     **Raises:** `ValueError` naming what cannot be. One portfolio whose target no budget meets is such an
     error; in a batch its `budget` is infinite.
     """
-    portfolio = checked(portfolio, solver)
+    given = portfolio = checked(portfolio, solver)
     kind, targets = _check_target(
         {"value": value, "return_per_unit": return_per_unit, "price": price}, portfolio
     )
     whole = SOLVERS[solver].counts
+    lot = _lot_of(unit, portfolio, kind, targets, whole)
+    if lot != 1:
+        portfolio = in_lots(portfolio, lot)
     if whole:
-        check_whole_units(portfolio)
+        check_whole_units(portfolio, lot)
     paid, free = set_aside(portfolio, whole)
     certain = free.value if kind == "value" else np.zeros_like(free.value)
-    found = (_find_whole if whole else _find_real)(paid, kind, targets, certain)
+    found = (
+        _find_whole(paid, kind, targets, certain, lot) if whole else _find_real(paid, kind, targets, certain)
+    )
     found = found._replace(solution=free.put_back(found.solution), best=found.best + certain)
+    found = found if lot == 1 else _counted(found, kind, lot)
     if targets.ndim == 0:
         _refuse_unmet(found, kind, float(targets))
-    allocation = Allocation(portfolio, found.budget, found.solution, solver)
+    allocation = Allocation(given, found.budget, found.solution, solver, unit=lot)
     return BudgetFound({kind: targets[()]}, allocation, found.best, found.proved)
 
 
@@ -127,6 +148,26 @@ def _check_target(targets: dict[str, Any], portfolio: Portfolio) -> tuple[Kind, 
     return kind, numbers.astype(portfolio.dtype)  # type: ignore[return-value]
 
 
+def _lot_of(
+    unit: float | str | None, portfolio: Portfolio, kind: Kind, targets: np.ndarray, whole: bool
+) -> float:
+    """What effort is bought in multiples of; left to us, by the largest budget that the targets may take."""
+    if unit != "auto" or not whole:
+        return check_unit(unit, np.zeros(()), portfolio, whole)
+    paid, free = set_aside(portfolio, whole)
+    asked = targets - free.value if kind == "value" else targets
+    reach = batched(_compiled_reach(kind), paid, asked.astype(portfolio.dtype), _search_chunk(paid))
+    within = np.where(np.isfinite(reach.budget), np.minimum(reach.budget, MOST_BUDGET), 0.0)
+    return round_unit(float(np.max(within)), least_cost(portfolio))
+
+
+def _counted(found: Found, kind: Kind, lot: float) -> Found:
+    """What was found in lots, in units of effort and budget."""
+    best = found.best if kind == "value" else found.best / lot
+    budget = np.asarray(found.budget * lot).astype(found.solution.effort.dtype)[()]
+    return found._replace(budget=budget, solution=in_units(found.solution, lot), best=best)
+
+
 def _refuse_unmet(found: Found, kind: Kind, target: float) -> None:
     """For one portfolio, what no budget meets is an error that says what is the best there is."""
     if np.isfinite(found.budget):
@@ -143,28 +184,13 @@ def _refuse_unmet(found: Found, kind: Kind, target: float) -> None:
 # Whole units.
 
 
-class Reach(NamedTuple):
-    """How far a search for the target must go.
-
-    - `budget`: the answer is no larger; infinite where no budget meets the target.
-    - `best`: the largest value of all budgets, for a value.
-    """
-
-    budget: Scalar
-    best: Scalar
-
-
-class Read(NamedTuple):
-    """What a frontier says of a target: the state that meets it, whether any does, the best rate on it."""
-
-    state: Int[Array, ""]
-    met: Bool[Array, ""]
-    rate: Scalar
-
-
-def _find_whole(portfolio: Portfolio, kind: Kind, asked: np.ndarray, certain: np.ndarray) -> Found:
-    """One frontier up to a budget that is sure to hold the answer, read at the targets less what is sure."""
-    terms, targets = terms_of(portfolio), asked - certain
+def _find_whole(
+    portfolio: Portfolio, kind: Kind, asked: np.ndarray, certain: np.ndarray, lot: float
+) -> Found:
+    """One frontier up to a budget that is sure to hold the answer, read at the targets less what is sure; of
+    a portfolio in lots, whose rates are per lot."""
+    terms = terms_of(portfolio)
+    targets = asked - certain if kind == "value" else asked * asked.dtype.type(lot)
     most = largest_countable(terms)
     reach = batched(_compiled_reach(kind), portfolio, targets, _search_chunk(portfolio))
     possible = np.isfinite(reach.budget)
@@ -179,6 +205,7 @@ def _find_whole(portfolio: Portfolio, kind: Kind, asked: np.ndarray, certain: np
     while True:
         nested, lattice = choose_method(terms, _shared_budget(limit, terms, most))
         size = _lattice_chunk(lattice, portfolio)
+        foresee(frontier_steps(portfolio.shape, nested, lattice))
         read = batched(_compiled_read(kind, nested, lattice), portfolio, targets, size)
         met = read.met & within
         # Only costs that are rounded up, or a curve with its peak between whole units, ask for more.
@@ -186,10 +213,11 @@ def _find_whole(portfolio: Portfolio, kind: Kind, asked: np.ndarray, certain: np
             break
         limit = min(2.0 * limit, most)
     if targets.ndim == 0 and (possible & ~met if kind == "value" else possible & ~within):
+        most_of_it = lot * float(reach.budget)
         raise ValueError(
-            f"target {kind} is {float(asked):g}, which takes a budget of up to {float(reach.budget):.3g}, "
-            f"expected one of at most {most:.3g}, counted in whole units: measure effort in larger units, "
-            "or choose solver=waterfilling"
+            f"target {kind} is {float(asked):g}, which takes a budget of up to {most_of_it:.3g}, "
+            f"expected one of at most {lot * most:.3g}, counted in whole units: buy effort in lots "
+            "(unit=auto), or choose solver=waterfilling"
         )
     best = reach.best if kind == "value" or np.all(met) else _best_rate(portfolio, kind, targets)
     budgets = np.where(met, budget_steps(lattice)[read.state], 0.0).astype(portfolio.dtype)
@@ -312,79 +340,3 @@ def _compiled_read(kind: Kind, nested: bool, lattice: Lattice) -> Program[Read]:
 def _compiled_envelope(kind: Kind) -> Program[tuple[Array, Array]]:
     find = {"value": envelope_of_value, "return_per_unit": envelope_of_return, "price": envelope_of_price}
     return program(find[kind])
-
-
-def whole_units(portfolio: Portfolio, effort: Vector) -> Vector:
-    """The next whole units up, within the bounds."""
-    return jnp.clip(jnp.ceil(effort), jnp.ceil(portfolio.lowers()), jnp.floor(portfolio.uppers()))
-
-
-def reach_of_value(portfolio: Portfolio, target: Scalar) -> Reach:
-    """The spend of the first best response, made whole, that is worth the target."""
-    respond = unlimited(portfolio)
-
-    def worth(effort: Vector) -> Scalar:
-        return portfolio.value(whole_units(portfolio, effort))
-
-    bracket = bisect_price(
-        lambda price: respond(price).effort,
-        lambda effort: worth(effort) < target,
-        portfolio.lowers(),
-    )
-    most = jnp.maximum(worth(bracket.outside), portfolio.value(bracket.outside))
-    budget = portfolio.spend(whole_units(portfolio, bracket.outside))
-    met = most >= target - value_error(portfolio.shape[-1], target)
-    return Reach(jnp.where(met, budget, jnp.inf), most)
-
-
-def reach_of_rate(portfolio: Portfolio, target: Scalar, kind: Kind) -> Reach:
-    """The least of (Φ(λ) − V')/(r − λ) over prices λ below r, for V' that the target must beat at price r.
-
-    For V(b) ≤ Φ(λ) + λ·b, and the answer b has V(b) − r·b ≥ V'.
-    """
-    shares = jnp.arange(1, PRICE_SHARES + 1, dtype=portfolio.dtype) / float(PRICE_SHARES)
-    response = jax.vmap(unlimited(portfolio))(shares * target)
-    payoff = jnp.sum(response.payoff, axis=-1)
-    least = whole_units(portfolio, portfolio.lowers())
-    spend, value = origin(portfolio, kind, least)
-    beat = value - target * spend
-    if kind == "price":
-        near = whole_units(portfolio, response.effort[-1])
-        beat = jnp.maximum(beat, portfolio.value(near) - target * portfolio.spend(near))
-    budgets = (payoff[:-1] - beat) / ((1.0 - shares[:-1]) * target)
-    largest = float(jnp.finfo(portfolio.dtype).max)
-    return Reach(jnp.clip(jnp.min(budgets), portfolio.spend(least), largest), jnp.zeros_like(value))
-
-
-def attained_rate(portfolio: Portfolio, _: Scalar, kind: Kind) -> Scalar:
-    """The rate of the first best response that earns anything in whole units, the price coming down."""
-    respond = unlimited(portfolio)
-    spend, value = origin(portfolio, kind, whole_units(portfolio, portfolio.lowers()))
-
-    def idle(effort: Vector) -> Bool[Array, ""]:
-        return portfolio.value(whole_units(portfolio, effort)) <= value
-
-    first = bisect_price(lambda price: respond(price).effort, idle, portfolio.lowers()).outside
-    first = whole_units(portfolio, first)
-    rise, more = portfolio.value(first) - value, portfolio.spend(first) - spend
-    return jnp.where((rise > 0) & (more > 0), rise / jnp.where(more > 0, more, 1.0), 0.0)
-
-
-def read_target(portfolio: Portfolio, budgets: Budgets, values: Budgets, target: Scalar, kind: Kind) -> Read:
-    """The state of the frontier that meets the target, up to rounding."""
-    last = values.size - 1
-    slack = value_error(portfolio.shape[-1], jnp.where(jnp.isfinite(values), values, 0.0))
-    least = whole_units(portfolio, portfolio.lowers())
-    spend, value = origin(portfolio, kind, least)
-    more = budgets - spend > 0
-    rates = jnp.where(more, (values - value) / jnp.where(more, budgets - spend, 1.0), -jnp.inf)
-    rate = jnp.max(rates)
-    if kind == "value":
-        meets = values >= target - slack
-        return Read(jnp.argmax(meets).astype(jnp.int32), jnp.any(meets), rate)
-    net = values - target * budgets
-    goal = value if kind == "return_per_unit" else jnp.max(net)
-    meets = (net >= goal - slack) & (values > value + slack)
-    state = last - jnp.argmax(meets[::-1]).astype(jnp.int32)
-    enough = jnp.searchsorted(values, values[state] - slack[state]).astype(jnp.int32)
-    return Read(enough, jnp.any(meets), rate)

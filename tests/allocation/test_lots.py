@@ -123,3 +123,32 @@ def test_a_frontier_of_millions_in_lots() -> None:
         engine.budget_frontier(portfolio, 9e5)
     with pytest.raises(ValueError, match="expected none where effort is real"):
         engine.budget_frontier(portfolio, 100.0, "waterfilling", unit=5)
+
+
+@pytest.mark.parametrize("kind", ["value", "return_per_unit", "price"])
+def test_the_budget_of_a_target_in_lots_is_that_of_a_table(kind: str) -> None:
+    portfolio = reference.draw("hill", 5, (3, 4), reach=BUDGET / 2)
+    portfolio = normalise(dataclasses.replace(portfolio, upper=BUDGET))
+    target, per_lot = (2.0, 1.0) if kind == "value" else (0.05, UNIT)
+    found = engine.budget_for(portfolio, **{kind: target}, unit=UNIT)
+    expected = engine.budget_for(by_lots(portfolio, 24), **{kind: target * per_lot})
+    assert np.all(np.isfinite(found.budget))
+    np.testing.assert_allclose(found.budget, UNIT * expected.budget, rtol=ROUNDING)
+    np.testing.assert_array_equal(found.allocation.effort, UNIT * expected.allocation.effort)
+    np.testing.assert_array_equal(found.proved, expected.proved)
+    assert found.allocation[0].how == "exact in lots of 2.5"
+
+
+def test_the_lots_of_a_target_are_chosen_by_the_budget_it_may_take() -> None:
+    portfolio = Portfolio(engine.Hill([9.0, 6.0, 5.0], [2e5, 1.2e5, 8e4], [3.0, 2.0, 2.0]))
+    found = engine.budget_for(portfolio, value=15.0, unit="auto")
+    assert found.allocation.unit == 100.0
+    assert found.budget == 628_600.0
+    assert found.proved
+    assert "exact in lots of 100" in repr(found)
+    below = engine.allocate(portfolio, found.budget - 100.0, unit=100)
+    assert below.bound < 15.0 <= found.allocation.value
+    with pytest.raises(ValueError, match=r"returns more than [.\d]+e-0\d per unit on average"):
+        engine.budget_for(portfolio, return_per_unit=5.0, unit=500)
+    with pytest.raises(ValueError, match="expected none where effort is real"):
+        engine.budget_for(portfolio, value=1.0, solver="waterfilling", unit=5)

@@ -62,7 +62,7 @@ def allocate(config: AllocateConfig) -> None:
             answer = solve(portfolio, config.budget, solver, unit=config.unit, **options)
             sheet = allocation_table(answer)
         else:
-            answer = budget_for(portfolio, **target, solver=solver)
+            answer = budget_for(portfolio, **target, solver=solver, unit=config.unit)
             sheet = allocation_table(answer.allocation, answer.goal)
     if config.format == "table":
         show(sheet)
@@ -89,8 +89,6 @@ def _check_target(config: AllocateConfig) -> dict[str, float]:
         raise ValueError(f"budget is missing, expected budget=... or one of {choices}")
     if len(keys) > 1:
         raise ValueError(f"{' and '.join(keys)} are given, expected one of them")
-    if target and config.unit is not None:
-        raise ValueError(f"unit and {keys[0]} are given, expected a unit with budget=... only")
     return target
 
 
