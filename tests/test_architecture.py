@@ -21,6 +21,7 @@ LAYERS = (
     {"bets"},
     {"allocation", "files"},
     {"fitting", "simulation"},
+    {"planning"},
     {"study"},
     {"figures"},
     {"report", "live"},

@@ -1,0 +1,1 @@
+"""Plans over periods: spend, look, believe anew, re-plan."""

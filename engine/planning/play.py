@@ -1,0 +1,99 @@
+"""A policy at work in a world: period by period it decides, spends, looks and believes anew."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from engine.model.curves.base import Vector
+from engine.model.portfolio import Portfolio
+from engine.planning.beliefs import Belief, believe, update
+from engine.planning.policies.base import Policy
+from engine.planning.situation import Situation
+from engine.planning.world import State, Terms, World, advance, begin, look
+from engine.simulation.priors import named
+from engine.solvers.responses import Scalar
+
+
+class Played(NamedTuple):
+    """What a policy did, by period: its value after it, the lots of each project, and what is seen."""
+
+    value: Float[Array, " periods"]
+    lots: Int[Array, "periods projects"]
+    mean: Float[Array, "periods projects"]
+    low: Float[Array, "periods projects"]
+    high: Float[Array, "periods projects"]
+    returns: Float[Array, "periods projects"]
+
+
+class Position(NamedTuple):
+    """Where a plan stands between two periods."""
+
+    state: State
+    belief: Belief
+    left: Int[Array, ""]
+    memory: object
+
+
+def build_world(truth: Portfolio, draws: Portfolio, cost: Vector, budget: Scalar, terms: Terms) -> World:
+    """The world of a portfolio: a lot is an equal part of the budget, and a project's scale what its draws
+    return on average where it gets all of it."""
+    lot = budget / terms.all_lots
+    most = jnp.broadcast_to((budget / cost)[None], draws.shape)
+    return World(truth, lot / cost, jnp.maximum(jnp.mean(jnp.abs(draws.returns(most)), axis=0), 1e-12))
+
+
+def known(world: World, state: State) -> Belief:
+    """The belief of who sees all: one particle, the truth."""
+    truth, alone = jax.tree.map(lambda a: a[None], (world.truth, state))
+    return Belief(truth, alone, jnp.zeros((1, world.scale.size), world.scale.dtype))
+
+
+def play(policy: Policy, terms: Terms, world: World, draws: Portfolio, key: Array) -> Played:
+    """Run a policy to the end. Random numbers of the world are the same whatever the policy.
+
+    **Arguments:** `draws` [particles, projects], equally likely before anything is seen.
+    """
+    state = begin(terms, world.scale, named(key, "running"))
+    belief = known(world, state) if policy.clairvoyant else believe(terms, draws, named(key, "particles"))
+
+    def situation(position: Position, period: Array) -> Situation:
+        now = jnp.minimum(position.left, terms.lots)
+        return Situation(terms, position.belief, world.per_lot, world.scale, period, now, position.left)
+
+    def step(position: Position, period: Array) -> tuple[Position, Played]:
+        keys = {
+            name: jax.random.fold_in(named(key, name), period) for name in ("move", "see", "learn", "choose")
+        }
+        lots, memory = policy.choose(situation(position, period), position.memory, keys["choose"])
+        effort = lots.astype(world.scale.dtype) * world.per_lot
+        state = advance(terms, position.state, effort, keys["move"])
+        seen = look(terms, world, state, keys["see"])
+        belief = known(world, state)
+        if not policy.clairvoyant:
+            belief = update(terms, position.belief, effort, seen, world.scale, keys["learn"])
+        returns = world.truth.returns(state.progress)
+        low, high = quantiles(belief, (0.1, 0.9))
+        played = Played(jnp.sum(returns), lots, belief.mean(belief.returns()), low, high, returns)
+        return Position(state, belief, position.left - jnp.sum(lots, dtype=jnp.int32), memory), played
+
+    start = Position(state, belief, jnp.int32(terms.all_lots), None)
+    start = start._replace(memory=policy.begin(situation(start, jnp.int32(0))))
+    return jax.lax.scan(step, start, jnp.arange(terms.periods, dtype=jnp.int32))[1]
+
+
+def quantiles(belief: Belief, shares: tuple[float, ...]) -> tuple[Vector, ...]:
+    """Weighted quantiles over particles of what has been reached, of each project."""
+    returns = belief.returns()
+    order = jnp.argsort(returns, axis=0)
+    sorted_returns = jnp.take_along_axis(returns, order, axis=0)
+    below = jnp.cumsum(jnp.take_along_axis(belief.weight, order, axis=0), axis=0)
+
+    def at(share: float) -> Vector:
+        index = jnp.clip(jnp.sum(below < share, axis=0), 0, returns.shape[0] - 1)
+        return jnp.take_along_axis(sorted_returns, index[None], axis=0)[0]
+
+    return tuple(at(share) for share in shares)

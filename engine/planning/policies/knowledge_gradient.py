@@ -1,0 +1,92 @@
+"""Knowledge gradient: spend where what is reached and what is learned make the best plan worth most."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from engine.bets.best_of import max_plus
+from engine.model.curves.base import Vector
+from engine.planning.beliefs import systematic, taken
+from engine.planning.policies.base import Policy
+from engine.planning.situation import Lots, Situation, levels, planned
+from engine.solvers.responses import Scalar
+
+# Observations that are looked ahead at, at even quantiles of what is believed.
+OUTLOOKS = 8
+
+
+def others(table: Float[Array, "projects levels"]) -> Float[Array, "projects levels"]:
+    """The best plans of all projects but one."""
+    before = planned(table).before[:-1]
+    after = planned(table[::-1]).before[:-1][::-1]
+    return jax.vmap(max_plus)(before, after)
+
+
+def worth(situation: Situation, lots: Scalar, rest: Float[Array, "projects levels"], key: Array) -> Vector:
+    """What the best plan is worth on average once a project has had so many lots and was looked at, for each
+    project: [projects]. The belief is weighed anew by each of a few observations."""
+    belief, terms = situation.belief, situation.terms
+    for_running, for_outlook = jax.random.split(key)
+    share = situation.share()
+    running = jax.random.uniform(for_running, share.shape, share.dtype) < situation.chance
+    made = jnp.where(running, lots, 0.0)
+    number = levels(terms.all_lots, share.dtype)
+    here, progress = belief.returns(), belief.state.progress
+
+    def gain(more: Scalar) -> Array:
+        return belief.draws.returns(progress + situation.per_lot[None] * (made + more * share)) - here
+
+    gains = jax.vmap(gain)(number)
+    reached = gains[0] + here
+    uniform = jax.random.uniform(for_outlook, (), share.dtype)
+    chosen = jax.vmap(lambda w: outlooks(w, uniform), in_axes=1, out_axes=1)(belief.weight)
+    off = (reached[None] - taken(reached, chosen)[:, None]) / (terms.noise * situation.scale)
+    log_weight = belief.log_weight[None] - 0.5 * off**2
+    weight = jnp.exp(log_weight - jax.nn.logsumexp(log_weight, axis=1, keepdims=True))
+    table = jnp.einsum("opn,lpn->onl", weight, gains)
+    kept = situation.left.astype(share.dtype) - lots - number
+    index = jnp.maximum(kept, 0.0).astype(jnp.int32)
+    total = jnp.where(kept[None, None] >= 0, table + rest[None, :, index], -jnp.inf)
+    return jnp.mean(jnp.max(total, axis=-1), axis=0)
+
+
+def outlooks(weight: Vector, uniform: Scalar) -> Array:
+    """Particles at even quantiles of their weights."""
+    every = weight.size // OUTLOOKS if weight.size >= OUTLOOKS else 1
+    return systematic(weight, uniform)[::every][:OUTLOOKS]
+
+
+class KnowledgeGradient(Policy):
+    """All lots of the period to the project of which that is worth most (Frazier, Powell & Dayanik 2008)."""
+
+    name: ClassVar[str] = "knowledge_gradient"
+
+    def choose(self, situation: Situation, memory: Any, key: Array) -> tuple[Lots, Any]:
+        rest = others(situation.to_the_end())
+        value = worth(situation, situation.now.astype(rest.dtype), rest, key)
+        best = jnp.arange(value.size, dtype=jnp.int32) == jnp.argmax(value)
+        return jnp.where(best, situation.now, 0), memory
+
+
+class KnowledgeGradientLots(Policy):
+    """Lot by lot to the project whose worth rises most by one more, as if the others' were not looked at."""
+
+    name: ClassVar[str] = "knowledge_gradient_lots"
+
+    def choose(self, situation: Situation, memory: Any, key: Array) -> tuple[Lots, Any]:
+        rest = others(situation.to_the_end())
+        number = levels(situation.terms.lots, rest.dtype)
+        value = jax.lax.map(lambda lots: worth(situation, lots, rest, key), number)  # one key: in pairs
+
+        def give(lot: Array, given: Lots) -> Lots:
+            upward = jnp.take_along_axis(value, (given + 1)[None], axis=0)[0]
+            rise = upward - jnp.take_along_axis(value, given[None], axis=0)[0]
+            first = jnp.arange(given.size, dtype=jnp.int32) == jnp.argmax(rise)
+            return given + (first & (lot < situation.now)).astype(jnp.int32)
+
+        nothing = jnp.zeros(situation.per_lot.shape, jnp.int32)
+        return jax.lax.fori_loop(0, situation.terms.lots, give, nothing), memory

@@ -1,0 +1,27 @@
+"""Thompson sampling: plan as if one particle of each project, drawn at random, were the truth."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from engine.planning.beliefs import Belief, taken
+from engine.planning.policies.base import Policy
+from engine.planning.policies.rolling import part_of
+from engine.planning.situation import Lots, Situation
+
+
+class Thompson(Policy):
+    """The best plan of a draw from the belief (Thompson 1933; Russo et al. 2018)."""
+
+    name: ClassVar[str] = "thompson"
+
+    def choose(self, situation: Situation, memory: Any, key: Array) -> tuple[Lots, Any]:
+        belief = situation.belief
+        chosen = jax.random.categorical(key, belief.log_weight, axis=0)[None].astype(jnp.int32)
+        draws, state = jax.tree.map(lambda a: taken(a, chosen), (belief.draws, belief.state))
+        drawn = situation._replace(belief=Belief(draws, state, jnp.zeros_like(belief.log_weight[:1])))
+        return part_of(drawn, drawn.to_the_end()), memory

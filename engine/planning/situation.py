@@ -1,0 +1,109 @@
+"""What a policy decides on: beliefs, and the lots of budget that are left.
+
+Gains are tables over lots, [projects, lots + 1]: what a project returns more, on average over its particles,
+with so many lots. A table is an ordinary portfolio of whole units, and the programme over lots (`solvers`)
+gives the best plan of the whole rest of the budget.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from engine.model.curves.base import Vector
+from engine.model.curves.staged import Tabulated
+from engine.model.portfolio import Portfolio
+from engine.planning.beliefs import Belief, Particles
+from engine.planning.world import Terms, to_run
+from engine.solvers.lattice import build_lattice
+from engine.solvers.programme import Programme, programme, read_back
+from engine.solvers.responses import Scalar
+
+Table = Float[Array, "projects levels"]
+Lots = Int[Array, " projects"]
+
+
+class Situation(NamedTuple):
+    """Where a policy decides: what is believed, the effort that a lot buys of each project, the scale of its
+    returns, the period's number, the lots that may be spent now and those that are left, with these."""
+
+    terms: Terms
+    belief: Belief
+    per_lot: Vector
+    scale: Vector
+    period: Int[Array, ""]
+    now: Int[Array, ""]
+    left: Int[Array, ""]
+
+    @property
+    def chance(self) -> Particles:
+        """The chance to run in this period, by each particle."""
+        return to_run(self.terms, self.belief.state.running, self.per_lot.dtype)
+
+    def share(self) -> Particles:
+        """The mean share of this and all later periods in which the project runs."""
+        usual = self.terms.running().astype(self.per_lot.dtype)
+        persist = 1.0 - jnp.asarray(self.terms.stall + self.terms.resume, self.per_lot.dtype)
+        ahead = (self.terms.periods - self.period).astype(self.per_lot.dtype)
+        periods = jnp.arange(self.terms.periods, dtype=self.per_lot.dtype)
+        kept = jnp.sum(jnp.where(periods < ahead, persist**periods, 0.0)) / jnp.maximum(ahead, 1.0)
+        return usual + (self.chance - usual) * kept
+
+    def each(
+        self, lots: Float[Array, " levels"], share: Particles
+    ) -> Float[Array, "levels particles projects"]:
+        """What each particle gains with so many lots, a share of which makes progress."""
+        progress = self.belief.state.progress
+        now = self.belief.returns()
+
+        def gain(number: Scalar) -> Particles:
+            return self.belief.draws.returns(progress + number * self.per_lot[None] * share) - now
+
+        return jax.vmap(gain)(lots)
+
+    def to_the_end(self) -> Table:
+        """Mean gains of lots that are spread over the rest of the periods."""
+        return self.averaged(self.each(levels(self.terms.all_lots, self.per_lot.dtype), self.share()))
+
+    def this_period(self) -> Table:
+        """Mean gains of lots that are spent now."""
+        gains = self.each(levels(self.terms.lots, self.per_lot.dtype), jnp.ones_like(self.chance))
+        return self.averaged(gains * self.chance[None])
+
+    def averaged(self, gains: Float[Array, "levels particles projects"]) -> Table:
+        """Means over particles."""
+        return jnp.einsum("lpn,pn->nl", gains, self.belief.weight)
+
+
+def levels(most: int, dtype: jnp.dtype) -> Float[Array, " levels"]:
+    """0, 1, …, most."""
+    return jnp.arange(most + 1, dtype=dtype)
+
+
+def planned(table: Table) -> Programme:
+    """The programme over a table of gains, at every number of lots."""
+    projects, size = table.shape
+    return programme(Portfolio(Tabulated(table)), build_lattice(size - 1, projects))
+
+
+def best_plan(table: Table, lots: Int[Array, ""]) -> Lots:
+    """The lots of each project in the best plan of so many."""
+    return read_back(planned(table), lots).astype(jnp.int32)
+
+
+def apportioned(claims: Vector, most: Lots, lots: Int[Array, ""], at_most: int) -> Lots:
+    """So many lots in proportion to claims, by D'Hondt's divisors, and no project more than its most.
+
+    **Arguments:** `at_most`, a number that `lots` never exceeds.
+    """
+
+    def give(number: Int[Array, ""], given: Lots) -> Lots:
+        wanted = (given < most) & (claims > 0) & (number < lots)
+        quotient = jnp.where(wanted, claims / (given + 1).astype(claims.dtype), -jnp.inf)
+        first = jnp.arange(claims.size, dtype=jnp.int32) == jnp.argmax(quotient)
+        return given + (wanted & first).astype(jnp.int32)
+
+    return jax.lax.fori_loop(0, at_most, give, jnp.zeros_like(most))
