@@ -4,14 +4,19 @@ A particle of a project is a curve, the progress made so far and whether the pro
 independent, so each has weights of its own. A period moves particles as the world moves (the bootstrap filter
 of Gordon, Salmond & Smith 1993) and weighs them by the density of what was seen. Where a project's effective
 number of particles (Kong, Liu & Wong 1994) falls below half of them they are drawn again by systematic
-resampling (Kitagawa 1996), and the parameters of smooth families that are not 0 move a little, shrunk towards
-their mean so that mean and variance of the logarithms stay (Liu & West 2001): copies of one particle part
-again. Measured points, start-up costs and success stay as they are.
+resampling (Kitagawa 1996); progress and the parameters of smooth families that are not 0 then move a little,
+shrunk towards their mean so that mean and covariance of the logarithms stay (Liu & West 2001): copies of one
+particle part again. Measured points, start-up costs and success stay as they are.
+
+Few particles say too little of what is left open: of saturating exponentials with σ = .5 and noise of .05 the
+80 % intervals of what all of the budget would bring hold the truth in 70 to 78 % of cases with 256 particles,
+and in 78 to 82 % with 2,048.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -27,7 +32,7 @@ from engine.solvers.responses import Scalar
 Particles = Float[Array, "particles projects"]
 
 # Below this share of effective particles they are drawn again; Liu & West's discount of their spread.
-FEW, DISCOUNT = 0.5, 0.98
+FEW, DISCOUNT = 0.5, 0.95
 
 
 class Belief(NamedTuple):
@@ -62,12 +67,11 @@ def believe(terms: Terms, draws: Portfolio, key: Array) -> Belief:
 def update(terms: Terms, belief: Belief, effort: Vector, seen: Vector, scale: Vector, key: Array) -> Belief:
     """The belief after a period in which effort was spent and, where it was, returns were seen."""
     for_period, for_draws = jax.random.split(key)
-    state = advance(terms, belief.state, effort, for_period)
-    looked = effort > 0
-    off = (seen[None] - belief.draws.returns(state.progress)) / (scale * terms.noise)[None]
-    log_weight = belief.log_weight - jnp.where(looked[None], 0.5 * off**2, 0.0)
+    belief = belief._replace(state=advance(terms, belief.state, effort, for_period))
+    off = (seen[None] - belief.returns()) / (scale * terms.noise)[None]
+    log_weight = belief.log_weight - jnp.where((effort > 0)[None], 0.5 * off**2, 0.0)
     log_weight = log_weight - jax.nn.logsumexp(log_weight, axis=0, keepdims=True)
-    return refreshed(Belief(belief.draws, state, log_weight), for_draws)
+    return refreshed(belief._replace(log_weight=log_weight), for_draws)
 
 
 def effective(belief: Belief) -> Vector:
@@ -75,20 +79,36 @@ def effective(belief: Belief) -> Vector:
     return jnp.exp(-jax.nn.logsumexp(2.0 * belief.log_weight, axis=0))
 
 
+def quantile(belief: Belief, values: Particles, share: float) -> Vector:
+    """Weighted quantiles of what particles say, per project: linear between particles, each of which stands
+    at the middle of its weight."""
+    order = jnp.argsort(values, axis=0)
+    rising = jnp.take_along_axis(values, order, axis=0)
+    weight = jnp.take_along_axis(belief.weight, order, axis=0)
+    middle = jnp.cumsum(weight, axis=0) - 0.5 * weight
+    at = jnp.asarray(share, values.dtype)
+    return jax.vmap(lambda x, y: jnp.interp(at, x, y), in_axes=1)(middle, rising)
+
+
 def refreshed(belief: Belief, key: Array) -> Belief:
     """Particles drawn again where few of them count."""
     particles, projects = belief.log_weight.shape
     few = effective(belief) < FEW * particles
-    for_choice, for_move = jax.random.split(key)
+    for_choice, for_pairs = jax.random.split(key)
     uniform = jax.random.uniform(for_choice, (projects,), belief.log_weight.dtype)
-    drawn = jax.vmap(systematic, in_axes=(1, 0), out_axes=1)(belief.weight, uniform)
-    stay = jnp.broadcast_to(jnp.arange(particles, dtype=drawn.dtype)[:, None], drawn.shape)
-    chosen = jnp.where(few[None], drawn, stay)
-    draws, state = jax.tree.map(lambda a: taken(a, chosen), (belief.draws, belief.state))
+    stay = jnp.broadcast_to(jnp.arange(particles, dtype=jnp.int32)[:, None], (particles, projects))
+    drawn = jnp.where(few[None], jax.vmap(systematic, (1, 0), 1)(belief.weight, uniform), stay)
+    pair = (stay[None] + jax.random.randint(for_pairs, (2, 1, projects), 0, particles, jnp.int32)) % particles
+
+    def apart(values: Particles) -> Particles:
+        return jnp.where(few[None], moved(values, *(taken(values, other) for other in pair)), values)
+
+    draws, state = jax.tree.map(lambda a: taken(a, drawn), (belief.draws, belief.state))
+    curves = of_smooth(apart, draws.curves)
+    state = state._replace(progress=apart(state.progress))
     equal = jnp.full_like(belief.log_weight, -jnp.log(jnp.asarray(particles, belief.log_weight.dtype)))
     log_weight = jnp.where(few[None], equal, belief.log_weight)
-    draws = dataclasses.replace(draws, curves=apart(draws.curves, few, for_move))
-    return Belief(draws, state, log_weight)
+    return Belief(dataclasses.replace(draws, curves=curves), state, log_weight)
 
 
 def systematic(weight: Vector, uniform: Scalar) -> Array:
@@ -104,26 +124,25 @@ def taken(array: Array, chosen: Array) -> Array:
     return jnp.take_along_axis(array, jnp.broadcast_to(index, (*chosen.shape[:1], *array.shape[1:])), axis=0)
 
 
-def apart(curve: Curve, few: Vector, key: Array) -> Curve:
-    """Smooth curves of projects whose particles were drawn again, moved by Liu & West's kernel."""
+def of_smooth(change: Callable[[Particles], Particles], curve: Curve) -> Curve:
+    """Curves whose parameters are changed, of smooth families."""
     if isinstance(curve, Mixture):
-        families = (apart(one, few, jax.random.fold_in(key, i)) for i, one in enumerate(curve.families))
-        return Mixture(tuple(families), curve.choice)
-    if not isinstance(curve, Smooth):
-        return curve
-    leaves, structure = jax.tree.flatten(curve)
-    keys = jax.random.split(key, len(leaves))
-    moved = [near(values, few, one) for values, one in zip(leaves, keys, strict=True)]
-    return jax.tree.unflatten(structure, moved)
+        return Mixture(tuple(of_smooth(change, family) for family in curve.families), curve.choice)
+    return jax.tree.map(change, curve) if isinstance(curve, Smooth) else curve
 
 
-def near(values: Particles, few: Vector, key: Array) -> Particles:
-    """Numbers of which all particles have the same sign, moved in logarithms."""
+def moved(values: Particles, one: Particles, other: Particles) -> Particles:
+    """Numbers of one sign, moved in logarithms by Liu & West's kernel, whose normal is stood for by the
+    difference of two particles: with both drawn at random that has twice the covariance of the particles, of
+    all numbers of a project together."""
     shrink = (3.0 * DISCOUNT - 1.0) / (2.0 * DISCOUNT)
+    width = ((1.0 - shrink**2) / 2.0) ** 0.5
     sign = jnp.where(values[:1] < 0, -1.0, 1.0)
-    moves = few[None] & jnp.all(values * sign > 0, axis=0, keepdims=True)
-    log = jnp.log(jnp.where(moves, jnp.abs(values), 1.0))
-    mean, spread = jnp.mean(log, axis=0, keepdims=True), jnp.std(log, axis=0, keepdims=True)
-    normal = jax.random.normal(key, values.shape, values.dtype)
-    moved = sign * jnp.exp(shrink * log + (1.0 - shrink) * mean + (1.0 - shrink**2) ** 0.5 * spread * normal)
-    return jnp.where(moves & (spread > 0), moved, values)
+    moves = jnp.all(values * sign > 0, axis=0, keepdims=True)
+
+    def log(numbers: Particles) -> Particles:
+        return jnp.log(jnp.where(moves, numbers * sign, 1.0))
+
+    mean = jnp.mean(log(values), axis=0, keepdims=True)
+    near = shrink * log(values) + (1.0 - shrink) * mean + width * (log(one) - log(other))
+    return jnp.where(moves, sign * jnp.exp(near), values)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,14 +20,12 @@ from engine.solvers.responses import Scalar
 
 
 class Played(NamedTuple):
-    """What a policy did, by period: its value after it, the lots of each project, and what is seen."""
+    """What a policy did, by period: the lots of each project, what the projects return after it, and what was
+    watched of its beliefs."""
 
-    value: Float[Array, " periods"]
     lots: Int[Array, "periods projects"]
-    mean: Float[Array, "periods projects"]
-    low: Float[Array, "periods projects"]
-    high: Float[Array, "periods projects"]
     returns: Float[Array, "periods projects"]
+    watched: Any
 
 
 class Position(NamedTuple):
@@ -35,7 +34,7 @@ class Position(NamedTuple):
     state: State
     belief: Belief
     left: Int[Array, ""]
-    memory: object
+    memory: Any
 
 
 def build_world(truth: Portfolio, draws: Portfolio, cost: Vector, budget: Scalar, terms: Terms) -> World:
@@ -52,10 +51,18 @@ def known(world: World, state: State) -> Belief:
     return Belief(truth, alone, jnp.zeros((1, world.scale.size), world.scale.dtype))
 
 
-def play(policy: Policy, terms: Terms, world: World, draws: Portfolio, key: Array) -> Played:
+def play(
+    policy: Policy,
+    terms: Terms,
+    world: World,
+    draws: Portfolio,
+    key: Array,
+    watch: Callable[[Belief], Any] = lambda belief: None,
+) -> Played:
     """Run a policy to the end. Random numbers of the world are the same whatever the policy.
 
-    **Arguments:** `draws` [particles, projects], equally likely before anything is seen.
+    **Arguments:** `draws` [particles, projects], equally likely before anything is seen; `watch`, what is
+    kept of the belief after each period.
     """
     state = begin(terms, world.scale, named(key, "running"))
     belief = known(world, state) if policy.clairvoyant else believe(terms, draws, named(key, "particles"))
@@ -65,35 +72,21 @@ def play(policy: Policy, terms: Terms, world: World, draws: Portfolio, key: Arra
         return Situation(terms, position.belief, world.per_lot, world.scale, period, now, position.left)
 
     def step(position: Position, period: Array) -> tuple[Position, Played]:
-        keys = {
-            name: jax.random.fold_in(named(key, name), period) for name in ("move", "see", "learn", "choose")
-        }
-        lots, memory = policy.choose(situation(position, period), position.memory, keys["choose"])
+        move, see, learn, decide = (
+            jax.random.fold_in(named(key, name), period) for name in ("move", "see", "learn", "decide")
+        )
+        lots, memory = policy.choose(situation(position, period), position.memory, decide)
         effort = lots.astype(world.scale.dtype) * world.per_lot
-        state = advance(terms, position.state, effort, keys["move"])
-        seen = look(terms, world, state, keys["see"])
-        belief = known(world, state)
-        if not policy.clairvoyant:
-            belief = update(terms, position.belief, effort, seen, world.scale, keys["learn"])
-        returns = world.truth.returns(state.progress)
-        low, high = quantiles(belief, (0.1, 0.9))
-        played = Played(jnp.sum(returns), lots, belief.mean(belief.returns()), low, high, returns)
-        return Position(state, belief, position.left - jnp.sum(lots, dtype=jnp.int32), memory), played
+        state = advance(terms, position.state, effort, move)
+        if policy.clairvoyant:
+            belief = known(world, state)
+        else:
+            seen = look(terms, world, state, see)
+            belief = update(terms, position.belief, effort, seen, world.scale, learn)
+        left = position.left - jnp.sum(lots, dtype=jnp.int32)
+        played = Played(lots, world.truth.returns(state.progress), watch(belief))
+        return Position(state, belief, left, memory), played
 
     start = Position(state, belief, jnp.int32(terms.all_lots), None)
     start = start._replace(memory=policy.begin(situation(start, jnp.int32(0))))
     return jax.lax.scan(step, start, jnp.arange(terms.periods, dtype=jnp.int32))[1]
-
-
-def quantiles(belief: Belief, shares: tuple[float, ...]) -> tuple[Vector, ...]:
-    """Weighted quantiles over particles of what has been reached, of each project."""
-    returns = belief.returns()
-    order = jnp.argsort(returns, axis=0)
-    sorted_returns = jnp.take_along_axis(returns, order, axis=0)
-    below = jnp.cumsum(jnp.take_along_axis(belief.weight, order, axis=0), axis=0)
-
-    def at(share: float) -> Vector:
-        index = jnp.clip(jnp.sum(below < share, axis=0), 0, returns.shape[0] - 1)
-        return jnp.take_along_axis(sorted_returns, index[None], axis=0)[0]
-
-    return tuple(at(share) for share in shares)

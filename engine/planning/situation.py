@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from engine.model.curves.base import Vector
 from engine.model.curves.staged import Tabulated
@@ -94,6 +94,11 @@ def best_plan(table: Table, lots: Int[Array, ""]) -> Lots:
     return read_back(planned(table), lots).astype(jnp.int32)
 
 
+def largest(values: Vector) -> Bool[Array, " projects"]:
+    """Which project has the largest, the first of equals."""
+    return jnp.zeros(values.shape, bool).at[jnp.argmax(values)].set(True)
+
+
 def apportioned(claims: Vector, most: Lots, lots: Int[Array, ""], at_most: int) -> Lots:
     """So many lots in proportion to claims, by D'Hondt's divisors, and no project more than its most.
 
@@ -103,7 +108,6 @@ def apportioned(claims: Vector, most: Lots, lots: Int[Array, ""], at_most: int) 
     def give(number: Int[Array, ""], given: Lots) -> Lots:
         wanted = (given < most) & (claims > 0) & (number < lots)
         quotient = jnp.where(wanted, claims / (given + 1).astype(claims.dtype), -jnp.inf)
-        first = jnp.arange(claims.size, dtype=jnp.int32) == jnp.argmax(quotient)
-        return given + (wanted & first).astype(jnp.int32)
+        return given + (wanted & largest(quotient)).astype(jnp.int32)
 
     return jax.lax.fori_loop(0, at_most, give, jnp.zeros_like(most))

@@ -12,7 +12,7 @@ from engine.bets.best_of import max_plus
 from engine.model.curves.base import Vector
 from engine.planning.beliefs import systematic, taken
 from engine.planning.policies.base import Policy
-from engine.planning.situation import Lots, Situation, levels, planned
+from engine.planning.situation import Lots, Situation, largest, levels, planned
 from engine.solvers.responses import Scalar
 
 # Observations that are looked ahead at, at even quantiles of what is believed.
@@ -44,7 +44,7 @@ def worth(situation: Situation, lots: Scalar, rest: Float[Array, "projects level
     reached = gains[0] + here
     uniform = jax.random.uniform(for_outlook, (), share.dtype)
     chosen = jax.vmap(lambda w: outlooks(w, uniform), in_axes=1, out_axes=1)(belief.weight)
-    off = (reached[None] - taken(reached, chosen)[:, None]) / (terms.noise * situation.scale)
+    off = (reached[None] - taken(reached, chosen)[:, None]) / (terms.noise * situation.scale)[None, None]
     log_weight = belief.log_weight[None] - 0.5 * off**2
     weight = jnp.exp(log_weight - jax.nn.logsumexp(log_weight, axis=1, keepdims=True))
     table = jnp.einsum("opn,lpn->onl", weight, gains)
@@ -68,8 +68,7 @@ class KnowledgeGradient(Policy):
     def choose(self, situation: Situation, memory: Any, key: Array) -> tuple[Lots, Any]:
         rest = others(situation.to_the_end())
         value = worth(situation, situation.now.astype(rest.dtype), rest, key)
-        best = jnp.arange(value.size, dtype=jnp.int32) == jnp.argmax(value)
-        return jnp.where(best, situation.now, 0), memory
+        return jnp.where(largest(value), situation.now, 0), memory
 
 
 class KnowledgeGradientLots(Policy):
@@ -85,8 +84,7 @@ class KnowledgeGradientLots(Policy):
         def give(lot: Array, given: Lots) -> Lots:
             upward = jnp.take_along_axis(value, (given + 1)[None], axis=0)[0]
             rise = upward - jnp.take_along_axis(value, given[None], axis=0)[0]
-            first = jnp.arange(given.size, dtype=jnp.int32) == jnp.argmax(rise)
-            return given + (first & (lot < situation.now)).astype(jnp.int32)
+            return given + (largest(rise) & (lot < situation.now)).astype(jnp.int32)
 
         nothing = jnp.zeros(situation.per_lot.shape, jnp.int32)
         return jax.lax.fori_loop(0, situation.terms.lots, give, nothing), memory

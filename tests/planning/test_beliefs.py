@@ -1,0 +1,99 @@
+"""Beliefs: calibrated, and those of Bayes' rule."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import engine
+from engine.planning.beliefs import Belief, believe, effective, quantile, systematic, update
+from engine.planning.play import play
+from engine.planning.policies import POLICIES
+from engine.planning.world import State, Terms
+from tests.planning.worlds import saturating, world_of
+
+TERMS = Terms(periods=8, lots=4, stall=0.1, resume=0.5, progress=0.2, noise=0.05)
+
+
+def test_the_stated_intervals_hold_the_truth() -> None:
+    worlds = 250
+
+    def one(seed: jax.Array) -> tuple[jax.Array, ...]:
+        key = jax.random.fold_in(jax.random.key(5), seed)
+        world, draws = world_of(saturating(key, 2049, 0.5), TERMS)
+
+        def ends(belief: Belief) -> tuple[jax.Array, ...]:
+            most = jnp.full_like(belief.log_weight, 60.0)
+            ahead = belief.draws.returns(most)  # what all of the budget would bring
+            now = belief.returns()
+            return tuple(quantile(belief, values, share) for values in (now, ahead) for share in (0.1, 0.9))
+
+        played = play(POLICIES["equal_split"], TERMS, world, draws, key, ends)
+        truth = world.truth.returns(jnp.full_like(world.scale, 60.0))
+        return played.returns, jnp.broadcast_to(truth[None], played.returns.shape), *played.watched
+
+    now, ahead, *ends = (np.asarray(a) for a in jax.jit(jax.vmap(one))(jnp.arange(worlds)))
+    for truth, low, high in ((now, *ends[:2]), (ahead, *ends[2:])):
+        for period in (0, 3, 7):
+            inside = (low[:, period] <= truth[:, period]) & (truth[:, period] <= high[:, period])
+            inside = inside[now[:, period] > 0]  # who has stalled from the start is known to be at 0
+            error = 0.4 / inside.size**0.5
+            assert abs(inside.mean() - 0.8) < 3.0 * error + 0.01, (period, inside.mean())
+
+
+def test_weights_follow_bayes_rule() -> None:
+    scale = np.array([[1.0], [2.0], [4.0]])
+    draws = engine.Portfolio(engine.Exponential(jnp.asarray(scale), jnp.full((3, 1), 0.1)))
+    terms = Terms(periods=2, lots=1, stall=0.0, resume=1.0, progress=0.0, noise=0.5)
+    belief = believe(terms, draws, jax.random.key(0))
+    seen, spread = 1.5, 0.5 * 2.0
+    after = update(terms, belief, jnp.array([10.0]), jnp.array([seen]), jnp.array([2.0]), jax.random.key(1))
+    expected = np.exp(-0.5 * ((seen - scale[:, 0] * -np.expm1(-1.0)) / spread) ** 2)
+    np.testing.assert_allclose(after.weight[:, 0], expected / expected.sum(), rtol=1e-12)
+    unseen = update(terms, belief, jnp.array([0.0]), jnp.array([seen]), jnp.array([2.0]), jax.random.key(1))
+    np.testing.assert_allclose(unseen.weight, 1.0 / 3.0, rtol=1e-12)
+
+
+def test_a_stall_is_believed_where_nothing_moves() -> None:
+    draws = engine.Portfolio(engine.Exponential(jnp.full((64, 2), 2.0), jnp.full((64, 2), 0.1)))
+    terms = Terms(periods=2, lots=1, stall=0.3, resume=0.3, progress=0.1, noise=0.01)
+    belief = believe(terms, draws, jax.random.key(2))
+    moved = 2.0 * -np.expm1(-0.5)
+    effort, seen = jnp.full(2, 5.0), jnp.array([0.0, moved])
+    after = update(terms, belief, effort, seen, jnp.full(2, 2.0), jax.random.key(3))
+    running = np.asarray(after.mean(after.state.running.astype(float)))
+    assert running[0] < 0.01
+    assert running[1] > 0.99
+
+
+def test_resampling_is_systematic_and_keeps_what_counts() -> None:
+    weight = jnp.array([0.5, 0.125, 0.375, 0.0])
+    for uniform in (0.01, 0.5, 0.99):
+        counts = np.bincount(np.asarray(systematic(weight, jnp.asarray(uniform))), minlength=4)
+        assert np.all(np.abs(counts - 4 * np.asarray(weight)) < 1.0)
+
+
+def test_few_particles_are_drawn_again_and_part() -> None:
+    draws = saturating(jax.random.key(1), 256, 0.5)
+    terms = Terms(periods=2, lots=1, stall=0.0, resume=1.0, progress=0.0, noise=0.1)
+    belief = believe(terms, draws, jax.random.key(2))
+    truth = jax.tree.map(lambda a: a[7], draws)
+    effort = jnp.array([10.0, 10.0, 0.0, 10.0])
+    after = update(terms, belief, effort, truth.returns(effort), jnp.ones(4), jax.random.key(3))
+    assert np.all(np.asarray(effective(after)) >= 128)
+    assert np.unique(np.asarray(after.draws.curves.scale)[:, 0]).size == 256
+    np.testing.assert_array_equal(after.draws.curves.scale[:, 2], draws.curves.scale[:, 2])
+    off = (np.asarray(after.returns()).mean(0) - np.asarray(truth.returns(effort)))[[0, 1, 3]]
+    np.testing.assert_allclose(off, 0.0, atol=0.1)
+
+
+def test_quantiles_are_those_of_weighted_values() -> None:
+    weight = jnp.log(jnp.array([[0.2], [0.3], [0.5]]))
+    nothing = State(jnp.zeros((3, 1)), jnp.ones((3, 1), bool))
+    draws = engine.Portfolio(engine.Log(jnp.ones((3, 1)), jnp.ones((3, 1))))
+    belief = Belief(draws, nothing, weight)
+    values = jnp.array([[3.0], [1.0], [2.0]])
+    found = [float(quantile(belief, values, share)[0]) for share in (0.1, 0.15, 0.35, 0.55, 0.725, 0.95)]
+    assert found == pytest.approx([1.0, 1.0, 1.5, 2.0, 2.5, 3.0])
