@@ -282,6 +282,19 @@ def test_it_adds_up_and_takes_nothing_back(dtype: Any, seed: int, additional: in
     assert np.all(whole == np.round(whole))
 
 
+@pytest.mark.parametrize("dtype", ENDS, ids=("float64", "float32"))
+def test_what_comes_to_a_whole_number_is_not_one_less(dtype: Any) -> None:
+    """Two arms share in proportion to their deviations, here whole, and the budget is a multiple of both."""
+    best, other, times = np.indices((12, 12, 9)).reshape(3, -1) + 1
+    variances = jnp.asarray(np.stack([best, other], 1) ** 2, dtype)
+    means, spent = array(2, 1, dtype=dtype), array(0, 0, dtype=dtype)
+    budgets = jnp.asarray(times * (best + other), dtype)
+    found = jax.jit(jax.vmap(arms.allocate_whole_samples, (None, 0, None, 0)))(
+        means, variances, spent, budgets
+    )
+    np.testing.assert_array_equal(found, np.stack([times * best, times * other], 1))
+
+
 @given(SEEDS, st.integers(0, 200), st.integers(1, 50))
 def test_a_larger_budget_takes_from_nobody(seed: int, additional: int, more: int) -> None:
     belief, variance, spent = draw(seed)
