@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -44,6 +45,9 @@ class Done:
 
 Run = Callable[..., Done]
 Start = Callable[..., "subprocess.Popen[str]"]
+
+# What a command that takes seconds says meanwhile, which on a busy machine any of them may.
+WAITING = re.compile(r"^engine: .* so far.*\n", re.MULTILINE)
 
 ENGINE = str(Path(sys.executable).parent / "engine")
 
@@ -120,7 +124,7 @@ def process(tmp_path: Path, environment: dict[str, str]) -> Run:
             text=True,
             timeout=600,
         )
-        return Done(done.returncode, done.stdout, done.stderr)
+        return Done(done.returncode, done.stdout, WAITING.sub("", done.stderr))
 
     return run
 

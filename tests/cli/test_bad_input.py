@@ -123,10 +123,6 @@ BAD_ARGUMENTS = {
         ("allocate", "portfolio=textbook", "target.value=9", "target.price=1"),
         ("target.value and target.price are given",),
     ),
-    "a unit and a target": (
-        ("allocate", "portfolio=textbook", "target.value=9", "unit=5"),
-        ("unit and target.value are given",),
-    ),
     "a unit of nothing": (
         ("allocate", "portfolio=textbook", "budget=100", "unit=0"),
         ("unit is 0", "a number above 0, or auto"),
