@@ -98,7 +98,8 @@ def refreshed(belief: Belief, key: Array) -> Belief:
     uniform = jax.random.uniform(for_choice, (projects,), belief.log_weight.dtype)
     stay = jnp.broadcast_to(jnp.arange(particles, dtype=jnp.int32)[:, None], (particles, projects))
     drawn = jnp.where(few[None], jax.vmap(systematic, (1, 0), 1)(belief.weight, uniform), stay)
-    pair = jax.random.randint(for_pairs, (2, particles, projects), 0, particles, jnp.int32)
+    bits = jax.random.bits(for_pairs, (particles, projects), jnp.uint32)  # half of them for each of a pair
+    pair = [(half % jnp.uint32(particles)).astype(jnp.int32) for half in (bits & 0xFFFF, bits >> 16)]
 
     def apart(values: Particles) -> Particles:
         return jnp.where(few[None], moved(values, *(taken(values, other) for other in pair)), values)
