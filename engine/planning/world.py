@@ -72,11 +72,13 @@ class Terms:
 
 
 class World(NamedTuple):
-    """One portfolio as it is: its curves, the effort that a lot buys of each project, their scales."""
+    """One portfolio as it is: its curves, the effort that a lot buys of each project, their scales, and the τ
+    of what is seen, where beliefs go by another one than the terms': 0 of measurements that are the truth."""
 
     truth: Portfolio
     per_lot: Vector
     scale: Vector
+    noise: Scalar | float | None = None
 
 
 class State(NamedTuple):
@@ -113,5 +115,5 @@ def to_run(terms: Terms, running: Bool[Array, "*draws projects"], dtype: jnp.dty
 def look(terms: Terms, world: World, state: State, key: Array) -> Vector:
     """What would be seen of every project."""
     normal = jax.random.normal(key, world.scale.shape, world.scale.dtype)
-    noise = jnp.asarray(terms.noise, world.scale.dtype)
+    noise = jnp.asarray(terms.noise if world.noise is None else world.noise, world.scale.dtype)
     return world.truth.returns(state.progress) + noise * world.scale * normal
