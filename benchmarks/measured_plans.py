@@ -21,6 +21,7 @@ other half, believing what that half's curves tell.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -42,15 +43,17 @@ from engine.planning.world import Terms, World
 
 USUAL = 8
 # Labels that are paid for, and the numbers of periods that plans then have.
-STARTS = {64: (1, 2, 4, 8, 16), 512: (1, 8)}
+STARTS = {64: (8, 1, 16, 2, 4), 512: (8, 1, 16)}
 # Lots that one project can take; a quarter of ten projects' is a multiple of every number of periods.
 LEVELS, BUDGET = 32, 80
 PARTICLES, BATCH = 256, 20
-PORTFOLIOS, FEW = 1000, 100
+PORTFOLIOS = 1000
 # Portfolios by which constants are chosen.
 TRIALS = 200
-# What takes a minute for a hundred portfolios is played on the first of them.
-SLOW = ("knowledge_gradient_lots",)
+# What takes up to a second a portfolio is played on the first so many of them.
+FEW = {"knowledge_gradient": 240, "knowledge_gradient_lots": 60}
+# What is the same over any number of periods.
+STEADY = ("equal_split", "clairvoyant")
 # Where curves are looked at to say how well the rest is foretold, in lots.
 LOOKS = (0, 2, 6, 14)
 # Room for rise beyond certainty, so that a curve near it may still rise or fall.
@@ -326,8 +329,9 @@ def barriers(
     }
 
 
-def study(whole: Measurements, start: int) -> dict[str, Any]:
-    """Play every policy at every number of periods, score, and say what stands in the way."""
+def study(whole: Measurements, start: int) -> Iterator[dict[str, Any]]:
+    """Play every policy at every number of periods, score, and say what stands in the way: all that is found
+    so far, after each number of periods."""
     curves, random = read(whole, start), np.random.default_rng(0)
     settings = [chosen(curves, ~half) for half in halves(curves)]
     belief = beliefs(curves, settings)
@@ -345,7 +349,7 @@ def study(whole: Measurements, start: int) -> dict[str, Any]:
         return {**row, "portfolios": len(value)}
 
     def policy(name: str, periods: int) -> dict[str, Any]:
-        few = slice(FEW if name in SLOW else PORTFOLIOS)
+        few = slice(FEW.get(name, PORTFOLIOS))
         some = Portfolios(which.members[few], which.weight[few])
         return scored(name, returned(curves.table, some, plan(name, periods, curves.table, belief, some)))
 
@@ -357,8 +361,9 @@ def study(whole: Measurements, start: int) -> dict[str, Any]:
     print(figures["barriers"], flush=True)
     for periods in STARTS[start]:
         print(f" {periods} periods", flush=True)
-        figures[f"{periods}_periods"] = {name: policy(name, periods) for name in POLICIES}
-    return figures
+        names = [name for name in POLICIES if periods == USUAL or name not in STEADY]
+        figures[f"{periods}_periods"] = {name: policy(name, periods) for name in names}
+        yield figures
 
 
 def main() -> None:
@@ -366,8 +371,9 @@ def main() -> None:
     whole = long_curves()
     figures: dict[str, Any] = {"curves": len(whole.names), "projects": PROJECTS, "lots": BUDGET}
     for start in STARTS:
-        figures[f"after_{start}"] = study(whole, start)
-        print(f"saved {save('measured_plans', figures)}", flush=True)
+        for found in study(whole, start):
+            figures[f"after_{start}"] = found
+            print(f"saved {save('measured_plans', figures)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,9 @@ def worth(situation: Situation, lots: Scalar, rest: Float[Array, "projects level
     table = jnp.einsum("opn,lpn->onl", weight, gains)
     kept = situation.left.astype(share.dtype) - lots - number
     index = jnp.maximum(kept, 0.0).astype(jnp.int32)
-    total = jnp.where(kept[None, None] >= 0, table + rest[None, :, index], -jnp.inf)
+    # After the look the project itself gets what is left for later periods, others this period's rest too.
+    allowed = (kept >= 0) & (number <= (situation.left - situation.now).astype(share.dtype))
+    total = jnp.where(allowed[None, None], table + rest[None, :, index], -jnp.inf)
     return jnp.mean(jnp.max(total, axis=-1), axis=0)
 
 
