@@ -43,7 +43,7 @@ MOST_STEPS = 60
 # How far towards the nearest bound a step goes, and to which share of themselves, from the least to the most,
 # products of slacks and multipliers fall.
 WITHIN, FALLS = 0.99, (1e-2, 0.8)
-# A direction that gets no further than this share says less of what it adds in second order.
+# A direction that gets no further than this share counts as that share of it in what it adds in second order.
 FAR = 0.5
 # The least standard deviation that is told from none, as a share of the mean return.
 LEAST_SPREAD = 1e-9
@@ -251,8 +251,8 @@ def advance(objective: Objective, room: Room, point: Point, here: Here) -> Point
     count += 2.0 * here.values.size if isinstance(objective, MeanCVaR) else 0.0
     tau = fall * total(products) / count
 
-    trust = jnp.where(length > FAR, 1.0, length**2)
-    shares, tail = jax.tree.map(lambda to: to * jnp.sqrt(trust), predicted)
+    trust = jnp.where(length > FAR, 1.0, length)
+    shares, tail = jax.tree.map(lambda to: trust * to, predicted)
     corrected = towards(
         Products(
             tau - shares.share * shares.low,

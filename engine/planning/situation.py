@@ -73,6 +73,12 @@ class Situation(NamedTuple):
         gains = self.each(levels(self.terms.lots, self.per_lot.dtype), jnp.ones_like(self.chance))
         return self.averaged(gains * self.chance[None])
 
+    def part_of(self, plan: Lots) -> Lots:
+        """This period's lots of a plan to the end: in proportion to it, and to the chance that a project runs
+        now."""
+        claims = plan.astype(self.per_lot.dtype) * self.belief.mean(self.chance)
+        return apportioned(claims, plan, self.now, self.terms.lots)
+
     def averaged(self, gains: Float[Array, "levels particles projects"]) -> Table:
         """Means over particles."""
         return jnp.einsum("lpn,pn->nl", gains, self.belief.weight)

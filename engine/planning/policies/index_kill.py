@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from engine.planning.policies.base import Policy
-from engine.planning.situation import Lots, Situation, apportioned, levels, planned
+from engine.planning.situation import Lots, Situation, levels, planned
 from engine.solvers.programme import read_back
 
 
@@ -35,5 +35,4 @@ class IndexKill(Policy):
         price = optimum[situation.left] - optimum[jnp.maximum(situation.left - 1, 0)]
         plan = read_back(solved, situation.left).astype(jnp.int32)
         alive = memory & ((index >= price) | (plan > 0))
-        claims = plan.astype(table.dtype) * situation.belief.mean(situation.chance)
-        return apportioned(claims, plan, situation.now, situation.terms.lots), alive
+        return situation.part_of(plan), alive

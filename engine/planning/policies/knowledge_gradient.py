@@ -34,14 +34,10 @@ def worth(situation: Situation, lots: Scalar, rest: Float[Array, "projects level
     share = situation.share()
     running = jax.random.uniform(for_running, share.shape, share.dtype) < situation.chance
     made = jnp.where(running, lots, 0.0)
-    number = levels(terms.all_lots, share.dtype)
-    here, progress = belief.returns(), belief.state.progress
-
-    def gain(more: Scalar) -> Array:
-        return belief.draws.returns(progress + situation.per_lot[None] * (made + more * share)) - here
-
-    gains = jax.vmap(gain)(number)
-    reached = gains[0] + here
+    state = belief.state._replace(progress=belief.state.progress + situation.per_lot[None] * made)
+    after = situation._replace(belief=belief._replace(state=state))
+    number, reached = levels(terms.all_lots, share.dtype), after.belief.returns()
+    gains = after.each(number, share) + (reached - belief.returns())[None]
     uniform = jax.random.uniform(for_outlook, (), share.dtype)
     chosen = jax.vmap(lambda w: outlooks(w, uniform), in_axes=1, out_axes=1)(belief.weight)
     off = (reached[None] - taken(reached, chosen)[:, None]) / (terms.noise * situation.scale)[None, None]

@@ -7,15 +7,7 @@ from typing import Any, ClassVar
 from jaxtyping import Array
 
 from engine.planning.policies.base import Policy
-from engine.planning.situation import Lots, Situation, Table, apportioned, best_plan
-
-
-def part_of(situation: Situation, table: Table) -> Lots:
-    """This period's lots of the best plan by a table of gains to the end: in proportion to the plan, and to
-    the chance that a project runs now."""
-    plan = best_plan(table, situation.left)
-    claims = plan.astype(table.dtype) * situation.belief.mean(situation.chance)
-    return apportioned(claims, plan, situation.now, situation.terms.lots)
+from engine.planning.situation import Lots, Situation, best_plan
 
 
 class Rolling(Policy):
@@ -24,7 +16,7 @@ class Rolling(Policy):
     name: ClassVar[str] = "rolling"
 
     def choose(self, situation: Situation, memory: Any, key: Array) -> tuple[Lots, Any]:
-        return part_of(situation, situation.to_the_end()), memory
+        return situation.part_of(best_plan(situation.to_the_end(), situation.left)), memory
 
 
 class Clairvoyant(Rolling):

@@ -10,8 +10,7 @@ from jaxtyping import Array
 
 from engine.planning.beliefs import Belief, taken
 from engine.planning.policies.base import Policy
-from engine.planning.policies.rolling import part_of
-from engine.planning.situation import Lots, Situation
+from engine.planning.situation import Lots, Situation, best_plan
 
 
 class Thompson(Policy):
@@ -24,4 +23,4 @@ class Thompson(Policy):
         chosen = jax.random.categorical(key, belief.log_weight, axis=0)[None].astype(jnp.int32)
         draws, state = jax.tree.map(lambda a: taken(a, chosen), (belief.draws, belief.state))
         drawn = situation._replace(belief=Belief(draws, state, jnp.zeros_like(belief.log_weight[:1])))
-        return part_of(drawn, drawn.to_the_end()), memory
+        return drawn.part_of(best_plan(drawn.to_the_end(), drawn.left)), memory
