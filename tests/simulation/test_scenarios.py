@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -30,6 +31,16 @@ def shipped(name: str, *overrides: str) -> RunConfig:
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         config = compose("run", [f"scenario={name}", "run.output=unused", *overrides])
     return OmegaConf.to_object(config)  # type: ignore[return-value]
+
+
+def refused(name: str, change: Callable[[ScenarioConfig], object], message: str) -> None:
+    """A shipped scenario so changed cannot be, in one line that begins with a message."""
+    config = shipped(name).scenario
+    change(config)
+    with pytest.raises(ValueError, match=r".") as error:
+        build_scenario(config)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
 
 
 def draw(config: ScenarioConfig, count: int, seed: int = 0, dtype: Any = np.float64) -> Any:
