@@ -23,8 +23,8 @@ import numpy as np
 
 from benchmarks.machine import save
 from engine.allocation.allocate import choose_lattice
+from engine.model.keys import portfolio_key
 from engine.simulation.problems import Problem
-from engine.simulation.scenarios import portfolio_key
 from engine.solvers.batching import for_unfinished, in_chunks
 from engine.solvers.dual import integer_dual
 from engine.solvers.exact import stages

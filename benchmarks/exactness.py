@@ -23,10 +23,11 @@ from benchmarks.machine import save
 from engine.allocation.allocate import choose_lattice
 from engine.cli.compose import register_schemas
 from engine.files.shipped import config_folder
+from engine.model.keys import portfolio_key
 from engine.model.portfolio import Portfolio
 from engine.model.validation import normalise
 from engine.simulation.problems import Problem
-from engine.simulation.scenarios import build_scenario, portfolio_key
+from engine.simulation.scenarios import build_scenario
 from engine.solvers.exact import by_programme, stages
 from engine.solvers.registry import SOLVERS
 

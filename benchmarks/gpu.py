@@ -41,11 +41,12 @@ from benchmarks.floors import floor_seconds, inputs, limit, work_of
 from benchmarks.machine import RESULTS, machine
 from engine.allocation.allocate import choose_lattice
 from engine.allocation.running import cores, in_threads
+from engine.model.keys import portfolio_key
 from engine.model.portfolio import Portfolio
 from engine.simulation.blocks import Simulation
 from engine.simulation.config import FamilyConfig, PriorConfig, ScenarioConfig, absent
 from engine.simulation.point import Point
-from engine.simulation.scenarios import Scenario, build_scenario, portfolio_key
+from engine.simulation.scenarios import Scenario, build_scenario
 from engine.solvers.exact import by_programme
 from engine.solvers.lattice import Lattice
 from engine.solvers.registry import SOLVERS

@@ -30,7 +30,8 @@ import engine
 from benchmarks.machine import save
 from engine.cli.compose import register_schemas
 from engine.files.shipped import config_folder
-from engine.simulation.scenarios import build_scenario, portfolio_key
+from engine.model.keys import portfolio_key
+from engine.simulation.scenarios import build_scenario
 
 PORTFOLIOS, S_SHAPED_PORTFOLIOS, ROUNDS, LOOPS, SEED = 10_000, 4_000, 3, 100, 2026
 TWENTY = ("scenario.projects=20", "budget=300")

@@ -21,9 +21,9 @@ import numpy as np
 
 import engine
 from benchmarks.machine import save
-from engine.planning.compare import Compared, compare
 from engine.planning.policies import POLICIES
 from engine.planning.world import Terms
+from engine.simulation.compare import Compared, compare
 
 WIDER, STALLS = (0.5, 1.0, 2.0), (1.0, 2.0, 4.0)
 TERMS = Terms(periods=8, lots=4, stall=0.2, resume=0.5, progress=0.1, noise=0.02)

@@ -19,9 +19,8 @@ LAYERS = (
     {"model"},
     {"solvers"},
     {"bets"},
-    {"allocation", "files"},
+    {"allocation", "files", "planning"},
     {"fitting", "simulation"},
-    {"planning"},
     {"study"},
     {"figures"},
     {"report", "live"},
@@ -51,7 +50,7 @@ ONLY_IN = {
 }
 MATHEMATICS = {"jax", "numpy", "jaxtyping"}
 STANDARD = {"__future__", "collections", "dataclasses", "enum", "fractions", "functools"}
-STANDARD |= {"inspect", "math", "typing"}
+STANDARD |= {"inspect", "math", "typing", "zlib"}
 # What speaks to the user or ends the process.
 WORLD = re.compile(r"(?<![\w.])print\(|\bsys\.exit\b|\bsys\.argv\b|\bos\.environ\b")
 MOST_LINES, MOST_FUNCTION_LINES = 400, 45

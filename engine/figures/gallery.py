@@ -29,10 +29,10 @@ from engine.figures.bets import risk_figure
 from engine.figures.fits import fit_figure
 from engine.figures.studies import SolverTime, along_figure, loss_figure, phase_figure, time_figure
 from engine.fitting.folder import fitted_curves
+from engine.model.keys import portfolio_key
 from engine.model.portfolio import Portfolio
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Point, draw
-from engine.simulation.scenarios import portfolio_key
 from engine.simulation.summaries import Summary, merge, standard_error
 from engine.solvers.registry import REFERENCE, SOLVERS
 from engine.study.grid import Axis, Grid

@@ -32,11 +32,12 @@ from engine.files.bets import FITTED, Holds, load_bet
 from engine.files.portfolios import YAML
 from engine.files.records import unpacked_size
 from engine.files.tables import ENDINGS
+from engine.model.keys import portfolio_key
 from engine.model.lots import in_lots
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
 from engine.simulation.config import ScenarioConfig
-from engine.simulation.scenarios import build_scenario, portfolio_key
+from engine.simulation.scenarios import build_scenario
 from engine.solvers.lattice import Lattice, build_lattice
 from engine.solvers.solution import Solution, Status
 

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from engine.model.curves.base import Vector
+from engine.model.keys import named
 from engine.model.portfolio import Portfolio
 from engine.planning.beliefs import Belief, believe, update
 from engine.planning.policies.base import Policy
 from engine.planning.situation import Situation
 from engine.planning.world import State, Terms, World, advance, begin, look
-from engine.simulation.priors import named
 from engine.solvers.responses import Scalar
 
 

@@ -30,10 +30,10 @@ from jaxtyping import Array
 
 from engine.allocation.running import ACCELERATOR_ROUND_ENTRIES, ROUND_ENTRIES, compile_all, cores, in_threads
 from engine.bets.methods import Drawn, finish, measure_besides, method_of
+from engine.model.keys import portfolio_key
 from engine.model.portfolio import Portfolio
 from engine.simulation.metrics import measure
 from engine.simulation.point import Point, Source, draw
-from engine.simulation.scenarios import portfolio_key
 from engine.simulation.summaries import Summary, summarise
 from engine.solvers.solution import Solution, Status
 

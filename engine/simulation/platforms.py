@@ -12,8 +12,9 @@ from jaxtyping import Array
 
 from engine.bets.spillover import Matrix
 from engine.model.curves.base import Vector
+from engine.model.keys import named
 from engine.simulation.config import ScenarioConfig, SpilloverConfig, UncertaintyConfig
-from engine.simulation.priors import Prior, build_prior, check_prior, finite, named
+from engine.simulation.priors import Prior, build_prior, check_prior, finite
 
 
 @register_dataclass

@@ -16,9 +16,9 @@ from engine.allocation.allocate import choose_lattice
 from engine.bets.lifted import Lifting
 from engine.bets.methods import Drawn, method_of, metrics_of
 from engine.bets.tries import tried
+from engine.model.keys import named
 from engine.model.portfolio import Portfolio
 from engine.simulation.metrics import METRICS
-from engine.simulation.priors import named
 from engine.simulation.scenarios import Scenario
 from engine.simulation.uncertainty import Uncertainty
 from engine.solvers.lattice import NO_LATTICE, PARTS, Lattice, most_units

@@ -1,9 +1,8 @@
-"""Priors of single parameters, and the random keys that belong to their names."""
+"""Priors of single parameters."""
 
 from __future__ import annotations
 
 import math
-import zlib
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -69,11 +68,6 @@ class Prior:
 def _lift(values: Array, shape: tuple[int, ...]) -> Array:
     """Leading axes of one, so that numbers a stage or a project broadcast along the last axis."""
     return values.reshape((1,) * (len(shape) - values.ndim) + values.shape)
-
-
-def named(key: Array, name: str) -> Array:
-    """The key of one named quantity."""
-    return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
 def build_prior(config: PriorConfig, where: str) -> Prior:

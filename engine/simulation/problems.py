@@ -25,8 +25,8 @@ from engine.model.curves.base import Curve
 from engine.model.curves.concave import Exponential, Log, Power
 from engine.model.curves.s_shaped import Hill, Logistic, Weibull
 from engine.model.curves.staged import Lifecycle, Tabulated
+from engine.model.keys import named
 from engine.model.portfolio import Portfolio
-from engine.simulation.priors import named
 from engine.solvers.registry import Takes
 
 CLASS_ITEMS = 10

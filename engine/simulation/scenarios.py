@@ -28,11 +28,12 @@ from engine.model.curves import FAMILIES
 from engine.model.curves.base import Curve
 from engine.model.curves.concave import Power
 from engine.model.curves.mixture import Mixture
+from engine.model.keys import named
 from engine.model.portfolio import STAGE_CUTS, Portfolio
 from engine.simulation.approaches import approach_scenario, check_approaches, joined
 from engine.simulation.config import ScenarioConfig
 from engine.simulation.platforms import Platforms, build_platforms
-from engine.simulation.priors import Prior, build_prior, check_prior, finite, named, static
+from engine.simulation.priors import Prior, build_prior, check_prior, finite, static
 from engine.simulation.uncertainty import Uncertainty, build_uncertainty
 from engine.solvers.registry import Takes
 
@@ -172,11 +173,6 @@ class Scenario:
             values = prior.sample(named(key, parameter), shape, dtype)
             drawn[parameter] = jnp.sort(values, axis=-1) if known.get("ordered") else values
         return family(**drawn)
-
-
-def portfolio_key(seed: int | Array, index: int | Array) -> Array:
-    """The key of portfolio `index` of a seed."""
-    return jax.random.fold_in(jax.random.key(seed), index)
 
 
 def build_scenario(config: ScenarioConfig) -> Scenario:

@@ -18,11 +18,12 @@ from engine.allocation.facts import as_frame
 from engine.bets.approaches import Approaches
 from engine.bets.methods import check_method, reference
 from engine.bets.spillover import Coupled
+from engine.model.keys import portfolio_key
 from engine.model.portfolio import Portfolio
 from engine.simulation.blocks import Block, Simulation, default_block
 from engine.simulation.catalogue import shipped_scenario
 from engine.simulation.point import Point, chosen_lattice
-from engine.simulation.scenarios import Scenario, build_scenario, portfolio_key
+from engine.simulation.scenarios import Scenario, build_scenario
 from engine.simulation.summaries import Summary, means, merge
 
 MOST_DRAWN = 2**32 - 1

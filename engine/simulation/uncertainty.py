@@ -22,9 +22,10 @@ from engine.bets.uncertain import SHARED, Uncertain
 from engine.model.curves import FAMILIES
 from engine.model.curves.base import Curve
 from engine.model.curves.mixture import Mixture
+from engine.model.keys import named
 from engine.model.portfolio import Portfolio
 from engine.simulation.config import UncertaintyConfig
-from engine.simulation.priors import finite, named
+from engine.simulation.priors import finite
 
 # Two, for a deviation; more take more memory than they are worth.
 LEAST_DRAWS, MOST_DRAWS = 2, 10_000

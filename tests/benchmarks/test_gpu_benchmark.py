@@ -17,7 +17,7 @@ import engine
 from benchmarks import gpu
 from benchmarks.gpu import Case, check_answer, foreseen, grid, scenario, table
 from engine.allocation.allocate import choose_lattice
-from engine.simulation.scenarios import portfolio_key
+from engine.model.keys import portfolio_key
 
 ROOT = Path(__file__).parents[2]
 CASE = Case("threshold", "float64", 5, 40, 16)

@@ -33,8 +33,9 @@ from engine.fitting.bands import (
 from engine.fitting.folder import fits_csv
 from engine.fitting.prior import BOX, Known, Prior, fill_box, load_prior, read_prior
 from engine.fitting.shapes import SHAPES
+from engine.model.keys import portfolio_key
 from engine.simulation.config import ScenarioConfig
-from engine.simulation.scenarios import build_scenario, portfolio_key
+from engine.simulation.scenarios import build_scenario
 
 EFFORT = np.round(np.geomspace(16, 512, 11))
 FAMILIES = tuple(SHAPES)

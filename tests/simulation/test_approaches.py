@@ -13,12 +13,13 @@ import engine
 from engine.bets.approaches import normalise_approaches
 from engine.bets.methods import check_method
 from engine.bets.tries import METRICS as TRIES_METRICS
+from engine.model.keys import portfolio_key
 from engine.simulation.approaches import joined
 from engine.simulation.blocks import Block, Simulation
 from engine.simulation.config import ApproachConfig, PriorConfig, ScenarioConfig
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Point
-from engine.simulation.scenarios import build_scenario, portfolio_key
+from engine.simulation.scenarios import build_scenario
 from engine.study.plan import plan, run_manifest
 from tests.simulation.blocks import every_block
 from tests.simulation.test_scenarios import fixed, refused, shipped

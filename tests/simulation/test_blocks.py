@@ -17,10 +17,10 @@ import pytest
 import engine
 from engine import Portfolio, Solution
 from engine.allocation.allocate import solve
+from engine.model.keys import portfolio_key
 from engine.simulation.blocks import Block, Simulation
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Point
-from engine.simulation.scenarios import portfolio_key
 from engine.simulation.summaries import Summary
 from engine.solvers.solution import conclude
 from engine.study.plan import plan

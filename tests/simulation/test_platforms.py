@@ -16,11 +16,12 @@ from engine.bets.lifted import CLIMBS
 from engine.bets.lifted import METRICS as LIFTED_METRICS
 from engine.bets.methods import check_method, reference
 from engine.bets.spillover import Coupled
+from engine.model.keys import portfolio_key
 from engine.simulation.blocks import Block, Simulation, default_block
 from engine.simulation.config import ScenarioConfig, UncertaintyConfig
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Point
-from engine.simulation.scenarios import build_scenario, portfolio_key
+from engine.simulation.scenarios import build_scenario
 from engine.study.plan import plan, run_manifest
 from tests.simulation.blocks import every_block
 from tests.simulation.test_scenarios import fixed, refused, shipped

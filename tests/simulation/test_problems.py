@@ -10,9 +10,9 @@ import pytest
 from scipy import optimize
 
 import engine
+from engine.model.keys import portfolio_key
 from engine.model.validation import check, normalise
 from engine.simulation.problems import CLASS_ITEMS, PROBLEMS, Problem
-from engine.simulation.scenarios import portfolio_key
 
 PROJECTS, BUDGET, COUNT = 6, 60, 40
 LARGEST = 40  # 4·60/6

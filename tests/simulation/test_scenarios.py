@@ -14,11 +14,12 @@ from omegaconf import OmegaConf
 from engine.cli.compose import register_schemas
 from engine.files.shipped import config_folder
 from engine.model.curves import FAMILIES
+from engine.model.keys import portfolio_key
 from engine.model.validation import check, normalise
 from engine.simulation.catalogue import shipped_scenario
 from engine.simulation.config import FamilyConfig, PriorConfig, ScenarioConfig
 from engine.simulation.priors import build_prior
-from engine.simulation.scenarios import build_scenario, portfolio_key
+from engine.simulation.scenarios import build_scenario
 from engine.study.config import RunConfig
 
 # All but the one that samples a file.

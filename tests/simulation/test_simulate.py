@@ -8,8 +8,8 @@ import pytest
 
 import engine
 from engine import NamedScenario, Simulated
+from engine.model.keys import portfolio_key
 from engine.simulation import blocks
-from engine.simulation.scenarios import portfolio_key
 
 COUNT, BUDGET = 48, 20.0
 

@@ -14,7 +14,7 @@ import pytest
 import engine
 from engine.files.draws import Draws, write_draws
 from engine.files.shipped import config_folder
-from engine.simulation.scenarios import portfolio_key
+from engine.model.keys import portfolio_key
 from engine.study.manifest import Manifest
 from tests.cli.conftest import Done, run_here
 from tests.study.test_sweep import GRID, manifest_of, planned, run

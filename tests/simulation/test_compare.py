@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import engine
-from engine.planning.compare import compare
 from engine.planning.world import Terms
+from engine.simulation.compare import compare
 
 TERMS = Terms(periods=3, lots=2)
 

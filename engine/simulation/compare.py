@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from engine.model.keys import named, portfolio_key
 from engine.planning.play import Played, build_world, play
 from engine.planning.policies import POLICIES
 from engine.planning.world import Terms
-from engine.simulation.priors import named
-from engine.simulation.scenarios import Scenario, portfolio_key
+from engine.simulation.scenarios import Scenario
 from engine.solvers.responses import Scalar
 
 
