@@ -25,8 +25,7 @@ Source: Birge & Louveaux (2011), Introduction to Stochastic Programming, chapter
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -37,10 +36,8 @@ from jaxtyping import Array, Float
 from engine.bets import coupled as spill
 from engine.bets.certificate import COARSE, FINE, cell_bound
 from engine.bets.interior import Found
-from engine.bets.lifted import CLIMBS, Lifted, Lifting, best_known, every_plan, lifted, measure_lifted, valued
-from engine.bets.lifted import METRICS as LIFTED_METRICS
+from engine.bets.lifted import CLIMBS, Lifted, Lifting, best_known, every_plan, lifted
 from engine.bets.objectives import (
-    OBJECTIVES,
     Chance,
     Mean,
     MeanCVaR,
@@ -48,11 +45,9 @@ from engine.bets.objectives import (
     Objective,
     cvar,
     deviation,
-    find_objective,
 )
 from engine.bets.risk import certified_effort, judge
-from engine.bets.tries import METRICS as TRIES_METRICS
-from engine.bets.tries import Counted, Tries, count, measure_tries, single_plan
+from engine.bets.tries import Counted, Tries, single_plan
 from engine.bets.uncertain import Uncertain
 from engine.bets.whole import PLANS_AT_ONCE
 from engine.model.portfolio import Portfolio
@@ -62,12 +57,7 @@ from engine.solvers.exact import exact
 from engine.solvers.lattice import Lattice
 from engine.solvers.registry import (
     FEW_NUMBERS,
-    REFERENCE,
-    SOLVERS,
     Method,
-    Takes,
-    check_options_of,
-    find_method,
 )
 from engine.solvers.relaxation import feasible_set
 from engine.solvers.responses import Scalar
@@ -83,10 +73,10 @@ TAIL = 0.1
 class Drawn(NamedTuple):
     """A portfolio as drawn; of a bet also the draws around it, and the portfolio of their mean returns. Of
     approaches that of the best expected returns, and what stands behind it; where effort spills over, what
-    does so."""
+    does so; where it is planned, the plans: `Uncertain`, `Tries`, `Lifting`, or what a layer above adds."""
 
     portfolio: Portfolio
-    bet: Uncertain | Tries | Lifting | None = None
+    bet: Any = None
     reduced: Portfolio | None = None
 
     @property
@@ -110,15 +100,6 @@ def stake(solution: Solution) -> Staked:
     if isinstance(solution, Staked):
         return solution
     return extended(Staked, solution, objective=solution.value, objective_bound=solution.bound)
-
-
-def finish(drawn: Drawn, budget: Scalar, solution: Solution) -> Solution:
-    """A solution with what is told of it besides: of a bet, of approaches, or of effort that spills over."""
-    if drawn.bet is None:
-        return solution
-    if isinstance(drawn.bet, Lifting):
-        return valued(drawn.bet, budget, solution)
-    return count(drawn.bet, solution) if isinstance(drawn.bet, Tries) else stake(solution)
 
 
 def mean_parameters(drawn: Drawn, budget: Scalar, lattice: Lattice) -> Solution:
@@ -265,51 +246,6 @@ METHODS: dict[str, Method] = {
     "coupled_greedy": Method(coupled_greedy, takes="coupled", entries=pairs),
     "enumeration": Method(enumeration, takes="coupled", entries=looked_at, prepare=every_plan),
 }
-# Whose values all others are measured by: the first of these that a study has.
-REFERENCES = ("enumeration", "coupled", REFERENCE)
-# What a scenario needs for them.
-NEEDED = {
-    "bet": "is of bets, expected a scenario with an uncertainty",
-    "approaches": "is of several approaches a project, expected a scenario with approaches",
-    "coupled": "is of effort that spills over, expected a scenario with a spillover",
-}
-
-
-def reference(solvers: Collection[str]) -> str:
-    """The solver that the others are measured by."""
-    return next((name for name in REFERENCES if name in solvers), REFERENCE)
-
-
-def aim(solvers: Collection[str]) -> str:
-    """What the others are measured by, in words."""
-    best = reference(solvers)
-    return "best plan known" if best in METHODS and best != "enumeration" else "proved optimum"
-
-
-def method_of(name: str) -> Method:
-    """The method of a name, of portfolios or of bets."""
-    return METHODS[name] if name in METHODS and name not in SOLVERS else find_method(name)
-
-
-def check_method(name: str, options: dict[str, Any], gives: Takes = "portfolio") -> dict[str, Any]:
-    """The options of a solver of portfolios, or of what else a scenario gives.
-
-    **Raises:** `ValueError` naming a solver that there is not or that needs draws or approaches where there
-    are none, or an option that cannot be.
-    """
-    if gives != "portfolio" and not (isinstance(name, str) and name in {**SOLVERS, **METHODS}):
-        own = [other for other, method in METHODS.items() if method.takes == gives]
-        raise ValueError(f"unknown solver {name!r}, expected one of {', '.join([*SOLVERS, *own])}")
-    method = method_of(name)
-    if method.takes not in ("portfolio", gives):
-        raise ValueError(f"solver {name} {NEEDED[method.takes]}")
-    found = check_options_of(method, name, options)
-    if name in OBJECTIVES:
-        known = {field.name for field in dataclasses.fields(OBJECTIVES[name])}
-        find_objective(name, **{key: value for key, value in found.items() if key in known})
-    return found
-
-
 METRICS = {
     "deviation": "standard deviation of the return over the draws",
     "cvar": "mean return of the worst tenth of the draws",
@@ -321,26 +257,6 @@ OF_PLANS = (
     *("loss", "optimal", "frontier", "frontier_projects", "funded"),
     *("largest_share", "effective_number", "unspent"),
 )
-
-
-def metrics_of(gives: Takes) -> dict[str, str]:
-    """What is measured besides of what else a scenario gives, and what it means."""
-    return {"portfolio": {}, "bet": METRICS, "approaches": TRIES_METRICS, "coupled": LIFTED_METRICS}[gives]
-
-
-def measure_besides(
-    drawn: Drawn, solution: Solution, metrics: Mapping[str, Float[Array, ""]]
-) -> dict[str, Float[Array, ""]]:
-    """The metrics of one solution, of which the ordinary ones are given."""
-    if drawn.bet is None:
-        return dict(metrics)
-    if isinstance(drawn.bet, Tries):
-        assert isinstance(solution, Counted)
-        return measure_tries(solution, metrics)
-    if isinstance(drawn.bet, Lifting):
-        assert isinstance(solution, Lifted)
-        return measure_lifted(drawn.bet, solution, metrics)
-    return measure_bet(drawn.bet, solution, metrics)
 
 
 def measure_bet(

@@ -9,18 +9,7 @@ import numpy as np
 
 from engine.cli.sheet import Group, Sheet
 from engine.solvers.solution import Status
-from engine.study.columns import (
-    APPROACHES,
-    BETS,
-    BRIEF,
-    COUPLED,
-    LOSS,
-    OPTIMUM,
-    RETURN,
-    SPEND,
-    number_text,
-    rate_text,
-)
+from engine.study.columns import LOSS, OPTIMUM, RETURN, SHOWN, number_text, rate_text
 
 if TYPE_CHECKING:  # a command imports what it needs and no more
     from engine.allocation.answer import Allocation
@@ -39,6 +28,7 @@ FIT_CAPTION = (
 # What the others are measured by.
 COMPARED = {
     "exact": "− exact: paired difference to the exact\ninteger optimum.",
+    "clairvoyant": "",
     "coupled": "− coupled: paired difference to the\nbest plan known.",
     "enumeration": "− enumeration: paired difference to\nthe best of all plans.",
 }
@@ -61,12 +51,20 @@ COUPLED_CAPTION = (
     "share of what the best plan gains, mean and least. Solvers of portfolios, exact\n"
     "too, ignore the spill-over; what they find is valued with it."
 )
-# The columns and the caption of what a scenario gives besides portfolios.
-BESIDES = {
-    "portfolio": ((), ()),
-    "bet": ((BETS,), (BETS_CAPTION,)),
-    "approaches": ((APPROACHES,), (APPROACHES_CAPTION,)),
-    "coupled": ((COUPLED,), (COUPLED_CAPTION,)),
+
+PLANS_CAPTION = (
+    "regret: what the clairvoyant returns more. − equal, static, richer: paired\n"
+    "differences to equal split, and to a static plan on the budget and on some more.\n"
+    "dropped, sunk, first: projects that get nothing in the last quarter though they\n"
+    "had something, what was spent on them, and the first period after which."
+)
+# The captions of what a scenario gives.
+CAPTIONS = {
+    "portfolio": (RUN_CAPTION,),
+    "bet": (RUN_CAPTION, BETS_CAPTION),
+    "approaches": (RUN_CAPTION, APPROACHES_CAPTION),
+    "coupled": (RUN_CAPTION, COUPLED_CAPTION),
+    "plan": (PLANS_CAPTION,),
 }
 
 SWEEP_CAPTION = (
@@ -111,26 +109,25 @@ def _by_solver(study: Study) -> dict[tuple[int, str], dict[str, dict[str, float]
 
 def run_table(study: Study) -> Sheet:
     """One row a solver; solvers whose effort is real rather than whole units are marked with a star."""
-    from engine.bets.methods import method_of
+    from engine.simulation.methods import method_of
 
     point, rates = study.point(0), study.rates()
     found = {solver: of for (_, solver), of in _by_solver(study).items()}
     real = {s for s in found if method_of(s).real(point.solvers[s])}
-    besides, more = BESIDES[point.source.gives]
     best = point.reference
     groups = [
         Group(
             [c.title(best) for c in columns],
             [[c.text(s, of, best) for c in columns] for s, of in found.items()],
         )
-        for columns in (RETURN, OPTIMUM, SPEND, *besides)
+        for columns in SHOWN[point.source.gives].groups
     ]
     groups.append(Group(["per second"], [[rate_text(rates.get(s, math.nan))] for s in found]))
     keys = Group(["solver"], [[s + ("*" if s in real else "")] for s in found])
-    caption = RUN_CAPTION.format(compared=COMPARED[best])
+    captions = [text.format(compared=COMPARED[best]) for text in CAPTIONS[point.source.gives]]
     portfolios = f"{study.manifest.portfolios:,} portfolios of {point.source.projects} projects"
     title = f"{study.manifest.title}: {portfolios}, budget {point.budget:g}"
-    return Sheet(keys, groups, title, _run_caption(study, bool(real), [caption, *more]))
+    return Sheet(keys, groups, title, _run_caption(study, bool(real), captions))
 
 
 def _run_caption(study: Study, real: bool, lines: list[str]) -> str:
@@ -164,16 +161,16 @@ def benchmark_table(study: Study) -> Sheet:
 
 def sweep_table(study: Study) -> Sheet:
     """One row a point and solver."""
-    keys, by = study.manifest.keys, _by_solver(study)
+    keys, by, gives = study.manifest.keys, _by_solver(study), study.point(0).source.gives
+    brief = SHOWN[gives].brief
     settings = [[*(str(study.manifest.settings[p][key]) for key in keys), solver] for p, solver in by]
     cells = [
-        [*(c.text(solver, of) for c in BRIEF), f"{int(of['value']['count']):,}"]
+        [*(c.text(solver, of) for c in brief), f"{int(of['value']['count']):,}"]
         for (_, solver), of in by.items()
     ]
-    headings = [*(c.heading for c in BRIEF), "portfolios"]
-    return Sheet(
-        Group([*last_words(keys), "solver"], settings), [Group(headings, cells)], caption=SWEEP_CAPTION
-    )
+    headings = [*(c.heading for c in brief), "portfolios"]
+    caption = PLANS_CAPTION if gives == "plan" else SWEEP_CAPTION
+    return Sheet(Group([*last_words(keys), "solver"], settings), [Group(headings, cells)], caption=caption)
 
 
 def last_words(keys: tuple[str, ...]) -> list[str]:

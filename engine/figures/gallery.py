@@ -21,7 +21,6 @@ from engine.allocation.frontier import budget_frontier
 from engine.allocation.risk_frontier import risk_frontier
 from engine.bets.lifted import METRICS as LIFTED_METRICS
 from engine.bets.methods import METRICS as BET_METRICS
-from engine.bets.methods import aim, reference
 from engine.bets.tries import METRICS as TRIES_METRICS
 from engine.bets.uncertain import Uncertain
 from engine.figures.allocations import allocation_figure, curves_figure
@@ -31,6 +30,7 @@ from engine.figures.studies import SolverTime, along_figure, loss_figure, phase_
 from engine.fitting.folder import fitted_curves
 from engine.model.keys import portfolio_key
 from engine.model.portfolio import Portfolio
+from engine.simulation.methods import aim, reference
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Point, draw
 from engine.simulation.summaries import Summary, merge, standard_error
@@ -156,11 +156,12 @@ def illustrate_study(study: Study, view: View | None = None) -> Iterator[Illustr
 
 def _first_portfolio(point: Point, solvers: list[str], what: str) -> Iterator[Illustration]:
     """Portfolio 0 of a point, by the exact solver and one that is not; none where effort spills over, since
-    its curves are of effort received."""
-    if point.source.gives == "coupled":
+    its curves are of effort received, nor of plans."""
+    if point.source.gives in ("coupled", "plan"):
         return
     with jax.enable_x64(True):
-        drawn = draw(point.source, portfolio_key(point.seed, 0), point.lattice.units, jnp.float64)
+        key, units = portfolio_key(point.seed, 0), point.lattice.units
+        drawn = draw(point.source, key, units, point.budget, jnp.float64)
         portfolio = jax.tree.map(np.asarray, drawn.solved)
     others = [solver for solver in solvers if solver != REFERENCE and solver in SOLVERS][:1]
     # What has no allocation, or is too large for the exact solver, is left out.

@@ -20,11 +20,12 @@ from engine.solvers.responses import Scalar
 
 
 class Played(NamedTuple):
-    """What a policy did, by period: the lots of each project, what the projects return after it, and what was
-    watched of its beliefs."""
+    """What a policy did, by period: the lots of each project, what the projects return after it, their
+    progress, and what was watched of its beliefs."""
 
     lots: Int[Array, "periods projects"]
     returns: Float[Array, "periods projects"]
+    progress: Float[Array, "periods projects"]
     watched: Any
 
 
@@ -84,7 +85,7 @@ def play(
             seen = look(terms, world, state, see)
             belief = update(terms, position.belief, effort, seen, world.scale, learn)
         left = position.left - jnp.sum(lots, dtype=jnp.int32)
-        played = Played(lots, world.truth.returns(state.progress), watch(belief))
+        played = Played(lots, world.truth.returns(state.progress), state.progress, watch(belief))
         return Position(state, belief, left, memory), played
 
     start = Position(state, belief, jnp.int32(terms.all_lots), None)

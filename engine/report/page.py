@@ -17,11 +17,11 @@ import jinja2
 import yaml
 
 from engine._version import __version__
-from engine.bets.methods import aim, reference
 from engine.figures.gallery import Illustration, illustrate_study, setting
 from engine.figures.style import rendered
-from engine.simulation.summaries import means
-from engine.study.columns import MEANS, rate_text
+from engine.simulation.methods import aim, reference
+from engine.simulation.summaries import Summary, means, standard_error
+from engine.study.columns import SHOWN, Column, rate_text
 from engine.study.grid import write_grid
 from engine.study.results import Found, summaries
 from engine.study.store import Progress
@@ -32,6 +32,12 @@ WORST, SLOWEST = 5, 5
 CAPTION = (
     "Means over portfolios. gap: certified, (bound − value)/|bound|. loss: share of the proved optimum "
     "missed. optimal, proved: share of portfolios. frontier: chance that some project reaches it."
+)
+PLANS_CAPTION = (
+    "Means over portfolios. regret: what the clairvoyant returns more. − equal, static, richer: paired "
+    "differences to equal split, and to a static plan on the budget and on some more. dropped, sunk, first: "
+    "projects that get nothing in the last quarter though they had something, what was spent on them, and "
+    "the first period after which. frontier: chance that some project reaches it."
 )
 
 
@@ -118,7 +124,7 @@ def _question(study: Study) -> str:
 
 def _findings(found: list[Found]) -> list[str]:
     """What the numbers say first: who loses how much, and where the frontier is reached."""
-    lines, solvers = [], {f.solver for f in found}
+    lines, solvers = _worth_of_looks(found), {f.solver for f in found}
     best = reference(solvers)
     for solver in dict.fromkeys(f.solver for f in found if f.solver != best):
         losses = [
@@ -138,6 +144,7 @@ def _findings(found: list[Found]) -> list[str]:
     lines += [
         f"{solver} proves {_range(shares, lambda share: f'{share:.1%}')} of its answers optimal."
         for solver, shares in proved.items()
+        if not planned(found)
     ]
     shown = best if any(f.solver == best for f in found) else found[-1].solver
     chances = [f for f in found if f.metric == "frontier" and f.solver == shown]
@@ -145,6 +152,40 @@ def _findings(found: list[Found]) -> list[str]:
         most = sum(float(f.summary.mean) > 0.5 for f in chances)
         lines.append(f"At {most} of {len(chances)} points most portfolios have a project at the frontier.")
     return lines
+
+
+def planned(found: list[Found]) -> bool:
+    """Whether these are of plans."""
+    return any(f.metric == "over_static" for f in found)
+
+
+def _worth_of_looks(found: list[Found]) -> list[str]:
+    """Of plans: what re-planning is worth, and where more than a larger budget without it."""
+    lines = []
+    for solver in dict.fromkeys(f.solver for f in found if f.solver not in ("static", "clairvoyant")):
+        mine = [f for f in found if f.solver == solver and float(f.summary.count) > 1]
+        gains = [float(f.summary.mean) for f in mine if f.metric == "over_static"]
+        if not gains:
+            continue
+        sure = [surely_above(f.summary) for f in mine if f.metric == "over_richer"]
+        each = _range(gains, lambda gain: f"{gain:.3g}")
+        where = (
+            f"at {sum(sure)} of {len(sure)} points" if len(sure) > 1 else "sure" if any(sure) else "not sure"
+        )
+        lines.append(
+            f"{solver} returns {each} more than a plan that is never revised; more than such a plan with the "
+            f"larger budget: {where}, by two standard errors."
+        )
+    return lines
+
+
+def surely_above(summary: Summary) -> bool:
+    """Whether a mean is above 0 by two standard errors."""
+    return float(summary.mean) > 2.0 * standard_error(summary)
+
+
+def _columns(found: list[Found]) -> tuple[Column, ...]:
+    return SHOWN["plan" if planned(found) else "portfolio"].means
 
 
 def _range(numbers: list[float], show: Callable[[float], str]) -> str:
@@ -162,9 +203,10 @@ def solver_table(found: list[Found], rates: Mapping[str, float] | None = None) -
                 means_of.setdefault(f.metric, []).append(_mean(f))
         averages = {metric: {"mean": _average(numbers)} for metric, numbers in means_of.items()}
         speed = [rate_text(rates.get(solver, math.nan))] if rates else []
-        rows.append([solver, *(column.text(solver, averages) for column in MEANS), *speed])
-    headings = ["solver", *(column.heading for column in MEANS), *(["portfolios/s"] if rates else [])]
-    return HtmlTable(headings, rows, [0], CAPTION)
+        rows.append([solver, *(column.text(solver, averages) for column in _columns(found)), *speed])
+    headings = [column.heading for column in _columns(found)]
+    caption = PLANS_CAPTION if planned(found) else CAPTION
+    return HtmlTable(["solver", *headings, *(["portfolios/s"] if rates else [])], rows, [0], caption)
 
 
 def _point_table(found: list[Found], keys: Sequence[str]) -> HtmlTable:
@@ -179,10 +221,10 @@ def _point_table(found: list[Found], keys: Sequence[str]) -> HtmlTable:
                 *(setting(value.settings[key]) for key in keys),
                 solver,
                 f"{int(value.summary.count):,}",
-                *(column.text(solver, statistics) for column in MEANS),
+                *(column.text(solver, statistics) for column in _columns(found)),
             ]
         )
-    headings = [*keys, "solver", "portfolios", *(column.heading for column in MEANS)]
+    headings = [*keys, "solver", "portfolios", *(column.heading for column in _columns(found))]
     return HtmlTable(headings, rows, [len(keys)])
 
 

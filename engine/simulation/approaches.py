@@ -14,7 +14,13 @@ from engine.bets.approaches import MOST_APPROACHES
 from engine.model.curves.base import Curve
 from engine.model.curves.mixture import Mixture
 from engine.model.portfolio import Portfolio
-from engine.simulation.config import ApproachConfig, ScenarioConfig, SpilloverConfig, UncertaintyConfig
+from engine.simulation.config import (
+    ApproachConfig,
+    PlanningConfig,
+    ScenarioConfig,
+    SpilloverConfig,
+    UncertaintyConfig,
+)
 
 # What approaches have of their own, but for a weight: the scenario may multiply it.
 OWN = ("startup", "success", "curvature", "threshold")
@@ -37,6 +43,8 @@ def check_approaches(config: ScenarioConfig) -> None:
         raise ValueError("scenario.uncertainty and scenario.approaches are given, expected one of them")
     if config.spillover != SpilloverConfig():
         raise ValueError("scenario.spillover and scenario.approaches are given, expected one of them")
+    if config.planning != PlanningConfig():
+        raise ValueError("scenario.planning and scenario.approaches are given, expected one of them")
     if config.cuts is not None:
         raise ValueError("scenario.cuts is given, expected none beside scenario.approaches")
     for name in (*OWN, *NEITHER):

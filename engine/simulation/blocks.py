@@ -29,9 +29,10 @@ from jax.sharding import SingleDeviceSharding
 from jaxtyping import Array
 
 from engine.allocation.running import ACCELERATOR_ROUND_ENTRIES, ROUND_ENTRIES, compile_all, cores, in_threads
-from engine.bets.methods import Drawn, finish, measure_besides, method_of
+from engine.bets.methods import Drawn
 from engine.model.keys import portfolio_key
 from engine.model.portfolio import Portfolio
+from engine.simulation.methods import finish, measure_besides, method_of
 from engine.simulation.metrics import measure
 from engine.simulation.point import Point, Source, draw
 from engine.simulation.summaries import Summary, summarise
@@ -180,10 +181,10 @@ class Simulation:
         point, size = self.point, self._size
         here = SingleDeviceSharding(device)
 
-        def drawn_from(source: Source, seed: Array, first: Array) -> Drawn:
+        def drawn_from(source: Source, seed: Array, budget: Array, first: Array) -> Drawn:
             indices = first + jnp.arange(size, dtype=first.dtype)
-            units = point.lattice.units
-            return jax.vmap(lambda j: draw(source, portfolio_key(seed, j), units, point.dtype))(indices)
+            keys = jax.vmap(partial(portfolio_key, seed))(indices)
+            return jax.vmap(lambda key: draw(source, key, point.lattice.units, budget, point.dtype))(keys)
 
         def place(tree: Any, size: int) -> Any:
             def shape_of(a: Any) -> jax.ShapeDtypeStruct:
@@ -193,7 +194,7 @@ class Simulation:
 
         given, count = self._given(device, point), jax.device_put(np.int32(0), device)
         first = jax.device_put(np.uint32(0), device)
-        yield (drawn := jax.jit(drawn_from).lower(given.source, given.seed, first))
+        yield (drawn := jax.jit(drawn_from).lower(given.source, given.seed, given.budget, first))
         portfolios, optimum = place(drawn.out_info, size), place(given.unknown, size)
         inputs = {name: (portfolios, given.budget, *given.numbers[name]) for name in point.solvers}
         if self._whole(device):
@@ -239,7 +240,7 @@ class Simulation:
         device = self.lanes[lane]
         point, index = unit[:2]
         given, first = self._given(device, point), np.uint32(index * point.block + part * self._size)
-        return self._code[device].draw(given.source, given.seed, jax.device_put(first, device))
+        return self._code[device].draw(given.source, given.seed, given.budget, jax.device_put(first, device))
 
     def in_turn(self, units: Sequence[tuple[Point, int] | Unit]) -> Iterator[Block]:
         """Any number of blocks, as many at a time as run side by side."""
@@ -347,11 +348,11 @@ def _solve(
     method, lattice = method_of(name), point.lattice._replace(**numbers)
     static = method.static(point.solvers[name])
     given: Any = drawn.solved if method.takes == "portfolio" else drawn
-    if method.takes != "portfolio" or method.exactly(drawn.solved.cost):
+    if method.takes not in ("portfolio", "plan") or method.exactly(drawn.solved.cost):
         given, budget = _cast((given, budget), np.dtype(np.float64))
     solution = jax.vmap(lambda one: method.solve(one, budget, lattice, **static, **traced))(given)
     solution = _cast(jax.vmap(finish, in_axes=(0, None, 0))(drawn, budget, solution), point.dtype)
-    known = solution.proved | (method.takes == "coupled")
+    known = solution.proved | (method.takes in ("coupled", "plan"))
     return solution, jnp.where(known, solution.value, jnp.nan)
 
 

@@ -86,6 +86,31 @@ class SpilloverConfig:
 
 
 @dataclass
+class PlanningConfig:
+    """How the budget is spent over `periods`, with looks between them, for the policies of
+    `engine.planning`; 0 where it is spent at once.
+
+    - `lots`: how many equal parts a period's share of the budget is spent in.
+    - `stall`, `resume`: the chances a period that what runs comes to a stop, and goes on.
+    - `progress`, `noise`: the σ of progress per effort, in logarithms, and of what is seen, as a share of
+      what the whole budget would bring a project on average.
+    - `particles`: how many draws of a portfolio are believed possible at first.
+    - `worlds`: how many truths each portfolio is planned for; means, deviation and CVaR are over these.
+    - `more`: the share of budget that a static plan has besides, to compare with.
+    """
+
+    periods: int = 0
+    lots: int = 4
+    stall: float = 0.0
+    resume: float = 1.0
+    progress: float = 0.0
+    noise: float = 0.02
+    particles: int = 256
+    worlds: int = 1
+    more: float = 0.1
+
+
+@dataclass
 class ScenarioConfig:
     """A joint prior over portfolios; for what the parts mean see `engine.Portfolio`.
 
@@ -114,3 +139,4 @@ class ScenarioConfig:
     uncertainty: UncertaintyConfig = field(default_factory=UncertaintyConfig)
     approaches: dict[str, ApproachConfig] = field(default_factory=dict)
     spillover: SpilloverConfig = field(default_factory=SpilloverConfig)
+    planning: PlanningConfig = field(default_factory=PlanningConfig)

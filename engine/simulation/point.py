@@ -14,10 +14,11 @@ from jaxtyping import Array
 
 from engine.allocation.allocate import choose_lattice
 from engine.bets.lifted import Lifting
-from engine.bets.methods import Drawn, method_of, metrics_of
+from engine.bets.methods import Drawn
 from engine.bets.tries import tried
 from engine.model.keys import named
 from engine.model.portfolio import Portfolio
+from engine.simulation.methods import method_of, metrics_of
 from engine.simulation.metrics import METRICS
 from engine.simulation.scenarios import Scenario
 from engine.simulation.uncertainty import Uncertainty
@@ -50,10 +51,12 @@ class Source(Protocol):
         """A random portfolio."""
 
 
-def draw(source: Source, key: Array, units: int, dtype: jnp.dtype | type) -> Drawn:
+def draw(source: Source, key: Array, units: int, budget: Array | float, dtype: jnp.dtype | type) -> Drawn:
     """A random portfolio, with the draws around it where it is uncertain, and their mean returns up to so
     many units. The draws have a key of their own: the portfolio is the same with and without them. Of
-    projects with approaches it is that of their best expected returns."""
+    projects with approaches it is that of their best expected returns. The budget is that of plans."""
+    if isinstance(source, Scenario) and source.planning is not None:
+        return source.draw_plans(key, budget, dtype)
     if isinstance(source, Scenario) and source.labels:
         return Drawn(*tried(source.draw_approaches(key, dtype), units))
     if isinstance(source, Scenario) and source.platforms is not None:
@@ -69,7 +72,7 @@ def draw(source: Source, key: Array, units: int, dtype: jnp.dtype | type) -> Dra
 
 def drawn_shapes(source: Source, units: int = 1) -> Drawn:
     """What is drawn of a source as shapes, without a number."""
-    return jax.eval_shape(lambda: draw(source, jax.random.key(0), units, float))  # type: ignore[no-any-return]
+    return jax.eval_shape(lambda: draw(source, jax.random.key(0), units, 1.0, float))  # type: ignore[no-any-return]
 
 
 def chosen_lattice(
@@ -79,6 +82,10 @@ def chosen_lattice(
 
     It looks at this point alone, so that a further one leaves its numbers as they are.
     """
+    for name in solvers:
+        prepared(source, budget, name)  # what cannot be is refused before anything is computed
+    if source.gives == "plan":
+        return NO_LATTICE
     terms = source.projects, source.costs(), source.upper()
     counted = [name for name in solvers if method_of(name).takes == "portfolio"]
     if source.gives != "portfolio":  # returns are averaged at whole units, or plans compared, whoever solves
@@ -92,8 +99,6 @@ def chosen_lattice(
             f"holds at most {most_units(rows):,}: measure effort in larger units, or set upper "
             "bounds"
         )
-    for name in solvers:
-        prepared(source, budget, name)  # what cannot be is refused before anything is computed
     return lattice if lattice == NO_LATTICE else lattice.shared(source.projects, block, parts)
 
 
@@ -144,7 +149,8 @@ class Point:
     @property
     def metrics(self) -> dict[str, str]:
         """What is measured of each solution, and what it means."""
-        return METRICS | metrics_of(self.source.gives)
+        planning = self.source.planning if isinstance(self.source, Scenario) else None
+        return METRICS | metrics_of(self.source.gives, planning.terms.periods if planning else 0)
 
     def size(self, index: int) -> int:
         """How many portfolios a block has."""

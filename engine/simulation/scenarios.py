@@ -22,6 +22,7 @@ from jaxtyping import Array
 
 from engine.bets.approaches import Approaches
 from engine.bets.lifted import CLIMBS
+from engine.bets.methods import Drawn
 from engine.bets.spillover import Coupled
 from engine.files.draws import read_draws
 from engine.model.curves import FAMILIES
@@ -32,10 +33,12 @@ from engine.model.keys import named
 from engine.model.portfolio import STAGE_CUTS, Portfolio
 from engine.simulation.approaches import approach_scenario, check_approaches, joined
 from engine.simulation.config import ScenarioConfig
+from engine.simulation.plans import Planning, build_planning
 from engine.simulation.platforms import Platforms, build_platforms
 from engine.simulation.priors import Prior, build_prior, check_prior, finite, static
 from engine.simulation.uncertainty import Uncertainty, build_uncertainty
 from engine.solvers.registry import Takes
+from engine.solvers.responses import Scalar
 
 MOST_PROJECTS = 100_000
 
@@ -60,10 +63,13 @@ class Scenario:
     labels: tuple[str, ...] = static(())
     ways: tuple[Scenario, ...] = ()
     platforms: Platforms | None = None
+    planning: Planning | None = None
 
     @property
     def gives(self) -> Takes:
-        """What is drawn: portfolios, bets around them, projects with approaches or with platforms."""
+        """What is drawn: portfolios, bets around them, projects with approaches or with platforms, plans."""
+        if self.planning is not None:
+            return "plan"
         if self.labels:
             return "approaches"
         if self.platforms is not None:
@@ -73,7 +79,9 @@ class Scenario:
     @property
     def draws(self) -> int:
         """How many draws a portfolio weighs as much as: its sets of approaches, or climbs where effort spills
-        over."""
+        over; what is believed of plans, and true."""
+        if self.planning is not None:
+            return self.planning.draws
         if self.platforms is not None:
             return CLIMBS
         return self.uncertainty.draws if self.uncertainty else 1 << len(self.labels)
@@ -108,6 +116,25 @@ class Scenario:
         return Coupled(
             self.draw(key, dtype), self.platforms.matrix(named(key, "spillover"), self.projects, kind)
         )
+
+    def draw_plans(self, key: Array, budget: Scalar | float, dtype: jnp.dtype | type = float) -> Drawn:
+        """One portfolio, and the plans for it; the portfolio is that of `draw`.
+
+        **Raises:** `ValueError` of a scenario without planning.
+        """
+        if self.planning is None:
+            raise ValueError("this scenario has no planning, expected draw")
+        portfolio, count = self.draw(key, dtype), self.planning.draws
+        if self.uncertainty is not None:
+            uncertain = dataclasses.replace(self.uncertainty, draws=count)
+            drawn = uncertain.around(portfolio, named(key, "uncertainty")).draws
+        elif self.fitted is not None:
+            keys = jax.random.split(named(key, "beliefs"), count)
+            curves = jax.vmap(lambda one: self._draw_curves(one, portfolio.dtype))(keys)
+            drawn = dataclasses.replace(jax.tree.map(lambda a: a[None], portfolio), curves=curves)
+        else:
+            drawn = jax.tree.map(lambda a: a[None], portfolio)
+        return Drawn(portfolio, self.planning.plans(portfolio, drawn, key, budget))
 
     def _draw_parts(self, key: Array, kind: jnp.dtype) -> dict[str, Any]:
         """The optional arrays by name."""
@@ -184,7 +211,8 @@ def build_scenario(config: ScenarioConfig) -> Scenario:
         return _build_approaches(config)
     made = _build_drawn(config) if config.draws is None else _build_fitted(config)
     uncertainty = build_uncertainty(config.uncertainty, made.families, tuple(made.parts))
-    return dataclasses.replace(made, uncertainty=uncertainty, platforms=build_platforms(config))
+    platforms, planning = build_platforms(config), build_planning(config)
+    return dataclasses.replace(made, uncertainty=uncertainty, platforms=platforms, planning=planning)
 
 
 def _build_approaches(config: ScenarioConfig) -> Scenario:

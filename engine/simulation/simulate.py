@@ -16,12 +16,12 @@ from jaxtyping import Array
 from engine.allocation.allocate import check_budget
 from engine.allocation.facts import as_frame
 from engine.bets.approaches import Approaches
-from engine.bets.methods import check_method, reference
 from engine.bets.spillover import Coupled
 from engine.model.keys import portfolio_key
 from engine.model.portfolio import Portfolio
 from engine.simulation.blocks import Block, Simulation, default_block
 from engine.simulation.catalogue import shipped_scenario
+from engine.simulation.methods import check_method, reference
 from engine.simulation.point import Point, chosen_lattice
 from engine.simulation.scenarios import Scenario, build_scenario
 from engine.simulation.summaries import Summary, means, merge
@@ -164,11 +164,16 @@ class Simulated:
     def __repr__(self) -> str:
         lines = [f"{self.portfolios:,} portfolios of {self.scenario.name}, budget {self.budget:g}"]
         for solver, metrics in self.summaries.items():
-            value, gap = means(metrics["value"]), means(metrics["gap"])["mean"]
+            value = means(metrics["value"])
             unsolved = f", {self.unsolved[solver]:,} not solved" if self.unsolved[solver] else ""
             error = f"{value['mean']:.5g} ± {value['standard_error']:.2g}"
-            lines.append(f"{solver}: mean total return {error}, mean gap {100 * gap:.2f} %{unsolved}")
+            lines.append(f"{solver}: mean total return {error}, {self._missed(metrics)}{unsolved}")
         return "\n".join(lines)
+
+    def _missed(self, metrics: Mapping[str, Summary]) -> str:
+        if "regret" in metrics:
+            return f"mean regret {means(metrics['regret'])['mean']:.3g}"
+        return f"mean gap {100 * means(metrics['gap'])['mean']:.2f} %"
 
     def _add(self, block: Block) -> None:
         for solver, found in block.summaries.items():
@@ -190,7 +195,8 @@ def simulate(
 
     **Arguments:** `population`, an `engine.scenario`, or the name of one; `budget`, the scenario's own if not
     given; `solvers`, names in `engine.SOLVERS`, or of a scenario with an uncertainty, approaches or a
-    spillover also in `engine.bets.methods.METHODS`, or a mapping of names to their options; `portfolios`, how
+    spillover also in `engine.bets.methods.METHODS`, of one with a planning in
+    `engine.planning.policies.POLICIES`, or a mapping of names to their options; `portfolios`, how
     many; `seed`: portfolio j depends on (seed, j) alone. Memory does not grow with their number.
 
     **Raises:** `ValueError` naming what cannot be.

@@ -98,13 +98,14 @@ def standard_error(summary: Summary) -> float:
 def quantile(summary: Summary, probability: float) -> float:
     """From the histogram, the upper edge of its bin: at most 2.1 % too high; values ≤ 1e-12 count as 0.
 
-    NaN where values are negative (by more than 1e-12) or above 1e6, outside the histogram.
+    NaN where it is negative (by more than 1e-12) or above 1e6, outside the histogram.
     """
-    inside = float(summary.least) >= -LEAST and float(summary.largest) <= MOST
-    if not float(summary.count) or not inside:
+    if not float(summary.count):
         return float("nan")
     reached = np.cumsum(summary.counts) >= probability * float(summary.count)
     index = int(np.argmax(reached))
+    if (index == 0 and float(summary.least) < -LEAST) or (index == BINS and float(summary.largest) > MOST):
+        return float("nan")
     edge = LEAST * (MOST / LEAST) ** (index / BINS) if index else 0.0
     return min(edge, float(summary.largest))
 

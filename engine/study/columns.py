@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from engine.solvers.registry import REFERENCE
+from engine.solvers.registry import REFERENCE, Takes
 
 
 class Column(NamedTuple):
@@ -77,10 +77,49 @@ LOSS = (
     Column("loss", "largest", "loss max", places=2),
 )
 
-# Of many points: what is asked of each of them first.
-BRIEF = (*RETURN[:3], RETURN[4], OPTIMUM[3], *SPEND[:2])
-# Of a page: means alone, one of a metric, which may be averaged over points.
-MEANS = (RETURN[0], RETURN[2], LOSS[0], *OPTIMUM[2:], *SPEND[:2], SPEND[4])
+# Of plans: what they return and miss, what re-planning is worth, and what is dropped.
+PLANS = (
+    (
+        *RETURN[:2],
+        Column("regret", "mean", "regret", 4),
+        Column("regret", "standard_error", "± s.e.", 2),
+    ),
+    (
+        Column("over_equal", "mean", "− equal", 3),
+        Column("over_static", "mean", "− static", 3),
+        Column("over_static", "standard_error", "± s.e.", 2),
+        Column("over_richer", "mean", "− richer", 3),
+        Column("over_richer", "standard_error", "± s.e.", 2),
+    ),
+    (
+        Column("dropped", "mean", "dropped", 3),
+        Column("sunk", "mean", "sunk", places=1),
+        Column("first_drop", "mean", "first", 3),
+        *SPEND[:2],
+    ),
+)
+
+
+class Shown(NamedTuple):
+    """The columns of what a scenario gives: of one point in groups; `brief`, of many points, what is asked of
+    each of them first; `means`, of a page, one of a metric, which may be averaged over points."""
+
+    groups: tuple[tuple[Column, ...], ...]
+    brief: tuple[Column, ...] = (*RETURN[:3], RETURN[4], OPTIMUM[3], *SPEND[:2])
+    means: tuple[Column, ...] = (RETURN[0], RETURN[2], LOSS[0], *OPTIMUM[2:], *SPEND[:2], SPEND[4])
+
+
+SHOWN: dict[Takes, Shown] = {
+    "portfolio": Shown((RETURN, OPTIMUM, SPEND)),
+    "bet": Shown((RETURN, OPTIMUM, SPEND, BETS)),
+    "approaches": Shown((RETURN, OPTIMUM, SPEND, APPROACHES)),
+    "coupled": Shown((RETURN, OPTIMUM, SPEND, COUPLED)),
+    "plan": Shown(
+        PLANS,
+        brief=(*PLANS[0], *PLANS[1][1:], *PLANS[2][:2]),
+        means=(PLANS[0][0], PLANS[0][2], PLANS[1][0], PLANS[1][1], PLANS[1][3], *PLANS[2]),
+    ),
+}
 
 
 def number_text(number: Any, digits: int = 5) -> str:

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from engine.bets.methods import reference
+from engine.simulation.methods import reference
 from engine.study.grid import Axis
 from engine.study.manifest import Manifest, StoreError, canonical, fixed
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import jax
 
-from engine.bets.methods import reference
+from engine.simulation.methods import reference
 from engine.study.grid import Grid, read_grid, write_grid
 
 FORMAT = 2

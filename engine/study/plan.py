@@ -15,9 +15,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from engine.allocation.allocate import check_budget
 from engine.bets.lifted import CLIMBS
-from engine.bets.methods import check_method, reference
 from engine.simulation.blocks import default_block
-from engine.simulation.config import SpilloverConfig, UncertaintyConfig
+from engine.simulation.config import PlanningConfig, SpilloverConfig, UncertaintyConfig
+from engine.simulation.methods import check_method, reference
 from engine.simulation.point import Point, chosen_lattice
 from engine.simulation.problems import Problem
 from engine.simulation.scenarios import Scenario, build_scenario
@@ -30,6 +30,8 @@ from engine.study.sweep import Sweep
 
 DTYPES = ("float32", "float64")
 MOST_PORTFOLIOS = 2**32 - 1
+# Of a planning: what is believed and what is true.
+COUNTED = ("particles", "worlds")
 # What numbers the blocks is common to a study, as is what is no part of it.
 COMMON = ("run.portfolios", "run.block", "run.output", "run.records", "sweep")
 # Settings of a run that say what is studied.
@@ -108,6 +110,7 @@ def _plain(config: DictConfig) -> dict[str, Any]:
         "uncertainty": dataclasses.asdict(UncertaintyConfig()),
         "approaches": {},
         "spillover": dataclasses.asdict(SpilloverConfig()),
+        "planning": dataclasses.asdict(PlanningConfig()),
     }
     for key, absent in nothing.items():
         if plain.get("scenario", {}).get(key) == absent:
@@ -152,7 +155,9 @@ def most_draws(manifest: Manifest) -> int:
     given = [base.get("uncertainty", {}).get("draws", 0) for base in bases]
     given += [1 << len(base.get("approaches", {})) for base in bases]
     given += [CLIMBS if base.get("spillover") else 1 for base in bases]
-    varied = [settings.get(f"{CHOICE}.uncertainty.draws", 0) for settings in manifest.settings]
+    given += [sum(base.get("planning", {}).get(name, 0) for name in COUNTED) for base in bases]
+    keys = ("uncertainty.draws", *(f"planning.{name}" for name in COUNTED))
+    varied = [settings.get(f"{CHOICE}.{key}", 0) for key in keys for settings in manifest.settings]
     return max([1, *(number for number in (*given, *varied) if isinstance(number, int))])
 
 

@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from engine.bets.methods import reference
 from engine.files.folders import write_parquet, write_whole
 from engine.files.shipped import as_path
 from engine.simulation.blocks import Block
+from engine.simulation.methods import reference
 from engine.simulation.summaries import BINS, Summary, means, merge
 from engine.study.manifest import StoreError
 from engine.study.records import merge_records

@@ -15,11 +15,11 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from engine.bets.methods import METHODS, method_of
 from engine.bets.objectives import OBJECTIVES
 from engine.cli.compose import register_schema
 from engine.cli.main import command_names, command_of
 from engine.files.shipped import MISSING, config_folder
+from engine.simulation.methods import METHODS, method_of
 from engine.solvers.registry import SOLVERS
 
 # Composed from files of their own, of which a folder of the user's may leave out what it does not need.

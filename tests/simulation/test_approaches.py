@@ -11,12 +11,12 @@ import pytest
 
 import engine
 from engine.bets.approaches import normalise_approaches
-from engine.bets.methods import check_method
 from engine.bets.tries import METRICS as TRIES_METRICS
 from engine.model.keys import portfolio_key
 from engine.simulation.approaches import joined
 from engine.simulation.blocks import Block, Simulation
 from engine.simulation.config import ApproachConfig, PriorConfig, ScenarioConfig
+from engine.simulation.methods import check_method
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Point
 from engine.simulation.scenarios import build_scenario

@@ -11,10 +11,10 @@ import pytest
 
 import engine
 from engine.bets.methods import METRICS as BET_METRICS
-from engine.bets.methods import check_method
 from engine.model.keys import portfolio_key
 from engine.simulation.blocks import Block, Simulation, default_block
 from engine.simulation.config import ScenarioConfig, UncertaintyConfig
+from engine.simulation.methods import check_method
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Point, draw
 from engine.study.plan import plan, run_manifest

@@ -14,11 +14,11 @@ import engine
 from engine.allocation.place import bet
 from engine.bets.lifted import CLIMBS
 from engine.bets.lifted import METRICS as LIFTED_METRICS
-from engine.bets.methods import check_method, reference
 from engine.bets.spillover import Coupled
 from engine.model.keys import portfolio_key
 from engine.simulation.blocks import Block, Simulation, default_block
 from engine.simulation.config import ScenarioConfig, UncertaintyConfig
+from engine.simulation.methods import check_method, reference
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Point
 from engine.simulation.scenarios import build_scenario
