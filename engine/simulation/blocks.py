@@ -8,10 +8,9 @@ device, so its result has the same bits however many run; sharded over a mesh, c
 several devices than for one, and rounds otherwise. Nothing but summaries leaves a device unless records are
 asked for, so memory does not grow with the number of portfolios.
 
-Everything is compiled before the first block, and timed apart from it. On an accelerator, a block that is
-solved whole and of which no records are asked is solved, measured and reduced by one function, so that only
-summaries reach its memory. A block that does not fit a device's memory is solved in halves, quarters and so
-on, and reduced as a whole.
+Everything is compiled before the first block, and timed apart. On an accelerator, a block that is solved
+whole and of which no records are asked is solved, measured and reduced by one function, so that only
+summaries reach its memory. What does not fit a device's memory is solved in parts, and reduced as a whole.
 """
 
 from __future__ import annotations
@@ -183,8 +182,8 @@ class Simulation:
 
         def drawn_from(source: Source, seed: Array, budget: Array, first: Array) -> Drawn:
             indices = first + jnp.arange(size, dtype=first.dtype)
-            keys = jax.vmap(partial(portfolio_key, seed))(indices)
-            return jax.vmap(lambda key: draw(source, key, point.lattice.units, budget, point.dtype))(keys)
+            key, units = partial(portfolio_key, seed), point.lattice.units
+            return jax.vmap(lambda j: draw(source, key(j), units, budget, point.dtype))(indices)
 
         def place(tree: Any, size: int) -> Any:
             def shape_of(a: Any) -> jax.ShapeDtypeStruct:
