@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,28 +19,24 @@ from matplotlib.axes import Axes
 from engine.allocation.allocate import allocate
 from engine.allocation.frontier import budget_frontier
 from engine.allocation.risk_frontier import risk_frontier
-from engine.bets.lifted import METRICS as LIFTED_METRICS
-from engine.bets.methods import METRICS as BET_METRICS
-from engine.bets.tries import METRICS as TRIES_METRICS
 from engine.bets.uncertain import Uncertain
 from engine.figures.allocations import allocation_figure, curves_figure
 from engine.figures.bets import risk_figure
 from engine.figures.fits import fit_figure
+from engine.figures.plans import Regret, effort_over_time_figure, regret_figure
 from engine.figures.studies import SolverTime, along_figure, loss_figure, phase_figure, time_figure
 from engine.fitting.folder import fitted_curves
 from engine.model.keys import portfolio_key
 from engine.model.portfolio import Portfolio
-from engine.simulation.methods import aim, reference
-from engine.simulation.metrics import METRICS
+from engine.simulation.methods import aim, method_of, reference
 from engine.simulation.point import Point, draw
-from engine.simulation.summaries import Summary, merge, standard_error
+from engine.simulation.summaries import Summary, merge, quantile, standard_error
 from engine.solvers.registry import REFERENCE, SOLVERS
 from engine.study.grid import Axis, Grid
 from engine.study.manifest import StoreError
 from engine.study.results import Found, plain
 from engine.study.study import Study
 
-MEANINGS = METRICS | BET_METRICS | TRIES_METRICS | LIFTED_METRICS
 # Metrics that are chances, shown from none to all, and others that are shown in per cent.
 CHANCES = ("frontier", "optimal", "proved")
 PERCENT = (*CHANCES, "gap", "loss", "largest_share", "unspent", "platform_share", "gained")
@@ -133,9 +129,15 @@ def illustrate_study(study: Study, view: View | None = None) -> Iterator[Illustr
     best = reference(solvers)
     shown = _checked(view.by, solvers, "by") or (best if best in solvers else solvers[-1])
     metrics = list(dict.fromkeys(f.metric for f in found))
-    metric = _checked(view.metric, metrics, "metric") or "frontier"
+    planned = study.point(0).source.gives == "plan"
+    if planned and view.by is None:
+        shown = next((s for s in solvers if s not in ("static", "equal_split", "clairvoyant")), shown)
+    metric = _checked(view.metric, metrics, "metric") or ("over_richer" if planned else "frontier")
     yield from _over_grid(study, view, shown, metric, solvers if view.by is None else [shown])
     if view != View():
+        return
+    if planned:
+        yield from _plans(study, shown)
         return
     weakest = next((solver for solver in solvers if solver != shown), None)
     losses = _losses(found, best)
@@ -167,6 +169,42 @@ def _first_portfolio(point: Point, solvers: list[str], what: str) -> Iterator[Il
     # What has no allocation, or is too large for the exact solver, is left out.
     with contextlib.suppress(ValueError):
         yield from list(illustrate_portfolio(portfolio, point.budget, [REFERENCE, *others], what))
+
+
+def _plans(study: Study, shown: str) -> Iterator[Illustration]:
+    """What policies regret over time at the first point, and where one puts its effort."""
+    first = {(f.solver, f.metric): f.summary for f in study.found if f.point == 0}
+    point = study.point(0)
+    periods = range(1, sum(metric.startswith("regret_") for metric in point.metrics) + 1)
+    regrets = {
+        solver: Regret(*_each(first[solver, f"regret_{t}"] for t in periods))
+        for solver in point.solvers
+        if (solver, "regret_1") in first and solver != "clairvoyant"
+    }
+    where = ", ".join(f"{key} {setting(value)}" for key, value in study.manifest.settings[0].items())
+    at = f" at {where}" if where else ""
+    if regrets:
+        caption = (
+            f"What the clairvoyant has returned more after each period{at}: means with two standard errors"
+        )
+        yield Illustration(
+            "regret", f"{caption}, and thin what nine in ten stay below.", regret_figure(regrets)
+        )
+    with jax.enable_x64(True):
+        key, budget = portfolio_key(point.seed, 0), jnp.float64(point.budget)
+        drawn = draw(point.source, key, 0, budget, jnp.float64)
+        plan = jax.jit(lambda drawn: method_of(shown).solve(drawn, budget, point.lattice))(drawn)
+        lots = np.asarray(plan.lots[0], float) * point.budget / np.asarray(drawn.bet.worlds.terms.all_lots)
+        names = drawn.portfolio.names or [f"project {i}" for i in range(lots.shape[1])]
+    axes = effort_over_time_figure(lots / np.asarray(drawn.bet.worlds.cost), names)
+    caption = f"Where {shown} puts its effort in the first portfolio{at}, by period."
+    yield Illustration("effort", caption, axes)
+
+
+def _each(summaries: Iterable[Summary]) -> Iterator[np.ndarray]:
+    """Means, their standard errors and 90 % quantiles."""
+    rows = [(float(one.mean), standard_error(one), quantile(one, 0.9)) for one in summaries]
+    yield from np.array(rows).T
 
 
 class Along(NamedTuple):
@@ -208,7 +246,7 @@ def _over_grid(
     table = _means_on(study, metric, x, y)
     chance, percent = metric in CHANCES, metric in PERCENT
     label = _chance(metric) if chance else f"mean {metric.replace('_', ' ')}"
-    meaning = "" if chance else f": {MEANINGS[metric]}"
+    meaning = "" if chance else f": {study.point(0).metrics[metric]}"
     x_label = LABELS.get(x.key, x.key)
     if y is None:
         means = {s: np.array([_mean(table.get((s, i, 0))) for i in range(len(x.values))]) for s in solvers}
