@@ -47,7 +47,7 @@ def drawn(*overrides: str, count: int = 3) -> Any:
     """Portfolios with the draws around them, arrays [count, ...]."""
     source = study(WHOLE, *overrides).source
     keys = jax.vmap(lambda j: portfolio_key(0, j))(np.arange(count, dtype=np.uint32))
-    return jax.jit(jax.vmap(lambda key: draw(source, key, UNITS, np.float64)))(keys)
+    return jax.jit(jax.vmap(lambda key: draw(source, key, UNITS, 1.0, np.float64)))(keys)
 
 
 def test_the_portfolio_is_the_same_with_and_without_its_draws() -> None:
