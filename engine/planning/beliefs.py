@@ -26,17 +26,22 @@ from jaxtyping import Array, Float
 from engine.model.curves.base import Curve, Smooth, Vector
 from engine.model.curves.mixture import Mixture
 from engine.model.portfolio import Portfolio
-from engine.planning.world import State, Terms, advance, begin
+from engine.planning import noise
+from engine.planning.world import State, Terms, begin, later
 from engine.solvers.responses import Scalar
 
-Particles = Float[Array, "particles projects"]
+Particles = Float[Array, "projects particles"]
 
 # Below this share of effective particles they are drawn again; Liu & West's discount of their spread.
 FEW, DISCOUNT = 0.5, 0.95
 
 
 class Belief(NamedTuple):
-    """Curves, states and logarithms of weights of particles; weights of a project add up to 1."""
+    """Curves, states and logarithms of weights of particles; weights of a project add up to 1.
+
+    Particles stand last, where processors take many at a time: `draws` is a portfolio whose arrays are
+    [projects, particles, ...].
+    """
 
     draws: Portfolio
     state: State
@@ -49,7 +54,7 @@ class Belief(NamedTuple):
 
     def mean(self, values: Particles) -> Vector:
         """The mean of what particles say, per project."""
-        return jnp.sum(self.weight * values, axis=0)
+        return jnp.sum(self.weight * values, axis=1)
 
     def returns(self) -> Particles:
         """What has been reached, by each particle."""
@@ -58,71 +63,80 @@ class Belief(NamedTuple):
 
 def believe(terms: Terms, draws: Portfolio, key: Array) -> Belief:
     """The belief before anything is spent: equally likely draws [particles, projects]."""
-    particles = draws.shape[0]
-    whole = jax.tree.map(lambda a: jnp.broadcast_to(a, (particles, *a.shape[1:])), draws)
-    nothing = jnp.zeros(draws.shape, draws.dtype)
+    particles, projects = draws.shape
+    whole = jax.tree.map(lambda a: jnp.broadcast_to(a, (particles, *a.shape[1:])).swapaxes(0, 1), draws)
+    nothing = jnp.zeros((projects, particles), draws.dtype)
     return Belief(whole, begin(terms, nothing, key), nothing - jnp.log(jnp.asarray(particles, draws.dtype)))
 
 
 def update(terms: Terms, belief: Belief, effort: Vector, seen: Vector, scale: Vector, key: Array) -> Belief:
     """The belief after a period in which effort was spent and, where it was, returns were seen."""
-    for_period, for_draws = jax.random.split(key)
-    belief = belief._replace(state=advance(terms, belief.state, effort, for_period))
-    off = (seen[None] - belief.returns()) / (scale * terms.noise)[None]
-    log_weight = belief.log_weight - jnp.where((effort > 0)[None], 0.5 * off**2, 0.0)
-    log_weight = log_weight - jax.nn.logsumexp(log_weight, axis=0, keepdims=True)
-    return refreshed(belief._replace(log_weight=log_weight), for_draws)
+    for_particles, for_choice = jax.random.split(key)
+    shape, dtype = belief.log_weight.shape, belief.log_weight.dtype
+    stall, progress, *pair = noise.words(for_particles, shape)
+    moves = noise.uniform(stall, dtype), noise.normal(progress, dtype)
+    belief = belief._replace(state=later(terms, belief.state, effort[:, None], *moves))
+    off = (seen[:, None] - belief.returns()) / (scale * terms.noise)[:, None]
+    log_weight = belief.log_weight - jnp.where((effort > 0)[:, None], 0.5 * off**2, 0.0)
+    log_weight = log_weight - jax.nn.logsumexp(log_weight, axis=1, keepdims=True)
+    uniform = jax.random.uniform(for_choice, shape[:1], dtype)
+    one, other = (noise.index(word, shape[1]) for word in pair)
+    return refreshed(belief._replace(log_weight=log_weight), uniform, one, other)
 
 
 def effective(belief: Belief) -> Vector:
     """The effective number of particles, 1/Σ w²."""
-    return jnp.exp(-jax.nn.logsumexp(2.0 * belief.log_weight, axis=0))
+    return jnp.exp(-jax.nn.logsumexp(2.0 * belief.log_weight, axis=1))
 
 
 def quantile(belief: Belief, values: Particles, share: float) -> Vector:
     """Weighted quantiles of what particles say, per project: linear between particles, each of which stands
     at the middle of its weight."""
-    order = jnp.argsort(values, axis=0)
-    rising = jnp.take_along_axis(values, order, axis=0)
-    weight = jnp.take_along_axis(belief.weight, order, axis=0)
-    middle = jnp.cumsum(weight, axis=0) - 0.5 * weight
+    order = jnp.argsort(values, axis=1)
+    rising, weight = taken(values, order), taken(belief.weight, order)
+    middle = jnp.cumsum(weight, axis=1) - 0.5 * weight
     at = jnp.asarray(share, values.dtype)
-    return jax.vmap(lambda x, y: jnp.interp(at, x, y), in_axes=1)(middle, rising)
+    return jax.vmap(lambda x, y: jnp.interp(at, x, y))(middle, rising)
 
 
-def refreshed(belief: Belief, key: Array) -> Belief:
-    """Particles drawn again where few of them count."""
-    particles, projects = belief.log_weight.shape
-    few = effective(belief) < FEW * particles
-    for_choice, for_pairs = jax.random.split(key)
-    uniform = jax.random.uniform(for_choice, (projects,), belief.log_weight.dtype)
-    stay = jnp.broadcast_to(jnp.arange(particles, dtype=jnp.int32)[:, None], (particles, projects))
-    drawn = jnp.where(few[None], jax.vmap(systematic, (1, 0), 1)(belief.weight, uniform), stay)
-    bits = jax.random.bits(for_pairs, (particles, projects), jnp.uint32)  # half of them for each of a pair
-    pair = [(half % jnp.uint32(particles)).astype(jnp.int32) for half in (bits & 0xFFFF, bits >> 16)]
+def refreshed(belief: Belief, uniform: Vector, one: Array, other: Array) -> Belief:
+    """Particles drawn again where few of them count.
+
+    **Arguments:** `uniform`, where systematic resampling begins; `one` and `other`, two random particles for
+    each, by whose difference it moves.
+    """
+    particles = belief.log_weight.shape[1]
+    few = (effective(belief) < FEW * particles)[:, None]
+    stay = jnp.arange(particles, dtype=jnp.int32)[None]
+    drawn = jnp.where(few, jax.vmap(systematic)(belief.weight, uniform), stay)
 
     def apart(values: Particles) -> Particles:
-        return jnp.where(few[None], moved(values, *(taken(values, other) for other in pair)), values)
+        return jnp.where(few, moved(values, one, other), values)
 
     draws, state = jax.tree.map(lambda a: taken(a, drawn), (belief.draws, belief.state))
     curves = of_smooth(apart, draws.curves)
     state = state._replace(progress=apart(state.progress))
-    equal = jnp.full_like(belief.log_weight, -jnp.log(jnp.asarray(particles, belief.log_weight.dtype)))
-    log_weight = jnp.where(few[None], equal, belief.log_weight)
+    equal = -jnp.log(jnp.asarray(particles, belief.log_weight.dtype))
+    log_weight = jnp.where(few, equal, belief.log_weight)
     return Belief(dataclasses.replace(draws, curves=curves), state, log_weight)
 
 
 def systematic(weight: Vector, uniform: Scalar) -> Array:
-    """Which particles are drawn: at even steps of their weights' sum, the first by a uniform number."""
+    """Which particles are drawn: at even steps of their weights' sum, the first by a uniform number.
+
+    Step i, at (i + uniform)/n, takes the particle before which so many have ended; ends are counted by step
+    and summed up, which is one pass where a search would be eight.
+    """
     count = weight.size
-    at = (jnp.arange(count, dtype=weight.dtype) + uniform) / count
-    return jnp.clip(jnp.searchsorted(jnp.cumsum(weight), at), 0, count - 1).astype(jnp.int32)
+    end = jnp.ceil(jnp.cumsum(weight) * count - uniform).astype(jnp.int32)
+    ended = jnp.zeros(count, jnp.int32).at[jnp.maximum(end, 0)].add(1, mode="drop")
+    return jnp.minimum(jnp.cumsum(ended, dtype=jnp.int32), count - 1)
 
 
 def taken(array: Array, chosen: Array) -> Array:
-    """The entries of chosen particles, [particles, projects, ...]."""
+    """The entries of chosen particles, [projects, particles, ...]."""
     index = chosen.reshape(chosen.shape + (1,) * (array.ndim - 2))
-    return jnp.take_along_axis(array, jnp.broadcast_to(index, (*chosen.shape[:1], *array.shape[1:])), axis=0)
+    return jnp.take_along_axis(array, jnp.broadcast_to(index, (*chosen.shape, *array.shape[2:])), axis=1)
 
 
 def of_smooth(change: Callable[[Particles], Particles], curve: Curve) -> Curve:
@@ -132,18 +146,15 @@ def of_smooth(change: Callable[[Particles], Particles], curve: Curve) -> Curve:
     return jax.tree.map(change, curve) if isinstance(curve, Smooth) else curve
 
 
-def moved(values: Particles, one: Particles, other: Particles) -> Particles:
+def moved(values: Particles, one: Array, other: Array) -> Particles:
     """Numbers of one sign, moved in logarithms by Liu & West's kernel, whose normal is stood for by the
     difference of two particles: with both drawn at random that has twice the covariance of the particles, of
     all numbers of a project together."""
     shrink = (3.0 * DISCOUNT - 1.0) / (2.0 * DISCOUNT)
     width = ((1.0 - shrink**2) / 2.0) ** 0.5
-    sign = jnp.where(values[:1] < 0, -1.0, 1.0)
-    moves = jnp.all(values * sign > 0, axis=0, keepdims=True)
-
-    def log(numbers: Particles) -> Particles:
-        return jnp.log(jnp.where(moves, numbers * sign, 1.0))
-
-    mean = jnp.mean(log(values), axis=0, keepdims=True)
-    near = shrink * log(values) + (1.0 - shrink) * mean + width * (log(one) - log(other))
+    sign = jnp.where(values[:, :1] < 0, -1.0, 1.0)
+    moves = jnp.all(values * sign > 0, axis=1, keepdims=True)
+    log = jnp.log(jnp.where(moves, values * sign, 1.0))
+    mean = jnp.mean(log, axis=1, keepdims=True)
+    near = shrink * log + (1.0 - shrink) * mean + width * (taken(log, one) - taken(log, other))
     return jnp.where(moves, sign * jnp.exp(near), values)

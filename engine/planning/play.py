@@ -14,7 +14,7 @@ from engine.model.keys import named
 from engine.model.portfolio import Portfolio
 from engine.planning.beliefs import Belief, believe, update
 from engine.planning.policies.base import Policy
-from engine.planning.situation import Situation
+from engine.planning.situation import Situation, spendable
 from engine.planning.world import State, Terms, World, advance, begin, look
 from engine.solvers.responses import Scalar
 
@@ -48,8 +48,8 @@ def build_world(truth: Portfolio, draws: Portfolio, cost: Vector, budget: Scalar
 
 def known(world: World, state: State) -> Belief:
     """The belief of who sees all: one particle, the truth."""
-    truth, alone = jax.tree.map(lambda a: a[None], (world.truth, state))
-    return Belief(truth, alone, jnp.zeros((1, world.scale.size), world.scale.dtype))
+    truth, alone = jax.tree.map(lambda a: a[:, None], (world.truth, state))
+    return Belief(truth, alone, jnp.zeros((world.scale.size, 1), world.scale.dtype))
 
 
 def play(
@@ -69,8 +69,9 @@ def play(
     belief = known(world, state) if policy.clairvoyant else believe(terms, draws, named(key, "particles"))
 
     def situation(position: Position, period: Array) -> Situation:
-        now = jnp.minimum(position.left, terms.lots)
-        return Situation(terms, position.belief, world.per_lot, world.scale, period, now, position.left)
+        left = jnp.minimum(position.left, spendable(terms, period))
+        now = jnp.minimum(left, terms.lots)
+        return Situation(terms, position.belief, world.per_lot, world.scale, period, now, left)
 
     def step(position: Position, period: Array) -> tuple[Position, Played]:
         move, see, learn, decide = (

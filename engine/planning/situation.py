@@ -52,26 +52,30 @@ class Situation(NamedTuple):
         kept = jnp.sum(jnp.where(periods < ahead, persist**periods, 0.0)) / jnp.maximum(ahead, 1.0)
         return usual + (self.chance - usual) * kept
 
-    def each(
-        self, lots: Float[Array, " levels"], share: Particles
-    ) -> Float[Array, "levels particles projects"]:
+    def gains(self, number: Scalar, share: Particles) -> Particles:
         """What each particle gains with so many lots, a share of which makes progress."""
-        progress = self.belief.state.progress
-        now = self.belief.returns()
-
-        def gain(number: Scalar) -> Particles:
-            return self.belief.draws.returns(progress + number * self.per_lot[None] * share) - now
-
-        return jax.vmap(gain)(lots)
+        progress = self.belief.state.progress + number * (self.per_lot[:, None] * share)
+        return self.belief.draws.returns(progress) - self.belief.returns()
 
     def to_the_end(self) -> Table:
-        """Mean gains of lots that are spread over the rest of the periods."""
-        return self.averaged(self.each(levels(self.terms.all_lots, self.per_lot.dtype), self.share()))
+        """Mean gains of lots that are spread over the rest of the periods; 0 of more than those can spend."""
+        weight, share = self.belief.weight, self.share()
+
+        def level(number: Int[Array, ""], table: Table) -> Table:
+            gains = self.gains(number.astype(share.dtype), share)
+            return table.at[:, number].set(jnp.sum(weight * gains, axis=1))
+
+        nothing = jnp.zeros((self.per_lot.size, self.terms.all_lots + 1), share.dtype)
+        # Level by level, so that what a level needs stays near the processor; the bound depends on the period
+        # alone, so that worlds of a batch have it in common.
+        return jax.lax.fori_loop(1, spendable(self.terms, self.period) + 1, level, nothing)
 
     def this_period(self) -> Table:
         """Mean gains of lots that are spent now."""
-        gains = self.each(levels(self.terms.lots, self.per_lot.dtype), jnp.ones_like(self.chance))
-        return self.averaged(gains * self.chance[None])
+        weight, all_of_it = self.belief.weight * self.chance, jnp.ones_like(self.chance)
+        number = levels(self.terms.lots, weight.dtype)
+        gains = jax.vmap(lambda lots: jnp.sum(weight * self.gains(lots, all_of_it), axis=1), out_axes=1)
+        return gains(number)
 
     def part_of(self, plan: Lots) -> Lots:
         """This period's lots of a plan to the end: in proportion to it, and to the chance that a project runs
@@ -79,9 +83,10 @@ class Situation(NamedTuple):
         claims = plan.astype(self.per_lot.dtype) * self.belief.mean(self.chance)
         return apportioned(claims, plan, self.now, self.terms.lots)
 
-    def averaged(self, gains: Float[Array, "levels particles projects"]) -> Table:
-        """Means over particles."""
-        return jnp.einsum("lpn,pn->nl", gains, self.belief.weight)
+
+def spendable(terms: Terms, period: Int[Array, ""]) -> Int[Array, ""]:
+    """The most lots that this and the later periods can spend."""
+    return (terms.periods - period) * terms.lots
 
 
 def levels(most: int, dtype: jnp.dtype) -> Float[Array, " levels"]:

@@ -99,10 +99,14 @@ def advance(terms: Terms, state: State, effort: Vector, key: Array) -> State:
     shape, dtype = state.progress.shape, state.progress.dtype
     for_stall, for_progress = jax.random.split(key)
     uniform = jax.random.uniform(for_stall, shape, dtype)
-    running = uniform < to_run(terms, state.running, dtype)
-    sigma = jnp.asarray(terms.progress, dtype)
-    factor = jnp.exp(sigma * jax.random.normal(for_progress, shape, dtype) - 0.5 * sigma**2)
-    made = jnp.where(running, jnp.broadcast_to(effort, shape) * factor, 0.0)
+    return later(terms, state, effort, uniform, jax.random.normal(for_progress, shape, dtype))
+
+
+def later(terms: Terms, state: State, effort: Array, uniform: Array, normal: Array) -> State:
+    """The same with random numbers that are given."""
+    running = uniform < to_run(terms, state.running, uniform.dtype)
+    sigma = jnp.asarray(terms.progress, normal.dtype)
+    made = jnp.where(running, effort * jnp.exp(sigma * normal - 0.5 * sigma**2), 0.0)
     return State(state.progress + made, running)
 
 

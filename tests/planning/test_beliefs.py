@@ -51,7 +51,7 @@ def test_weights_follow_bayes_rule() -> None:
     seen, spread = 1.5, 0.5 * 2.0
     after = update(terms, belief, jnp.array([10.0]), jnp.array([seen]), jnp.array([2.0]), jax.random.key(1))
     expected = np.exp(-0.5 * ((seen - scale[:, 0] * -np.expm1(-1.0)) / spread) ** 2)
-    np.testing.assert_allclose(after.weight[:, 0], expected / expected.sum(), rtol=1e-12)
+    np.testing.assert_allclose(after.weight[0], expected / expected.sum(), rtol=1e-12)
     unseen = update(terms, belief, jnp.array([0.0]), jnp.array([seen]), jnp.array([2.0]), jax.random.key(1))
     np.testing.assert_allclose(unseen.weight, 1.0 / 3.0, rtol=1e-12)
 
@@ -83,17 +83,17 @@ def test_few_particles_are_drawn_again_and_part() -> None:
     effort = jnp.array([10.0, 10.0, 0.0, 10.0])
     after = update(terms, belief, effort, truth.returns(effort), jnp.ones(4), jax.random.key(3))
     assert np.all(np.asarray(effective(after)) >= 128)
-    assert np.unique(np.asarray(after.draws.curves.scale)[:, 0]).size > 200
-    np.testing.assert_array_equal(after.draws.curves.scale[:, 2], draws.curves.scale[:, 2])
-    off = (np.asarray(after.returns()).mean(0) - np.asarray(truth.returns(effort)))[[0, 1, 3]]
+    assert np.unique(np.asarray(after.draws.curves.scale)[0]).size > 200
+    np.testing.assert_array_equal(after.draws.curves.scale[2], draws.curves.scale[:, 2])
+    off = (np.asarray(after.returns()).mean(1) - np.asarray(truth.returns(effort)))[[0, 1, 3]]
     np.testing.assert_allclose(off, 0.0, atol=0.1)
 
 
 def test_quantiles_are_those_of_weighted_values() -> None:
-    weight = jnp.log(jnp.array([[0.2], [0.3], [0.5]]))
-    nothing = State(jnp.zeros((3, 1)), jnp.ones((3, 1), bool))
-    draws = engine.Portfolio(engine.Log(jnp.ones((3, 1)), jnp.ones((3, 1))))
+    weight = jnp.log(jnp.array([[0.2, 0.3, 0.5]]))
+    nothing = State(jnp.zeros((1, 3)), jnp.ones((1, 3), bool))
+    draws = engine.Portfolio(engine.Log(jnp.ones((1, 3)), jnp.ones((1, 3))))
     belief = Belief(draws, nothing, weight)
-    values = jnp.array([[3.0], [1.0], [2.0]])
+    values = jnp.array([[3.0, 1.0, 2.0]])
     found = [float(quantile(belief, values, share)[0]) for share in (0.1, 0.15, 0.35, 0.55, 0.725, 0.95)]
     assert found == pytest.approx([1.0, 1.0, 1.5, 2.0, 2.5, 3.0])

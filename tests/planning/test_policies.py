@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ import pytest
 import engine
 from engine.planning.beliefs import believe
 from engine.planning.play import play
-from engine.planning.policies import POLICIES
+from engine.planning.policies import POLICIES, Policy
 from engine.planning.situation import Situation, apportioned, best_plan
 from engine.planning.world import Terms
 from tests.planning.worlds import BUDGET, CALM, PROJECTS, saturating, world_of
@@ -53,6 +53,37 @@ def test_no_period_spends_more_than_its_lots(name: str) -> None:
     lots, _, _ = played(name, terms, 0.5)
     assert np.all(lots >= 0)
     assert np.all(lots.sum(-1) <= terms.lots)
+
+
+class Late(Policy):
+    """Nothing before the last period, then all that it is told is left."""
+
+    name: ClassVar[str] = "late"
+
+    def choose(self, situation: Situation, memory: Any, key: jax.Array) -> tuple[jax.Array, Any]:
+        last = situation.period == situation.terms.periods - 1
+        return jnp.zeros(PROJECTS, jnp.int32).at[0].set(jnp.where(last, situation.left, 0)), memory
+
+
+def test_what_is_left_is_no_more_than_the_periods_left_can_spend() -> None:
+    key = jax.random.key(2)
+    world, draws = world_of(saturating(key, 9, 0.5), CALM)
+    lots = jax.jit(lambda: play(Late(), CALM, world, draws, key).lots)()
+    assert lots.sum() == CALM.lots
+
+
+def test_a_plan_made_late_is_the_best_of_what_can_be_spent() -> None:
+    """The table of gains to the end has every level that can still be spent."""
+    key = jax.random.key(6)
+    world, draws = world_of(saturating(key, 9, 0.5), CALM)
+    belief = believe(CALM, draws, key)
+    for period in range(CALM.periods):
+        left = (CALM.periods - period) * CALM.lots
+        place = jnp.int32(period), jnp.int32(CALM.lots), jnp.int32(left)
+        table = Situation(CALM, belief, world.per_lot, world.scale, *place).to_the_end()
+        effort = [jnp.broadcast_to(lots * world.per_lot, draws.shape) for lots in range(left + 1)]
+        expected = np.stack([np.asarray(draws.returns(each)).mean(0) for each in effort], axis=1)
+        np.testing.assert_allclose(table[:, : left + 1], expected, rtol=1e-12, atol=1e-12)
 
 
 def test_equal_split_takes_turns() -> None:

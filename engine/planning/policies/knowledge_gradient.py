@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from engine.bets.best_of import max_plus
 from engine.model.curves.base import Vector
+from engine.planning import noise
 from engine.planning.beliefs import systematic, taken
 from engine.planning.policies.base import Policy
 from engine.planning.situation import Lots, Situation, largest, levels, planned
@@ -32,18 +33,20 @@ def worth(situation: Situation, lots: Scalar, rest: Float[Array, "projects level
     belief, terms = situation.belief, situation.terms
     for_running, for_outlook = jax.random.split(key)
     share = situation.share()
-    running = jax.random.uniform(for_running, share.shape, share.dtype) < situation.chance
+    running = noise.uniform(noise.words(for_running, share.shape)[0], share.dtype) < situation.chance
     made = jnp.where(running, lots, 0.0)
-    state = belief.state._replace(progress=belief.state.progress + situation.per_lot[None] * made)
+    state = belief.state._replace(progress=belief.state.progress + situation.per_lot[:, None] * made)
     after = situation._replace(belief=belief._replace(state=state))
     number, reached = levels(terms.all_lots, share.dtype), after.belief.returns()
-    gains = after.each(number, share) + (reached - belief.returns())[None]
+    risen = reached - belief.returns()
+    gains = jax.vmap(lambda lots: after.gains(lots, share) + risen)(number)
     uniform = jax.random.uniform(for_outlook, (), share.dtype)
-    chosen = jax.vmap(lambda w: outlooks(w, uniform), in_axes=1, out_axes=1)(belief.weight)
-    off = (reached[None] - taken(reached, chosen)[:, None]) / (terms.noise * situation.scale)[None, None]
-    log_weight = belief.log_weight[None] - 0.5 * off**2
-    weight = jnp.exp(log_weight - jax.nn.logsumexp(log_weight, axis=1, keepdims=True))
-    table = jnp.einsum("opn,lpn->onl", weight, gains)
+    chosen = jax.vmap(lambda w: outlooks(w, uniform))(belief.weight)
+    scale = (terms.noise * situation.scale)[:, None, None]
+    off = (reached[:, None] - taken(reached, chosen)[..., None]) / scale
+    log_weight = belief.log_weight[:, None] - 0.5 * off**2
+    weight = jnp.exp(log_weight - jax.nn.logsumexp(log_weight, axis=2, keepdims=True))
+    table = jnp.einsum("nop,lnp->onl", weight, gains)
     kept = situation.left.astype(share.dtype) - lots - number
     index = jnp.maximum(kept, 0.0).astype(jnp.int32)
     # After the look the project itself gets what is left for later periods, others this period's rest too.

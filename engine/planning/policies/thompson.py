@@ -20,7 +20,10 @@ class Thompson(Policy):
 
     def choose(self, situation: Situation, memory: Any, key: Array) -> tuple[Lots, Any]:
         belief = situation.belief
-        chosen = jax.random.categorical(key, belief.log_weight, axis=0)[None].astype(jnp.int32)
+        projects, particles = belief.log_weight.shape
+        uniform = jax.random.uniform(key, (projects, 1), belief.log_weight.dtype)
+        below = jnp.sum(jnp.cumsum(belief.weight, axis=1) <= uniform, axis=1, keepdims=True, dtype=jnp.int32)
+        chosen = jnp.minimum(below, particles - 1)
         draws, state = jax.tree.map(lambda a: taken(a, chosen), (belief.draws, belief.state))
-        drawn = situation._replace(belief=Belief(draws, state, jnp.zeros_like(belief.log_weight[:1])))
+        drawn = situation._replace(belief=Belief(draws, state, jnp.zeros_like(belief.log_weight[:, :1])))
         return drawn.part_of(best_plan(drawn.to_the_end(), drawn.left)), memory
