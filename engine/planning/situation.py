@@ -59,13 +59,18 @@ class Situation(NamedTuple):
 
     def to_the_end(self) -> Table:
         """Mean gains of lots that are spread over the rest of the periods; 0 of more than those can spend."""
-        weight, share = self.belief.weight, self.share()
+        return self.expected(self.belief.weight[:, None], self.share())[:, 0]
 
-        def level(number: Int[Array, ""], table: Table) -> Table:
+    def expected(
+        self, weight: Float[Array, "projects views particles"], share: Particles
+    ) -> Float[Array, "projects views levels"]:
+        """The same by each of several views of the particles' weights, a share of the lots making progress."""
+
+        def level(number: Int[Array, ""], table: Array) -> Array:
             gains = self.gains(number.astype(share.dtype), share)
-            return table.at[:, number].set(jnp.sum(weight * gains, axis=1))
+            return table.at[:, :, number].set(jnp.einsum("nvp,np->nv", weight, gains))
 
-        nothing = jnp.zeros((self.per_lot.size, self.terms.all_lots + 1), share.dtype)
+        nothing = jnp.zeros((*weight.shape[:2], self.terms.all_lots + 1), share.dtype)
         # Level by level, so that what a level needs stays near the processor; the bound depends on the period
         # alone, so that worlds of a batch have it in common.
         return jax.lax.fori_loop(1, spendable(self.terms, self.period) + 1, level, nothing)

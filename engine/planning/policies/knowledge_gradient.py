@@ -38,21 +38,20 @@ def worth(situation: Situation, lots: Scalar, rest: Float[Array, "projects level
     state = belief.state._replace(progress=belief.state.progress + situation.per_lot[:, None] * made)
     after = situation._replace(belief=belief._replace(state=state))
     number, reached = levels(terms.all_lots, share.dtype), after.belief.returns()
-    risen = reached - belief.returns()
-    gains = jax.vmap(lambda lots: after.gains(lots, share) + risen)(number)
     uniform = jax.random.uniform(for_outlook, (), share.dtype)
     chosen = jax.vmap(lambda w: outlooks(w, uniform))(belief.weight)
     scale = (terms.noise * situation.scale)[:, None, None]
     off = (reached[:, None] - taken(reached, chosen)[..., None]) / scale
     log_weight = belief.log_weight[:, None] - 0.5 * off**2
     weight = jnp.exp(log_weight - jax.nn.logsumexp(log_weight, axis=2, keepdims=True))
-    table = jnp.einsum("nop,lnp->onl", weight, gains)
+    risen = jnp.einsum("nop,np->no", weight, reached - belief.returns())
+    table = after.expected(weight, share) + risen[..., None]
     kept = situation.left.astype(share.dtype) - lots - number
     index = jnp.maximum(kept, 0.0).astype(jnp.int32)
     # After the look the project itself gets what is left for later periods, others this period's rest too.
     allowed = (kept >= 0) & (number <= (situation.left - situation.now).astype(share.dtype))
-    total = jnp.where(allowed[None, None], table + rest[None, :, index], -jnp.inf)
-    return jnp.mean(jnp.max(total, axis=-1), axis=0)
+    total = jnp.where(allowed[None, None], table + rest[:, None, index], -jnp.inf)
+    return jnp.mean(jnp.max(total, axis=-1), axis=1)
 
 
 def outlooks(weight: Vector, uniform: Scalar) -> Array:
