@@ -12,7 +12,8 @@ from jaxtyping import Array, Float, Int
 from engine.model.curves.base import Vector
 from engine.model.keys import named
 from engine.model.portfolio import Portfolio
-from engine.planning.beliefs import Belief, believe, update
+from engine.planning.beliefs import Belief, believe
+from engine.planning.looks import update
 from engine.planning.policies.base import Policy
 from engine.planning.situation import Situation, spendable
 from engine.planning.world import State, Terms, World, advance, begin, look

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import engine
-from engine.planning.beliefs import Belief, believe, effective, quantile, systematic, update
+from engine.planning.beliefs import Belief, believe, effective, quantile
+from engine.planning.looks import systematic, update
 from engine.planning.play import play
 from engine.planning.policies import POLICIES
 from engine.planning.world import State, Terms
@@ -87,6 +88,44 @@ def test_few_particles_are_drawn_again_and_part() -> None:
     np.testing.assert_array_equal(after.draws.curves.scale[2], draws.curves.scale[:, 2])
     off = (np.asarray(after.returns()).mean(1) - np.asarray(truth.returns(effort)))[[0, 1, 3]]
     np.testing.assert_allclose(off, 0.0, atol=0.1)
+
+
+def test_a_sharp_look_is_that_of_a_million_particles() -> None:
+    terms = Terms(periods=2, lots=1, stall=0.0, resume=1.0, progress=0.3, noise=0.004)
+    effort, seen, middle, many = 12.0, 1.3, (2.0, 0.08), 1_000_000
+    random = np.random.default_rng(6)
+    scale, rate = (m * np.exp(0.5 * random.normal(size=many)) for m in middle)
+    progress = effort * np.exp(0.3 * random.normal(size=many) - 0.045)
+    weight = np.exp(-0.5 * ((seen + scale * np.expm1(-rate * progress)) / terms.noise) ** 2)
+    ahead = -scale * np.expm1(-rate * 60.0)
+    mean = np.average(ahead, weights=weight)
+    deviation = np.average((ahead - mean) ** 2, weights=weight) ** 0.5
+
+    def one(seed: jax.Array) -> tuple[jax.Array, jax.Array]:
+        key = jax.random.key(seed)
+        curves = [
+            m * jnp.exp(0.5 * jax.random.normal(jax.random.fold_in(key, j), (256, 1)))
+            for j, m in enumerate(middle)
+        ]
+        belief = believe(terms, engine.Portfolio(engine.Exponential(*curves)), key)
+        after = update(terms, belief, jnp.full(1, effort), jnp.full(1, seen), jnp.ones(1), key)
+        values = after.draws.returns(jnp.full((1, 256), 60.0))
+        return after.mean(values)[0], after.mean(values**2)[0]
+
+    first, second = (np.asarray(a) for a in jax.vmap(one)(jnp.arange(200)))
+    assert first.mean() == pytest.approx(mean, abs=0.1 * deviation)
+    spread = np.sqrt(np.mean(second) - np.mean(first**2))
+    assert spread == pytest.approx(deviation, rel=0.15)
+
+
+def test_a_look_that_tells_nothing_new_moves_nothing() -> None:
+    draws = saturating(jax.random.key(1), 64, 0.5)
+    terms = Terms(periods=2, lots=1, stall=0.0, resume=1.0, progress=0.0, noise=10.0)
+    belief = believe(terms, draws, jax.random.key(2))
+    effort = jnp.array([10.0, 0.0, 10.0, 10.0])
+    after = update(terms, belief, effort, jnp.ones(4), jnp.ones(4), jax.random.key(3))
+    np.testing.assert_array_equal(after.draws.curves.scale, belief.draws.curves.scale)
+    np.testing.assert_allclose(after.weight, 1.0 / 64, rtol=0.6)
 
 
 def test_quantiles_are_those_of_weighted_values() -> None:

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 from engine.bets.best_of import max_plus
 from engine.model.curves.base import Vector
 from engine.planning import noise
-from engine.planning.beliefs import systematic, taken
+from engine.planning.beliefs import taken
+from engine.planning.looks import systematic
 from engine.planning.policies.base import Policy
 from engine.planning.situation import Lots, Situation, largest, levels, planned
 from engine.solvers.responses import Scalar
