@@ -64,7 +64,7 @@ class Situation(NamedTuple):
     def expected(
         self, weight: Float[Array, "projects views particles"], share: Particles
     ) -> Float[Array, "projects views levels"]:
-        """The same by each of several views of the particles' weights, a share of the lots making progress."""
+        """The same by each of several views of the weights, where a share of the lots makes progress."""
 
         def level(number: Int[Array, ""], table: Array) -> Array:
             gains = self.gains(number.astype(share.dtype), share)
