@@ -33,6 +33,8 @@ FEW, DISCOUNT = 0.5, 0.95
 # The share of what is left that moves particles; steps by which the part that weighs them is found, in powers
 # of two from the smallest.
 KALMAN, STEPS, SMALLEST = 0.8, 12, -30.0
+# Particles are moved where what they return follows by this share of what a line foretells, or more.
+FOLLOW = 0.5
 
 
 def update(terms: Terms, belief: Belief, effort: Vector, seen: Vector, scale: Vector, key: Array) -> Belief:
@@ -126,17 +128,17 @@ def moved_towards(
     """A share of a look's likelihood, by the ensemble Kalman filter: particles move along the regression of
     logarithms on what they return, by what was seen less that, with noise.
 
-    Only those move that return something else than without effort; the others keep their likelihood, and all
-    that move together have that of their mean. A share of 0 changes nothing.
+    Only those move that return something else than without effort, and only where what they return follows:
+    not where curves are measured points, or nothing but stalls tells them apart. Those that move together
+    have the likelihood of their mean, the others their own. A share of 0 changes nothing.
     """
     values = belief.returns()
     moving = (values != belief.draws.returns(jnp.zeros_like(values))) & (share > 0)
-    weight = jnp.where(moving, belief.weight, 0.0)
-    mass = jnp.sum(weight, axis=1, keepdims=True)
-    weight = weight / jnp.where(mass > 0, mass, 1.0)
+    weight = normed(jnp.where(moving, belief.weight, 0.0))
     mean = jnp.sum(weight * values, axis=1, keepdims=True)
     off = weight * (values - mean)
-    spread = share * jnp.sum(off * (values - mean), axis=1, keepdims=True) + deviation**2
+    variance = jnp.sum(off * (values - mean), axis=1, keepdims=True)
+    spread = share * variance + deviation**2
     step = (share * (seen - values) + jnp.sqrt(share) * deviation * normal) / spread
 
     def change(numbers: Particles) -> Particles:
@@ -144,9 +146,20 @@ def moved_towards(
         slope = jnp.sum(off * log, axis=1, keepdims=True)
         return numbers * jnp.exp(jnp.where(moves & moving, slope * step, 0.0))
 
+    moved = belief.changed(change)
+    shift, wanted = moved.returns() - values, variance * step
+    followed = jnp.sum(weight * shift * wanted, axis=1, keepdims=True)
+    follow = followed >= FOLLOW * jnp.sum(weight * wanted**2, axis=1, keepdims=True)
+    moved = belief.changed(lambda numbers: jnp.where(follow, change(numbers), numbers))
     together = 0.5 * jnp.log(deviation**2 / spread) - 0.5 * share * (seen - mean) ** 2 / spread
     each = share * fit(belief, seen, deviation)
-    return belief.changed(change).weighed(jnp.where(moving, together, each))
+    return moved.weighed(jnp.where(moving & follow & (shift != 0), together, each))
+
+
+def normed(weight: Particles) -> Particles:
+    """Weights that add up to 1, or to 0 where there are none."""
+    mass = jnp.sum(weight, axis=1, keepdims=True)
+    return weight / jnp.where(mass > 0, mass, 1.0)
 
 
 def logarithms(values: Particles) -> tuple[Particles, Array]:

@@ -128,6 +128,20 @@ def test_a_look_that_tells_nothing_new_moves_nothing() -> None:
     np.testing.assert_allclose(after.weight, 1.0 / 64, rtol=0.6)
 
 
+def test_particles_that_cannot_move_are_weighed_by_all_of_a_look() -> None:
+    levels = jnp.arange(4.0)[:, None] * jnp.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0])[None]
+    draws = engine.Portfolio(engine.Tabulated(levels.T[:, None]))
+    terms = Terms(periods=2, lots=1, stall=0.0, resume=1.0, progress=0.0, noise=0.2)
+    belief = believe(terms, draws, jax.random.key(2))
+    seen = 4.3
+    after = update(terms, belief, jnp.full(1, 2.0), jnp.full(1, seen), jnp.ones(1), jax.random.key(3))
+    values = 2.0 * np.arange(0.5, 4.5, 0.5)
+    likelihood = np.exp(-0.5 * ((seen - values) / 0.2) ** 2)
+    assert float(after.mean(after.returns())[0]) == pytest.approx(
+        np.average(values, weights=likelihood), abs=0.05
+    )
+
+
 def test_quantiles_are_those_of_weighted_values() -> None:
     weight = jnp.log(jnp.array([[0.2, 0.3, 0.5]]))
     nothing = State(jnp.zeros((1, 3)), jnp.ones((1, 3), bool))
