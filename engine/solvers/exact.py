@@ -30,6 +30,7 @@ from engine.solvers.batching import for_unfinished, in_chunks, projects_first
 from engine.solvers.branching import OPEN_BOXES, branch, most_boxes
 from engine.solvers.core import Answer, CoreSize, NearSize, solve_core, solve_near
 from engine.solvers.dual import MOST_CHORDS, Dual, integer_dual
+from engine.solvers.few_levels import solve_few
 from engine.solvers.lattice import MOST_STATES, Lattice
 from engine.solvers.programme import optimum_within
 from engine.solvers.responses import Haste, Scalar, few_candidates, total, unit_bounds, unit_response
@@ -48,6 +49,8 @@ WINDOWS = (
 )
 # The price need not be the best one: a core mends what is left.
 FEW_CHORDS = 10
+# The levels at which tables rise that have a programme of their own.
+FEW_RISES = 12
 # What is kept of a project whose curve names its own candidates.
 FEW_LEVELS = 16
 # A core is tried only if it is this many times smaller than the full programme.
@@ -73,6 +76,37 @@ class Stage(NamedTuple):
 
 def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
     """The integer optimum, proved."""
+    search = partial(by_search, lattice=lattice)
+    if may_rise_seldom(portfolio, lattice):
+        held = portfolio.shape[-1] * (2 * lattice.units + lattice.states)
+        few = for_unfinished(partial(solve_few, lattice=lattice, few=FEW_RISES), held, alone=True)
+        nothing = jnp.zeros_like(budget)
+        blank = Answer(portfolio.lowers(), nothing, nothing + jnp.inf, jnp.asarray(False))
+        known = few(blank.finished, blank, portfolio, budget)
+        answer = for_unfinished(search, surveyed(portfolio, lattice))(
+            known.finished, known, portfolio, budget
+        )
+    else:
+        answer = search(portfolio, budget)
+    return conclude(portfolio, budget, answer.effort, answer.price, answer.bound)
+
+
+def may_rise_seldom(portfolio: Portfolio, lattice: Lattice) -> bool:
+    """Whether to look first if returns rise at few levels only: of tables at costs of 1. Curves that name
+    their candidates rise all the way."""
+    worth = lattice.units >= WORTH_TRYING * FEW_RISES
+    listed = lattice.tables and lattice.holds_costs and lattice.states <= MOST_CORE_STATES
+    return (
+        worth
+        and listed
+        and not lattice.brief
+        and portfolio.cost is None
+        and not few_candidates(portfolio, lattice)
+    )
+
+
+def by_search(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Answer:
+    """The optimum by a price, and what the stages after it make of what is left."""
     first, *harder = stages(portfolio, lattice)
     rough = bool(harder) and portfolio.cost is None
     chords = FEW_CHORDS if rough else MOST_CHORDS
@@ -93,7 +127,7 @@ def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
         settle = partial(settled_price, lattice=lattice)
         given = portfolio, budget, answer.effort, price, dual.bound
         price = projects_first(settle, surveyed(portfolio, lattice))(*given)
-    return conclude(portfolio, budget, answer.effort, price, answer.bound)
+    return answer._replace(price=price)
 
 
 def smooth(portfolio: Portfolio) -> bool:
