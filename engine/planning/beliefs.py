@@ -82,8 +82,7 @@ def quantile(belief: Belief, values: Particles, share: float) -> Vector:
 
 def taken(array: Array, chosen: Array) -> Array:
     """The entries of chosen particles, [projects, particles, ...]."""
-    index = chosen.reshape(chosen.shape + (1,) * (array.ndim - 2))
-    return jnp.take_along_axis(array, jnp.broadcast_to(index, (*chosen.shape, *array.shape[2:])), axis=1)
+    return jax.vmap(lambda values, which: jnp.take(values, which, axis=0, mode="clip"))(array, chosen)
 
 
 def of_smooth(change: Callable[[Particles], Particles], curve: Curve) -> Curve:
