@@ -7,6 +7,7 @@ gives the best plan of the whole rest of the budget.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -59,18 +60,16 @@ class Situation(NamedTuple):
 
     def to_the_end(self) -> Table:
         """Mean gains of lots that are spread over the rest of the periods; 0 of more than those can spend."""
-        return self.expected(self.belief.weight[:, None], self.share())[:, 0]
+        weight = self.belief.weight
+        return self.by_level(lambda gains: jnp.sum(weight * gains, axis=1), self.share())
 
-    def expected(
-        self, weight: Float[Array, "projects views particles"], share: Particles
-    ) -> Float[Array, "projects views levels"]:
-        """The same by each of several views of the weights, where a share of the lots makes progress."""
+    def by_level(self, average: Callable[[Particles], Array], share: Particles) -> Float[Array, "... levels"]:
+        """The same for any average over particles, a share of the lots making progress."""
 
         def level(number: Int[Array, ""], table: Array) -> Array:
-            gains = self.gains(number.astype(share.dtype), share)
-            return table.at[:, :, number].set(jnp.einsum("nvp,np->nv", weight, gains))
+            return table.at[..., number].set(average(self.gains(number.astype(share.dtype), share)))
 
-        nothing = jnp.zeros((*weight.shape[:2], self.terms.all_lots + 1), share.dtype)
+        nothing = jnp.zeros((*jax.eval_shape(average, share).shape, self.terms.all_lots + 1), share.dtype)
         # Level by level, so that what a level needs stays near the processor; the bound depends on the period
         # alone, so that worlds of a batch have it in common.
         return jax.lax.fori_loop(1, spendable(self.terms, self.period) + 1, level, nothing)

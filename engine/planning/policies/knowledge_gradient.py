@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from engine.bets.best_of import max_plus
 from engine.model.curves.base import Vector
 from engine.planning import noise
-from engine.planning.beliefs import taken
+from engine.planning.beliefs import Particles, taken
 from engine.planning.looks import systematic
 from engine.planning.policies.base import Policy
 from engine.planning.situation import Lots, Situation, largest, levels, planned
@@ -45,8 +45,11 @@ def worth(situation: Situation, lots: Scalar, rest: Float[Array, "projects level
     off = (reached[:, None] - taken(reached, chosen)[..., None]) / scale
     log_weight = belief.log_weight[:, None] - 0.5 * off**2
     weight = jnp.exp(log_weight - jax.nn.logsumexp(log_weight, axis=2, keepdims=True))
-    risen = jnp.einsum("nop,np->no", weight, reached - belief.returns())
-    table = after.expected(weight, share) + risen[..., None]
+
+    def average(values: Particles) -> Float[Array, "projects outlooks"]:
+        return jnp.einsum("nop,np->no", weight, values)
+
+    table = after.by_level(average, share) + average(reached - belief.returns())[..., None]
     kept = situation.left.astype(share.dtype) - lots - number
     index = jnp.maximum(kept, 0.0).astype(jnp.int32)
     # After the look the project itself gets what is left for later periods, others this period's rest too.
