@@ -4,12 +4,13 @@
 
 Worlds of the scenario many_bets with ten projects, 256 particles of each, 20 periods of 4 lots. A decision is
 one period of one portfolio: the policy's choice, what comes of it and what is then believed. First, each
-policy in turn plays a few hundred worlds by the engine (`compare`, float32, everything drawn anew) and a few
-by benchmarks/planning_numpy.py, the same filter and policies in loops over portfolios, periods and projects
-(float64; its worlds are drawn beforehand and cost it nothing), several rounds of both, so that what else the
-machine does strikes both; the fastest round counts. Then, where the estimate is under twelve minutes, all
-`--count` portfolios are played by the engine, compilation included. Knowledge gradient by lots has no plain
-counterpart.
+policy in turn plays a few hundred worlds by the engine (blocks of a study, float32, everything drawn anew,
+with the plans that all are compared with) and a few by benchmarks/planning_numpy.py: the same policies in
+loops over portfolios, periods and projects (float64; its worlds are drawn beforehand and cost it nothing,
+and its filter is the bootstrap filter alone). Several rounds of both, so that what else the machine does
+strikes both; the fastest round counts. Then, where the estimate is under twelve minutes, all `--count` portfolios are
+played by the engine as one study of seven policies, compilation included. Knowledge gradient by lots has no
+plain counterpart.
 
 Seconds are given of the clock and of processors: the engine takes all cores, NumPy one.
 """
@@ -32,7 +33,10 @@ from benchmarks.machine import save
 from engine.model.keys import named, portfolio_key
 from engine.planning.policies import POLICIES
 from engine.planning.world import Terms
-from engine.simulation.compare import compare
+from engine.simulation.blocks import Simulation, default_block
+from engine.simulation.point import Point
+from engine.simulation.simulate import NamedScenario
+from engine.solvers.lattice import NO_LATTICE
 
 PROJECTS, PARTICLES, WHOLE = 10, 256, 10_000
 TERMS = Terms(periods=20, lots=4, stall=0.2, resume=0.5, progress=0.1, noise=0.02)
@@ -50,23 +54,37 @@ def clocked(run: Callable[[], Any]) -> Seconds:
     return time.perf_counter() - clock, time.process_time() - processors
 
 
-def by_engine(policy: str, count: int) -> Any:
-    """Play so many portfolios."""
-    scenario = engine.scenario("many_bets", projects=PROJECTS)
-    return compare(
-        scenario.prior, scenario.budget, TERMS, (policy,), portfolios=count, particles=PARTICLES, seed=1
-    )
+def scenario() -> NamedScenario:
+    """Ten bets, planned for."""
+    planning = {field.name: getattr(TERMS, field.name) for field in dataclasses.fields(TERMS)}
+    return engine.scenario("many_bets", projects=PROJECTS, planning=planning | {"particles": PARTICLES})
+
+
+def compiled(policies: tuple[str, ...], count: int) -> Simulation:
+    """The blocks of so many portfolios by some policies."""
+    given = scenario()
+    options: dict[str, dict[str, Any]] = {name: {} for name in policies}
+    block, kind = default_block(count, given.prior.draws), np.dtype(np.float32)
+    return Simulation(Point(given.prior, given.budget, options, NO_LATTICE, 1, count, block, kind))
+
+
+def solved(simulation: Simulation) -> None:
+    """Play them."""
+    point = simulation.point
+    for _ in simulation.in_turn([(point, index) for index in range(point.blocks)]):
+        pass
 
 
 def plain_worlds(count: int) -> list[tuple[plain.World, list[plain.Curve]]]:
     """As many portfolios for NumPy: the same worlds and particles."""
-    scenario = engine.scenario("many_bets", projects=PROJECTS)
-    uncertain = dataclasses.replace(scenario.prior.uncertainty, draws=PARTICLES + 1)
+    prior, budget = scenario().prior, scenario().budget
+    assert prior.uncertainty is not None
+    uncertain = dataclasses.replace(prior.uncertainty, draws=PARTICLES + 1)
 
     @jax.jit
     def draw(j: jax.Array) -> tuple[jax.Array, ...]:
         key = portfolio_key(1, j)
-        drawn = uncertain.around(scenario.prior.draw(key), named(key, "uncertainty")).draws
+        drawn = uncertain.around(prior.draw(key), named(key, "uncertainty")).draws
         curves = drawn.curves
         numbers = (curves.scale, curves.half, curves.exponent, drawn.startup, drawn.success)
         return tuple(jax.numpy.broadcast_to(a, (PARTICLES + 1, PROJECTS)) for a in numbers)
@@ -76,8 +94,8 @@ def plain_worlds(count: int) -> list[tuple[plain.World, list[plain.Curve]]]:
         each = np.stack([np.asarray(a, np.float64) for a in draw(np.uint32(j))])
         truth = [plain.Curve(*each[:, -1, i]) for i in range(PROJECTS)]
         draws = [plain.Curve(*each[:, :-1, i]) for i in range(PROJECTS)]
-        scale = np.array([np.abs(curve.returns(scenario.budget)).mean() for curve in draws])
-        per_lot = np.full(PROJECTS, scenario.budget / TERMS.all_lots)
+        scale = np.array([np.abs(curve.returns(budget)).mean() for curve in draws])
+        per_lot = np.full(PROJECTS, budget / TERMS.all_lots)
         worlds.append((plain.World(truth, per_lot, np.maximum(scale, 1e-12), float(TERMS.noise)), draws))
     return worlds
 
@@ -89,10 +107,11 @@ def rates(policy: str, worlds: list[Any], rounds: int) -> dict[str, Any]:
         for j, world in enumerate(worlds):
             plain.play(policy, TERMS, *world, np.random.default_rng(j))
 
-    by_engine(policy, BY_ENGINE)  # compiles
+    simulation = compiled((policy,), BY_ENGINE)
+    solved(simulation)
     ours, theirs = [], []
     for _ in range(rounds):
-        ours.append(clocked(lambda: by_engine(policy, BY_ENGINE)))
+        ours.append(clocked(lambda: solved(simulation)))
         if policy in plain.POLICIES:
             theirs.append(clocked(by_numpy))
     found: dict[str, Any] = {"engine": each(ours, BY_ENGINE)}
@@ -118,10 +137,10 @@ def summary(found: dict[str, Any], count: int) -> dict[str, Any]:
     }
 
 
-def whole(count: int) -> dict[str, Seconds]:
-    """Seconds of all portfolios by policy, compilation included."""
+def whole(count: int) -> Seconds:
+    """Seconds of all portfolios by the seven policies, compilation included."""
     jax.clear_caches()
-    return {name: clocked(lambda name=name: by_engine(name, count)) for name in POLICIES}  # type: ignore[misc]
+    return clocked(lambda: solved(compiled(SEVEN, count)))
 
 
 def main() -> None:
@@ -135,9 +154,7 @@ def main() -> None:
     seven = summary(found, given.count)
     figures: dict[str, Any] = {"portfolios": given.count, "microseconds_a_decision": found, "seven": seven}
     if seven["estimated_seconds"][0] < MOST_SECONDS:
-        seconds = whole(given.count)
-        figures["seconds"] = seconds
-        seven["seconds"] = np.sum([seconds[name] for name in SEVEN], axis=0).tolist()
+        seven["seconds"] = whole(given.count)
     print(json.dumps(figures, indent=2))
     if given.count == WHOLE:
         print(save("planning_speed", figures))
