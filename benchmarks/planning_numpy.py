@@ -18,6 +18,8 @@ from engine.planning.world import Terms
 Array = np.ndarray
 FEW, SHRINK = 0.5, (3 * 0.95 - 1) / (2 * 0.95)
 WIDTH = ((1 - SHRINK**2) / 2) ** 0.5
+KALMAN, STEPS, SMALLEST, FOLLOW = 0.8, 12, -30.0, 0.5
+SMOOTH = ("scale", "half", "exponent")
 OUTLOOKS = 8
 
 
@@ -49,14 +51,14 @@ class Belief(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """Random numbers of a project's particles in one period: for stalls, for progress, where resampling
-    begins, and the two by whose difference each moves."""
+    """Random numbers of a project's particles in one period: for stalls, for progress, where each of two
+    resamplings begins and the two by whose difference each then moves, for moves towards what was seen."""
 
     stall: Array
     progress: Array
-    start: float
-    one: Array
-    other: Array
+    starts: Array
+    pairs: Array
+    normal: Array
 
 
 class Situation(NamedTuple):
@@ -92,22 +94,51 @@ def update(terms: Terms, belief: Belief, effort: float, seen: float, scale: floa
     factor = np.exp(terms.progress * by.progress - 0.5 * terms.progress**2)
     progress = belief.progress + np.where(running, effort * factor, 0.0)
     belief = belief._replace(progress=progress, running=running)
-    if effort > 0:
-        off = (seen - belief.reached()) / (scale * terms.noise)
-        log = np.log(belief.weight, where=belief.weight > 0, out=np.full(off.size, -np.inf)) - 0.5 * off**2
-        weight = np.exp(log - log.max())
-        belief = belief._replace(weight=weight / weight.sum())
-    if 1.0 / np.sum(belief.weight**2) < FEW * belief.weight.size:
-        belief = resampled(belief, by)
+    deviation, left = scale * terms.noise, float(effort > 0)
+    for start, pair in zip(by.starts, by.pairs, strict=True):
+        likelihood = left * fit(belief, seen, deviation)
+        share = bearable(belief, likelihood)
+        belief = weighed(belief, share * likelihood)
+        if share < 1.0:
+            belief = resampled(belief, start, *pair)
+        left *= 1.0 - share
+    if left > 0:
+        belief = moved_towards(belief, seen, deviation, KALMAN * left, by.normal)
+        belief = weighed(belief, (1.0 - KALMAN) * left * fit(belief, seen, deviation))
     return belief
 
 
-def resampled(belief: Belief, by: Numbers) -> Belief:
+def fit(belief: Belief, seen: float, deviation: float) -> Array:
+    return np.asarray(-0.5 * ((seen - belief.reached()) / deviation) ** 2)
+
+
+def weighed(belief: Belief, likelihood: Array) -> Belief:
     count = belief.weight.size
-    drawn = systematic(belief.weight, by.start)
+    log = np.log(belief.weight, where=belief.weight > 0, out=np.full(count, -np.inf)) + likelihood
+    weight = np.exp(log - log.max())
+    return belief._replace(weight=weight / weight.sum())
+
+
+def bearable(belief: Belief, likelihood: Array) -> float:
+    def enough(share: float) -> bool:
+        weight = weighed(belief, share * likelihood).weight
+        return bool(1.0 / np.sum(weight**2) >= FEW * weight.size)
+
+    if enough(1.0):
+        return 1.0
+    low, high = SMALLEST, 0.0
+    for _ in range(STEPS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if enough(2.0**middle) else (low, middle)
+    return float(2.0**low)
+
+
+def resampled(belief: Belief, start: float, one: Array, other: Array) -> Belief:
+    count = belief.weight.size
+    drawn = systematic(belief.weight, start)
     curve = Curve(*(values[drawn] for values in belief.curve))
-    smooth = {name: moved(getattr(curve, name), by) for name in ("scale", "half", "exponent")}
-    progress = moved(belief.progress[drawn], by)
+    smooth = {name: apart(getattr(curve, name), one, other) for name in SMOOTH}
+    progress = apart(belief.progress[drawn], one, other)
     return Belief(curve._replace(**smooth), progress, belief.running[drawn], np.full(count, 1.0 / count))
 
 
@@ -116,11 +147,40 @@ def systematic(weight: Array, start: float) -> Array:
     return np.minimum(np.searchsorted(np.cumsum(weight), at), weight.size - 1)
 
 
-def moved(values: Array, by: Numbers) -> Array:
-    if not np.all(values > 0):
-        return values
-    log = np.log(values)
-    return np.exp(SHRINK * log + (1 - SHRINK) * log.mean() + WIDTH * (log[by.one] - log[by.other]))
+def logarithms(values: Array) -> Array:
+    return np.log(values, where=values > 0, out=np.zeros(values.size))
+
+
+def apart(values: Array, one: Array, other: Array) -> Array:
+    some = values > 0
+    mean = logarithms(values).sum() / max(some.sum(), 1)
+    log = np.where(some, logarithms(values), mean)
+    step = (SHRINK - 1.0) * (log - mean) + WIDTH * (log[one] - log[other])
+    return values * np.exp(np.where(some, step, 0.0))
+
+
+def moved_towards(belief: Belief, seen: float, deviation: float, share: float, normal: Array) -> Belief:
+    values = belief.reached()
+    moving = values != belief.curve.returns(np.zeros(values.size))
+    weight = np.where(moving, belief.weight, 0.0)
+    weight = weight / weight.sum() if weight.any() else weight
+    mean = weight @ values
+    off = weight * (values - mean)
+    variance = off @ (values - mean)
+    spread = share * variance + deviation**2
+    step = (share * (seen - values) + share**0.5 * deviation * normal) / spread
+
+    def change(numbers: Array) -> Array:
+        log = logarithms(numbers)
+        return np.asarray(numbers * np.exp(np.where((numbers > 0) & moving, off @ log * step, 0.0)))
+
+    smooth = {name: change(getattr(belief.curve, name)) for name in SMOOTH}
+    moved = belief._replace(curve=belief.curve._replace(**smooth), progress=change(belief.progress))
+    shift, wanted = moved.reached() - values, variance * step
+    follows = weight @ (shift * wanted) >= FOLLOW * (weight @ wanted**2)
+    together = 0.5 * np.log(deviation**2 / spread) - 0.5 * share * (seen - mean) ** 2 / spread
+    each = share * fit(belief, seen, deviation)
+    return weighed(moved if follows else belief, np.where(moving & follows & (shift != 0), together, each))
 
 
 # Gains and plans.
@@ -324,4 +384,5 @@ def play(policy: str, terms: Terms, world: World, draws: list[Curve], random: An
 def drawn(random: Any, particles: int) -> Numbers:
     """A period's random numbers of one project."""
     stall, progress = random.random(particles), random.standard_normal(particles)
-    return Numbers(stall, progress, random.random(), *random.integers(0, particles, (2, particles)))
+    pairs = random.integers(0, particles, (2, 2, particles))
+    return Numbers(stall, progress, random.random(2), pairs, random.standard_normal(particles))

@@ -2,15 +2,14 @@
 
     python -m benchmarks.planning_speed      results/planning_speed.json
 
-Worlds of the scenario many_bets with ten projects, 256 particles of each, 20 periods of 4 lots. A decision is
-one period of one portfolio: the policy's choice, what comes of it and what is then believed. First, each
+Worlds of the scenario many_bets with ten projects, 256 particles of each, 20 periods of 4 lots. A decision
+is one period of one portfolio: the policy's choice, what comes of it and what is then believed. First, each
 policy in turn plays a few hundred worlds by the engine (blocks of a study, float32, everything drawn anew,
-with the plans that all are compared with) and a few by benchmarks/planning_numpy.py: the same policies in
-loops over portfolios, periods and projects (float64; its worlds are drawn beforehand and cost it nothing,
-and its filter is the bootstrap filter alone). Several rounds of both, so that what else the machine does
-strikes both; the fastest round counts. Then, where the estimate is under twelve minutes, all `--count` portfolios are
-played by the engine as one study of seven policies, compilation included. Knowledge gradient by lots has no
-plain counterpart.
+with the plans that all are compared with) and a few by benchmarks/planning_numpy.py: the same filter and
+policies in loops over portfolios, periods and projects (float64; its worlds are drawn beforehand and cost
+it nothing). Several rounds of both, so that what else the machine does strikes both; the fastest round
+counts. Then, where the estimate is under twelve minutes, all `--count` portfolios are played by the engine
+as one study of seven policies, compilation included. Knowledge gradient by lots has no plain counterpart.
 
 Seconds are given of the clock and of processors: the engine takes all cores, NumPy one.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -13,7 +14,8 @@ import engine
 from benchmarks import planning_numpy as plain
 from engine.model.portfolio import Portfolio
 from engine.planning import noise
-from engine.planning.beliefs import Belief, believe, update
+from engine.planning.beliefs import Belief, believe
+from engine.planning.looks import update
 from engine.planning.play import build_world, play
 from engine.planning.policies import POLICIES
 from engine.planning.situation import Situation
@@ -107,25 +109,35 @@ def test_it_chooses_the_same_by_the_same_random_numbers(name: str) -> None:
         np.testing.assert_array_equal(lots, choose(place, key))
 
 
-def test_it_believes_the_same_by_the_same_random_numbers() -> None:
-    resampled = 0
+def numbers_of(key: jax.Array) -> list[plain.Numbers]:
+    """The random numbers that an update takes, of each project."""
+    for_particles, for_choice, for_moves = jax.random.split(key, 3)
+    stall, progress, *first = noise.words(for_particles, (PROJECTS, PARTICLES))
+    normal, *second, _ = noise.words(for_moves, (PROJECTS, PARTICLES))
+    starts = np.asarray(jax.random.uniform(for_choice, (2, PROJECTS), float))
+    pairs = np.array([[noise.index(word, PARTICLES) for word in pair] for pair in (first, second)])
+    normals = [np.asarray(noise.normal(word, jnp.float64)) for word in (progress, normal)]
+    stalls = np.asarray(noise.uniform(stall, jnp.float64))
+    return [
+        plain.Numbers(stalls[i], normals[0][i], starts[:, i], pairs[:, :, i], normals[1][i])
+        for i in range(PROJECTS)
+    ]
+
+
+@pytest.mark.parametrize("sharp", [0.05, 0.002])
+def test_it_believes_the_same_by_the_same_random_numbers(sharp: float) -> None:
+    resampled, terms = 0, dataclasses.replace(WILD, noise=sharp)
     for seed in range(8):
-        belief, plain_beliefs, world = middle_of(seed, WILD)
+        belief, plain_beliefs, world = middle_of(seed, terms)
         effort, key = np.array([3.0, 5.0, 0.0, 4.0]), jax.random.key(seed)
         seen = np.asarray(belief.returns())[:, 3]
         given = jnp.asarray(effort), jnp.asarray(seen), world.scale
-        after = jax.jit(update)(WILD, belief, *given, key)
-        for_particles, for_choice = jax.random.split(key)
-        words = noise.words(for_particles, (PROJECTS, PARTICLES))
-        start = jax.random.uniform(for_choice, (PROJECTS,), float)
-        moves = noise.uniform(words[0], jnp.float64), noise.normal(words[1], jnp.float64), start
-        by = [np.asarray(a) for a in (*moves, *(noise.index(word, PARTICLES) for word in words[2:]))]
-        for i, each in enumerate(plain_beliefs):
-            numbers = plain.Numbers(*(a[i] for a in by))
-            same = plain.update(WILD, each, effort[i], seen[i], float(world.scale[i]), numbers)
-            resampled += np.ptp(same.weight) == 0
-            np.testing.assert_allclose(same.weight, after.weight[i], rtol=1e-9, atol=1e-12)
-            np.testing.assert_allclose(same.progress, after.state.progress[i], rtol=1e-9)
-            np.testing.assert_allclose(same.curve.scale, after.draws.curves.scale[i], rtol=1e-9)
+        after = jax.jit(update)(terms, belief, *given, key)
+        for i, (each, numbers) in enumerate(zip(plain_beliefs, numbers_of(key), strict=True)):
+            same = plain.update(terms, each, effort[i], seen[i], float(world.scale[i]), numbers)
+            resampled += not np.isin(same.curve.half, each.curve.half).all()
+            np.testing.assert_allclose(same.weight, after.weight[i], rtol=1e-6, atol=1e-9)
+            np.testing.assert_allclose(same.progress, after.state.progress[i], rtol=1e-8)
+            np.testing.assert_allclose(same.curve.scale, after.draws.curves.scale[i], rtol=1e-8)
             np.testing.assert_array_equal(same.running, after.state.running[i])
     assert resampled > 8
