@@ -39,6 +39,7 @@ class Worlds(NamedTuple):
 
     - `truths` [worlds, projects], `keys` [worlds]: the curves of each world, and the key of its chances.
     - `draws` [particles, projects]: the beliefs.
+    - `deadline` [projects]: after how many periods effort makes no progress any more; None: after none.
     """
 
     terms: Terms
@@ -46,6 +47,7 @@ class Worlds(NamedTuple):
     keys: Array
     draws: Portfolio
     cost: Vector
+    deadline: Vector | None = None
 
 
 class Plans(NamedTuple):
@@ -79,6 +81,7 @@ def played(policy: Policy, worlds: Worlds, budget: Scalar) -> Played:
 
     def one(truth: Portfolio, data: Array) -> Played:
         world = build_world(truth, worlds.draws, worlds.cost, budget, terms)
+        world = world._replace(deadline=worlds.deadline)
         return play(policy, terms, world, worlds.draws, jax.random.wrap_key_data(data))
 
     return jax.vmap(one)(worlds.truths, worlds.keys)

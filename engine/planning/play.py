@@ -15,14 +15,14 @@ from engine.model.portfolio import Portfolio
 from engine.planning.beliefs import Belief, believe
 from engine.planning.looks import update
 from engine.planning.policies.base import Policy
-from engine.planning.situation import Situation, spendable
+from engine.planning.situation import Situation, pace, spendable
 from engine.planning.world import State, Terms, World, advance, begin, look
 from engine.solvers.responses import Scalar
 
 
 class Played(NamedTuple):
-    """What a policy did, by period: the lots of each project, what the projects return after it, their
-    progress, and what was watched of its beliefs."""
+    """What a policy did, by period: the lots of each project, what the projects have returned after it,
+    discounted where that is asked for, their progress, and what was watched of its beliefs."""
 
     lots: Int[Array, "periods projects"]
     returns: Float[Array, "periods projects"]
@@ -37,6 +37,7 @@ class Position(NamedTuple):
     belief: Belief
     left: Int[Array, ""]
     memory: Any
+    returned: Vector
 
 
 def build_world(truth: Portfolio, draws: Portfolio, cost: Vector, budget: Scalar, terms: Terms) -> World:
@@ -45,6 +46,11 @@ def build_world(truth: Portfolio, draws: Portfolio, cost: Vector, budget: Scalar
     lot = budget / terms.all_lots
     most = jnp.broadcast_to((budget / cost)[None], draws.shape)
     return World(truth, lot / cost, jnp.maximum(jnp.mean(jnp.abs(draws.returns(most)), axis=0), 1e-12))
+
+
+def counted(terms: Terms, period: Array, dtype: jnp.dtype) -> Scalar:
+    """What a return that comes in this period counts for."""
+    return jnp.asarray(terms.discount, dtype) ** period.astype(dtype)
 
 
 def known(world: World, state: State) -> Belief:
@@ -71,8 +77,9 @@ def play(
 
     def situation(position: Position, period: Array) -> Situation:
         left = jnp.minimum(position.left, spendable(terms, period))
-        now = jnp.minimum(left, terms.lots)
-        return Situation(terms, position.belief, world.per_lot, world.scale, period, now, left)
+        place = period, pace(terms, period, left), left
+        until = None if world.deadline is None else world.ahead(terms, period)
+        return Situation(terms, position.belief, world.per_lot, world.scale, *place, until)
 
     def step(position: Position, period: Array) -> tuple[Position, Played]:
         move, see, learn, decide = (
@@ -80,6 +87,8 @@ def play(
         )
         lots, memory = policy.choose(situation(position, period), position.memory, decide)
         effort = lots.astype(world.scale.dtype) * world.per_lot
+        if world.deadline is not None:
+            effort = jnp.where(world.ahead(terms, period) > 0, effort, 0.0)
         state = advance(terms, position.state, effort, move)
         if policy.clairvoyant:
             belief = known(world, state)
@@ -87,9 +96,13 @@ def play(
             seen = look(terms, world, state, see)
             belief = update(terms, position.belief, effort, seen, world.scale, learn)
         left = position.left - jnp.sum(lots, dtype=jnp.int32)
-        played = Played(lots, world.truth.returns(state.progress), state.progress, watch(belief))
-        return Position(state, belief, left, memory), played
+        returned = world.truth.returns(state.progress)
+        if terms.discount is not None:
+            more = returned - world.truth.returns(position.state.progress)
+            returned = position.returned + counted(terms, period, more.dtype) * more
+        played = Played(lots, returned, state.progress, watch(belief))
+        return Position(state, belief, left, memory, returned), played
 
-    start = Position(state, belief, jnp.int32(terms.all_lots), None)
+    start = Position(state, belief, jnp.int32(terms.all_lots), None, world.truth.returns(state.progress))
     start = start._replace(memory=policy.begin(situation(start, jnp.int32(0))))
     return jax.lax.scan(step, start, jnp.arange(terms.periods, dtype=jnp.int32))[1]

@@ -29,7 +29,8 @@ Lots = Int[Array, " projects"]
 
 class Situation(NamedTuple):
     """Where a policy decides: what is believed, the effort that a lot buys of each project, the scale of its
-    returns, the period's number, the lots that may be spent now and those that are left, with these."""
+    returns, the period's number, the lots that may be spent now and those that are left, with these; and how
+    many periods each project has before it, all that are left if not given."""
 
     terms: Terms
     belief: Belief
@@ -38,25 +39,49 @@ class Situation(NamedTuple):
     period: Int[Array, ""]
     now: Int[Array, ""]
     left: Int[Array, ""]
+    until: Vector | None = None
+
+    @property
+    def ahead(self) -> Float[Array, "projects one"]:
+        """How many periods each project has before it, this one included."""
+        left = (self.terms.periods - self.period).astype(self.per_lot.dtype)
+        return (jnp.full_like(self.per_lot, left) if self.until is None else self.until)[:, None]
 
     @property
     def chance(self) -> Particles:
         """The chance to run in this period, by each particle."""
-        return to_run(self.terms, self.belief.state.running, self.per_lot.dtype)
+        chance = to_run(self.terms, self.belief.state.running, self.per_lot.dtype)
+        return chance if self.until is None else jnp.where(self.ahead > 0, chance, 0.0)
 
     def share(self) -> Particles:
         """The mean share of this and all later periods in which the project runs."""
         usual = self.terms.running().astype(self.per_lot.dtype)
         persist = 1.0 - jnp.asarray(self.terms.stall + self.terms.resume, self.per_lot.dtype)
-        ahead = (self.terms.periods - self.period).astype(self.per_lot.dtype)
-        periods = jnp.arange(self.terms.periods, dtype=self.per_lot.dtype)
-        kept = jnp.sum(jnp.where(periods < ahead, persist**periods, 0.0)) / jnp.maximum(ahead, 1.0)
+        periods = jnp.arange(self.terms.periods, dtype=self.per_lot.dtype)[None]
+        still = jnp.where(periods < self.ahead, persist**periods, 0.0)
+        kept = jnp.sum(still, axis=1, keepdims=True) / jnp.maximum(self.ahead, 1.0)
         return usual + (self.chance - usual) * kept
 
     def gains(self, number: Scalar, share: Particles) -> Particles:
-        """What each particle gains with so many lots, a share of which makes progress."""
-        progress = self.belief.state.progress + number * (self.per_lot[:, None] * share)
-        return self.belief.draws.returns(progress) - self.belief.returns()
+        """What each particle gains with so many lots, a share of which makes progress: no more of them than
+        its periods can spend, in equal parts, of which later ones count less where there is a discount."""
+        made = self.per_lot[:, None] * share
+        made = made * (number if self.until is None else jnp.minimum(number, self.ahead * self.terms.at_most))
+
+        def after(part: Array | float) -> Particles:
+            return self.belief.draws.returns(self.belief.state.progress + part * made) - self.belief.returns()
+
+        if self.terms.discount is None:
+            return after(1.0)
+        discount = jnp.asarray(self.terms.discount, made.dtype)
+
+        def add(period: Array, sums: tuple[Particles, Particles]) -> tuple[Particles, Particles]:
+            counted, before = sums
+            now = after(jnp.minimum((period + 1).astype(made.dtype) / jnp.maximum(self.ahead, 1.0), 1.0))
+            return counted + discount ** period.astype(made.dtype) * (now - before), now
+
+        nothing = jnp.zeros_like(made)
+        return jax.lax.fori_loop(0, self.terms.periods - self.period, add, (nothing, nothing))[0]
 
     def to_the_end(self) -> Table:
         """Mean gains of lots that are spread over the rest of the periods; 0 of more than those can spend."""
@@ -77,20 +102,27 @@ class Situation(NamedTuple):
     def this_period(self) -> Table:
         """Mean gains of lots that are spent now."""
         weight, all_of_it = self.belief.weight * self.chance, jnp.ones_like(self.chance)
-        number = levels(self.terms.lots, weight.dtype)
-        gains = jax.vmap(lambda lots: jnp.sum(weight * self.gains(lots, all_of_it), axis=1), out_axes=1)
+        number, now = levels(self.terms.at_most, weight.dtype), self._replace(terms=self.terms.undiscounted)
+        gains = jax.vmap(lambda lots: jnp.sum(weight * now.gains(lots, all_of_it), axis=1), out_axes=1)
         return gains(number)
 
     def part_of(self, plan: Lots) -> Lots:
-        """This period's lots of a plan to the end: in proportion to it, and to the chance that a project runs
-        now."""
+        """This period's lots of a plan to the end: in proportion to it, to the chance that a project runs
+        now, and to how soon it has to."""
         claims = plan.astype(self.per_lot.dtype) * self.belief.mean(self.chance)
-        return apportioned(claims, plan, self.now, self.terms.lots)
+        claims = claims if self.until is None else claims / jnp.maximum(self.until, 1.0)
+        return apportioned(claims, plan, self.now, self.terms.at_most)
 
 
 def spendable(terms: Terms, period: Int[Array, ""]) -> Int[Array, ""]:
     """The most lots that this and the later periods can spend."""
-    return (terms.periods - period) * terms.lots
+    return jnp.minimum((terms.periods - period) * terms.at_most, terms.all_lots)
+
+
+def pace(terms: Terms, period: Int[Array, ""], left: Int[Array, ""]) -> Int[Array, ""]:
+    """The lots that a period may spend: an equal part of those that are left, rounded up."""
+    ahead = terms.periods - period
+    return jnp.minimum((left + ahead - 1) // ahead, terms.at_most)
 
 
 def levels(most: int, dtype: jnp.dtype) -> Float[Array, " levels"]:

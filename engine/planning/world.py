@@ -5,13 +5,15 @@ A budget is spent in lots over T periods. Effort x_it goes into project i in per
     E_i,t = E_i,t−1 + z_it x_it e^(σ n − σ²/2),   n normal,
 
 where z_it is 1 while the project runs and 0 while it stalls: a hidden Markov chain that stalls with one
-chance a period and resumes with another, and starts from its stationary law. The return is R_i(E_it), of a
+chance a period and resumes with another, and starts from its stationary law. Effort after a project's
+deadline, if it has one, makes no progress. The return is R_i(E_it), of a
 curve that is hidden as well: start-up costs, thresholds and success are part of it. Where effort was spent,
 
     y_it = R_i(E_it) + s_i τ n
 
 is seen, s_i the project's scale; nothing is seen of the others. Effort that is spent is sunk, and progress
-stays. Random numbers depend on the period and the project alone, so that policies can be compared in pairs.
+stays. What is returned more in period t counts δ^(t−1), where there is a discount. Random numbers depend on
+the period and the project alone, so that policies can be compared in pairs.
 
 Sources: hidden Markov models, Cappé, Moulines & Rydén (2005), chapter 2; common random numbers, Law (2015),
 Simulation Modeling and Analysis, section 11.2.
@@ -19,8 +21,9 @@ Simulation Modeling and Analysis, section 11.2.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,14 +35,14 @@ from engine.model.portfolio import Portfolio
 from engine.solvers.responses import Scalar
 
 
-def number(default: float, low: float, high: float, words: str) -> float:
+def number(default: float | None, low: float, high: float, words: str) -> Any:
     """A number of the terms, with its domain, ends included."""
-    return field(default=default, metadata={"low": low, "high": high, "words": words})  # type: ignore[no-any-return]
+    return field(default=default, metadata={"low": low, "high": high, "words": words})
 
 
-def count(default: int, words: str) -> int:
+def count(default: int | None, words: str) -> Any:
     """A number of the terms that is part of what is compiled."""
-    return field(default=default, metadata={"low": 1, "high": 1_000, "words": words, "static": True})  # type: ignore[no-any-return]
+    return field(default=default, metadata={"low": 1, "high": 1_000, "words": words, "static": True})
 
 
 @register_dataclass
@@ -49,8 +52,10 @@ class Terms:
 
     - `periods`, T; `lots`, how many parts a period's budget is spent in.
     - `stall`, the chance a period that a project which runs comes to a stop; `resume`, that it goes on.
+    - `most`, how many lots a period can spend of what earlier ones left; None: what a period leaves lapses.
     - `progress`, the σ of the logarithm of progress per effort; `noise`, τ, that of what is seen, as a share
       of the project's scale.
+    - `discount`, δ, what a return a period later counts for; None: as much.
     """
 
     periods: int = count(8, "a whole number from 1 to 1,000")
@@ -59,11 +64,23 @@ class Terms:
     resume: Scalar | float = number(0.5, 0.0, 1.0, "a chance from 0 to 1")
     progress: Scalar | float = number(0.1, 0.0, 10.0, "a number from 0 to 10")
     noise: Scalar | float = number(0.02, 1e-6, 10.0, "a number from 1e-6 to 10")
+    discount: Scalar | float | None = number(None, 1e-6, 1.0, "a number from 1e-6 to 1, or none")
+    most: int | None = count(None, "a whole number from 1 to 1,000, or none")
 
     @property
     def all_lots(self) -> int:
         """How many lots the whole budget is."""
         return self.periods * self.lots
+
+    @property
+    def undiscounted(self) -> Terms:
+        """The same without a discount."""
+        return dataclasses.replace(self, discount=None)
+
+    @property
+    def at_most(self) -> int:
+        """How many lots a period can spend."""
+        return self.lots if self.most is None else max(self.most, self.lots)
 
     def running(self) -> Scalar:
         """The share of time that a project runs: 1 where it never stalls."""
@@ -72,13 +89,21 @@ class Terms:
 
 
 class World(NamedTuple):
-    """One portfolio as it is: its curves, the effort that a lot buys of each project, their scales, and the τ
-    of what is seen, where beliefs go by another one than the terms': 0 of measurements that are the truth."""
+    """One portfolio as it is: its curves, the effort that a lot buys of each project, their scales, the τ of
+    what is seen, where beliefs go by another one than the terms': 0 of measurements that are the truth; and
+    after how many periods each project's deadline is, where it has one, which is known."""
 
     truth: Portfolio
     per_lot: Vector
     scale: Vector
     noise: Scalar | float | None = None
+    deadline: Vector | None = None
+
+    def ahead(self, terms: Terms, period: Array) -> Vector:
+        """How many periods each project has before it, this one included."""
+        last = jnp.full_like(self.scale, terms.periods)
+        last = last if self.deadline is None else jnp.minimum(last, self.deadline)
+        return jnp.maximum(last - period.astype(last.dtype), 0.0)
 
 
 class State(NamedTuple):

@@ -92,6 +92,9 @@ class PlanningConfig:
 
     - `lots`: how many equal parts a period's share of the budget is spent in.
     - `stall`, `resume`: the chances a period that what runs comes to a stop, and goes on.
+    - `most`: how many lots a period can spend of what earlier ones left; none: what a period leaves lapses.
+    - `deadline`: after how many periods effort on a project makes no progress any more, drawn and known.
+    - `discount`: what a return that comes a period later counts for, a share; none: as much.
     - `progress`, `noise`: the σ of progress per effort, in logarithms, and of what is seen, as a share of
       what the whole budget would bring a project on average.
     - `particles`: how many draws of a portfolio are believed possible at first.
@@ -108,6 +111,9 @@ class PlanningConfig:
     particles: int = 256
     worlds: int = 1
     more: float = 0.1
+    most: int | None = None
+    discount: float | None = None
+    deadline: PriorConfig = field(default_factory=absent)
 
 
 @dataclass

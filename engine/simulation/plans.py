@@ -23,7 +23,7 @@ from engine.model.portfolio import Portfolio
 from engine.planning.methods import Plans, Worlds, plans_in
 from engine.planning.world import Terms
 from engine.simulation.config import PlanningConfig, ScenarioConfig, SpilloverConfig
-from engine.simulation.priors import finite
+from engine.simulation.priors import Prior, build_prior, check_prior, finite
 from engine.solvers.responses import Scalar
 
 MOST_PARTICLES, MOST_WORLDS = 100_000, 10_000
@@ -38,6 +38,7 @@ class Planning:
     particles: int = field(metadata={"static": True})
     worlds: int = field(metadata={"static": True})
     more: Array | np.ndarray
+    deadline: Prior | None = None
 
     @property
     def draws(self) -> int:
@@ -56,7 +57,10 @@ class Planning:
         ours = named(key, "plan")
         keys = jax.vmap(lambda j: jax.random.key_data(jax.random.fold_in(ours, j)))(numbers)
         terms = jax.tree.map(lambda number: jnp.asarray(number, dtype), self.terms)
-        worlds = Worlds(terms, truths, keys, draws, portfolio.costs())
+        prior, deadline = self.deadline, None
+        if prior is not None:
+            deadline = jnp.round(prior.sample(named(key, "deadline"), portfolio.shape, dtype))
+        worlds = Worlds(terms, truths, keys, draws, portfolio.costs(), deadline)
         return plans_in(worlds, jnp.asarray(budget, dtype), jnp.asarray(self.more, dtype))
 
 
@@ -82,7 +86,11 @@ def build_planning(config: ScenarioConfig) -> Planning | None:
     more = finite(given.more, f"{where}.more")
     if more.ndim or not more > -1:
         raise ValueError(f"{where}.more is {given.more!r}, expected a number above -1")
-    return Planning(terms, given.particles, given.worlds, more)
+    deadline = None
+    if given.deadline.dist != "absent":
+        deadline = build_prior(given.deadline, f"{where}.deadline")
+        check_prior(deadline, f"{where}.deadline", config.projects, 0.0)
+    return Planning(terms, given.particles, given.worlds, more, deadline)
 
 
 def checked(name: str, value: Any, where: str) -> Any:
@@ -90,7 +98,10 @@ def checked(name: str, value: Any, where: str) -> Any:
 
     **Raises:** `ValueError` naming it where it is out of its domain.
     """
-    (domain,) = (item.metadata for item in dataclasses.fields(Terms) if item.name == name)
+    (item,) = (item for item in dataclasses.fields(Terms) if item.name == name)
+    domain = item.metadata
+    if value is None and item.default is None:
+        return None
     whole = not domain.get("static") or (isinstance(value, int) and not isinstance(value, bool))
     try:
         inside = whole and domain["low"] <= float(value) <= domain["high"]

@@ -81,6 +81,16 @@ def test_worlds_of_a_portfolio_make_its_spread() -> None:
     np.testing.assert_allclose(one["cvar"], one["value"])
 
 
+def test_discount_and_deadlines_cost_returns() -> None:
+    deadline = {"dist": "uniform", "low": 0.6, "high": 4.4}
+    plain, less, short = (
+        records(point(bets(**changes), 16, solvers=("static",)))["static"]["value"]
+        for changes in ({}, {"discount": 0.7}, {"deadline": deadline, "most": 4})
+    )
+    assert less.mean() < plain.mean()
+    assert short.mean() < plain.mean()
+
+
 def test_who_knows_all_has_nothing_to_regret() -> None:
     calm = PLANNING | {"stall": 0.0, "resume": 1.0, "progress": 0.0, "noise": 1e-3}
     scenario = engine.scenario("s_shaped", planning=calm, projects=4)
@@ -121,6 +131,8 @@ def test_simulate_takes_policies() -> None:
         ({"stall": 1.5}, "scenario.planning.stall is 1.5, expected a chance from 0 to 1"),
         ({"periods": -1}, "scenario.planning.periods is -1, expected a whole number from 1 to 1,000"),
         ({"noise": float("nan")}, "scenario.planning.noise is nan, expected a number from 1e-6 to 10"),
+        ({"discount": 0.0}, "scenario.planning.discount is 0.0, expected a number from 1e-6 to 1, or none"),
+        ({"most": 0}, "scenario.planning.most is 0, expected a whole number from 1 to 1,000, or none"),
         ({"particles": 0}, "scenario.planning.particles is 0, expected a whole number from 1 to 100,000"),
         ({"worlds": 0}, "scenario.planning.worlds is 0, expected a whole number from 1 to 10,000"),
         ({"more": -1.0}, "scenario.planning.more is -1.0, expected a number above -1"),

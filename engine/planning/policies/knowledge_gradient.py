@@ -49,7 +49,8 @@ def worth(situation: Situation, lots: Scalar, rest: Float[Array, "projects level
     def average(values: Particles) -> Float[Array, "projects outlooks"]:
         return jnp.einsum("nop,np->no", weight, values)
 
-    table = after.by_level(average, share) + average(reached - belief.returns())[..., None]
+    later = 1.0 if terms.discount is None else jnp.asarray(terms.discount, share.dtype)
+    table = later * after.by_level(average, share) + average(reached - belief.returns())[..., None]
     kept = situation.left.astype(share.dtype) - lots - number
     index = jnp.maximum(kept, 0.0).astype(jnp.int32)
     # After the look the project itself gets what is left for later periods, others this period's rest too.
@@ -82,7 +83,7 @@ class KnowledgeGradientLots(Policy):
 
     def choose(self, situation: Situation, memory: Any, key: Array) -> tuple[Lots, Any]:
         rest = others(situation.to_the_end())
-        number = levels(situation.terms.lots, rest.dtype)
+        number = levels(situation.terms.at_most, rest.dtype)
         value = jax.lax.map(lambda lots: worth(situation, lots, rest, key), number)  # one key: in pairs
 
         def give(lot: Array, given: Lots) -> Lots:
@@ -91,4 +92,4 @@ class KnowledgeGradientLots(Policy):
             return given + (largest(rise) & (lot < situation.now)).astype(jnp.int32)
 
         nothing = jnp.zeros(situation.per_lot.shape, jnp.int32)
-        return jax.lax.fori_loop(0, situation.terms.lots, give, nothing), memory
+        return jax.lax.fori_loop(0, situation.terms.at_most, give, nothing), memory

@@ -21,5 +21,5 @@ class Static(Policy):
 
     def choose(self, situation: Situation, memory: Any, key: Array) -> tuple[Lots, Any]:
         claims = memory.astype(situation.per_lot.dtype)
-        lots = apportioned(claims, memory, situation.now, situation.terms.lots)
+        lots = apportioned(claims, memory, situation.now, situation.terms.at_most)
         return lots, memory - lots
