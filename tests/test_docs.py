@@ -21,12 +21,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 import engine
 from engine.model.curves.base import Smooth
+from engine.planning.policies import POLICIES
 from tests.cli.conftest import Done, run_here
 
 ROOT = Path(__file__).parent.parent
@@ -99,11 +100,13 @@ def check_output(source: str, expected: str, printed: str) -> None:
 
 @pytest.fixture
 def own_solvers() -> Iterator[None]:
-    """What a page enters into `engine.SOLVERS` ends with it."""
-    before = dict(engine.SOLVERS)
+    """What a page enters into `engine.SOLVERS` or `POLICIES` ends with it."""
+    registries: tuple[dict[str, Any], ...] = (engine.SOLVERS, POLICIES)
+    before = [dict(registry) for registry in registries]
     yield
-    engine.SOLVERS.clear()
-    engine.SOLVERS.update(before)
+    for registry, names in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(names)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ beside every portfolio: the clairvoyant's, equal split, and the static plan on t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -126,6 +127,7 @@ def follow(drawn: Any, budget: Scalar, lattice: Lattice, policy: Policy) -> Plan
     )
 
 
+@functools.cache
 def method(policy: Policy) -> Method:
     """A policy as a method."""
     return Method(_without_options(policy), takes="plan", entries=nothing_besides_draws)
@@ -143,7 +145,10 @@ def nothing_besides_draws(portfolio: Portfolio, lattice: Lattice) -> int:
     return 0
 
 
-METHODS: dict[str, Method] = {name: method(policy) for name, policy in POLICIES.items()}
+def methods() -> dict[str, Method]:
+    """The policies as methods, those that users have entered included."""
+    return {name: method(policy) for name, policy in POLICIES.items()}
+
 
 METRICS = {
     "regret": "what the clairvoyant returns more in the end",

@@ -18,13 +18,11 @@ from engine.bets.methods import Drawn, measure_bet, stake
 from engine.bets.objectives import OBJECTIVES, find_objective
 from engine.bets.tries import METRICS as TRIES_METRICS
 from engine.bets.tries import Counted, Tries, count, measure_tries
-from engine.planning.methods import METHODS as POLICY_METHODS
-from engine.planning.methods import Planned, Plans, measure_plans, plan_metrics
+from engine.planning.methods import Planned, Plans, measure_plans, methods, plan_metrics
 from engine.solvers.registry import REFERENCE, SOLVERS, Method, Takes, check_options_of, find_method
 from engine.solvers.responses import Scalar
 from engine.solvers.solution import Solution
 
-METHODS: dict[str, Method] = {**BET_METHODS, **POLICY_METHODS}
 # Whose values all others are measured by: the first of these that a study has.
 REFERENCES = ("enumeration", "coupled", "clairvoyant", REFERENCE)
 # What they are, in words; of the others a proved optimum.
@@ -51,7 +49,14 @@ def aim(solvers: Collection[str]) -> str:
 
 def method_of(name: str) -> Method:
     """The method of a name: a solver of portfolios, or what else there is."""
-    return METHODS[name] if name in METHODS and name not in SOLVERS else find_method(name)
+    besides = BET_METHODS | methods()
+    return besides[name] if name in besides and name not in SOLVERS else find_method(name)
+
+
+def known(gives: Takes) -> dict[str, Method]:
+    """All that can be asked for what a scenario gives."""
+    every = BET_METHODS | methods() | SOLVERS
+    return {name: method for name, method in every.items() if fits(method, gives)}
 
 
 def fits(method: Method, gives: Takes) -> bool:
@@ -65,12 +70,11 @@ def check_method(name: str, options: dict[str, Any], gives: Takes = "portfolio")
     **Raises:** `ValueError` naming a solver that there is not or that needs what the scenario does not give,
     or an option that cannot be.
     """
-    if gives != "portfolio" and not (isinstance(name, str) and name in {**SOLVERS, **METHODS}):
-        known = [other for other, method in {**SOLVERS, **METHODS}.items() if fits(method, gives)]
-        raise ValueError(f"unknown solver {name!r}, expected one of {', '.join(known)}")
+    if gives != "portfolio" and not (isinstance(name, str) and name in BET_METHODS | methods() | SOLVERS):
+        raise ValueError(f"unknown solver {name!r}, expected one of {', '.join(known(gives))}")
     method = method_of(name)
     if not fits(method, gives):
-        of_plans = f": {', '.join(POLICY_METHODS)}" if gives == "plan" else ""
+        of_plans = f": {', '.join(known(gives))}" if gives == "plan" else ""
         raise ValueError(f"solver {name} {NEEDED[method.takes]}{of_plans}")
     found = check_options_of(method, name, options)
     if name in OBJECTIVES:

@@ -15,11 +15,13 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
+from engine.bets.methods import METHODS
 from engine.bets.objectives import OBJECTIVES
 from engine.cli.compose import register_schema
 from engine.cli.main import command_names, command_of
 from engine.files.shipped import MISSING, config_folder
-from engine.simulation.methods import METHODS, method_of
+from engine.planning.policies import POLICIES
+from engine.simulation.methods import method_of
 from engine.solvers.registry import SOLVERS
 
 # Composed from files of their own, of which a folder of the user's may leave out what it does not need.
@@ -80,7 +82,7 @@ def test_the_numbers_of_an_objective_are_its_own(name: str) -> None:
     assert yaml.safe_load(text) == {name: {k: None if v is NO_DEFAULT else v for k, v in known.items()}}
 
 
-@pytest.mark.parametrize("name", [*SOLVERS, *METHODS])
+@pytest.mark.parametrize("name", [*SOLVERS, *METHODS, *POLICIES])
 def test_the_options_of_a_solver_are_those_of_its_function(name: str) -> None:
     (solver, options), *others = yaml.safe_load(
         (config_folder() / "solver" / f"{name}.yaml").read_text()
