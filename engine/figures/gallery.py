@@ -51,6 +51,16 @@ LABELS = {
     "scenario.spillover.chance": "chance that the platform lifts a project",
     "scenario.spillover.share.median": "effort received per unit spent on the platform",
     "scenario.uncertainty.spread.scale": "σ of the log of each project's scale",
+    "scenario.planning.stall": "chance a period that a project stalls",
+    "scenario.planning.resume": "chance a period that a stall ends",
+    "scenario.planning.noise": "noise of looks, as a share of a project's scale",
+}
+
+# What metrics are called whose own names say too little.
+NAMES = {
+    "over_equal": "return less that of equal split",
+    "over_static": "return less that of the static plan",
+    "over_richer": "return less that of a richer static plan",
 }
 
 
@@ -245,7 +255,7 @@ def _over_grid(
         return
     table = _means_on(study, metric, x, y)
     chance, percent = metric in CHANCES, metric in PERCENT
-    label = _chance(metric) if chance else f"mean {metric.replace('_', ' ')}"
+    label = _chance(metric) if chance else NAMES.get(metric, f"mean {metric.replace('_', ' ')}")
     meaning = "" if chance else f": {study.point(0).metrics[metric]}"
     x_label = LABELS.get(x.key, x.key)
     if y is None:
@@ -266,6 +276,7 @@ def _over_grid(
         label=label,
         chance=chance,
         percent=percent,
+        signed=metric in NAMES,
     )
     fixed = [one for n, one in enumerate(grid.axes) if n not in (x.number, y.number)]
     at = ", ".join(f"{axis.keys[0]} {setting(plain(axis.values[0][0]))}" for axis in fixed)

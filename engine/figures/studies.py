@@ -38,12 +38,14 @@ def phase_figure(
     label: str = "chance to reach the frontier",
     chance: bool = True,
     percent: bool = True,
+    signed: bool = False,
     axes: Axes | None = None,
 ) -> Axes:
     """A quantity over two axes of a grid: the phase diagram, where it is the chance to reach the frontier.
 
     **Arguments:** `values[i, j]` at y[i] and x[j], NaN where nothing is known; `chance`, whether colours go
-    from 0 to 1, with the line of one half; `percent`, whether numbers are shown in per cent.
+    from 0 to 1, with the line of one half; `percent`, whether numbers are shown in per cent; `signed`,
+    whether it is a difference, with the line of none.
     """
     axes = only_axes(axes)
     values = np.asarray(values, float)
@@ -52,17 +54,20 @@ def phase_figure(
     mesh = axes.pcolormesh(masked, cmap="cividis", edgecolors="white", linewidth=0.3, vmin=low, vmax=high)
     if values.size <= MOST_NUMBERED_CELLS:
         _write_cells(axes, values, mesh, percent)
-    halved = chance and min(values.shape) > 1 and np.nanmin(values) < 0.5 < np.nanmax(values)
-    if halved:
+    line = 0.5 if chance else 0.0
+    lined = (chance or signed) and min(values.shape) > 1 and np.nanmin(values) < line < np.nanmax(values)
+    if lined:
         centres = np.arange(values.shape[1]) + 0.5, np.arange(values.shape[0]) + 0.5
-        axes.contour(*centres, masked, levels=[0.5], colors="white", linewidths=1.8, linestyles="--")
+        axes.contour(*centres, masked, levels=[line], colors="white", linewidths=1.8, linestyles="--")
     for axis, given in ((axes.xaxis, x), (axes.yaxis, y)):
         step = -(-len(given) // MOST_TICKS)
         axis.set_ticks(np.arange(0, len(given), step) + 0.5, [_value(v) for v in list(given)[::step]])
         axis.set_tick_params(length=0)
     axes.set(xlabel=x_label, ylabel=y_label)
     figure: Any = axes.get_figure()
-    bar = figure.colorbar(mesh, ax=axes, label=f"{label} (dashed: one half)" if halved else label)
+    bar = figure.colorbar(
+        mesh, ax=axes, label=f"{label} (dashed: {'one half' if chance else 'none'})" if lined else label
+    )
     if percent:
         bar.ax.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, symbol=" %"))
     return axes

@@ -26,6 +26,7 @@ def replay(config: ReplayConfig) -> None:
     from engine.cli.words import say, settings_text
     from engine.files.folders import open_folder, write_parquet
     from engine.simulation.blocks import Simulation
+    from engine.simulation.methods import aim
     from engine.solvers.solution import Status
     from engine.study.records import tabulate_records
     from engine.study.study import open_study
@@ -45,15 +46,15 @@ def replay(config: ReplayConfig) -> None:
     for solver, columns in block.records.items():
         unsolved = np.flatnonzero(columns["status"]) + first
         solved = f"{block.count - unsolved.size} of {block.count} solved"
-        print(f"{solver}: {solved}{_worst_of(columns, first)}")
+        print(f"{solver}: {solved}{_worst_of(columns, first, aim(block.records))}")
         for portfolio in unsolved[:10]:
             status = Status(int(columns["status"][portfolio - first]))
             print(f"  portfolio {portfolio}: {status.message}")
     say(f"records in {folder}")
 
 
-def _worst_of(columns: dict[str, Any], first: int) -> str:
-    """Which portfolio of a block is furthest from the optimum, or else from its bound."""
+def _worst_of(columns: dict[str, Any], first: int, best: str) -> str:
+    """Which portfolio of a block is furthest from the best, or else from its bound."""
     import numpy as np
 
     known = np.isfinite(columns["loss"])
@@ -61,7 +62,7 @@ def _worst_of(columns: dict[str, Any], first: int) -> str:
     if not np.any(np.isfinite(missed)) or np.nanmax(missed) <= 0:
         return ""
     worst = int(np.nanargmax(missed))
-    what = "the optimum" if known[worst] else "its bound"
+    what = f"the {best}" if known[worst] else "its bound"
     return f"; portfolio {first + worst} misses most, {missed[worst]:.2%} of {what}"
 
 
