@@ -6,7 +6,8 @@ it as leaves half of the effective number of particles (Kong, Liu & Wong 1994) w
 all of it they are drawn again by systematic resampling (Kitagawa 1996), and copies part by the kernel of
 Liu & West (2001). The same once more. Of what is still left a share moves particles as the ensemble Kalman
 filter does, and the remainder weighs them (Frei & Künsch 2013). What moves are logarithms of progress and of
-parameters of smooth families; measured points, start-up costs and success stay as they are.
+parameters of smooth families; measured points, start-up costs and success stay as they are. Particles move by
+those alone whose curves are of their own family.
 
 Of saturating exponentials with σ = .5 the 80 % intervals of what is reached, and of what all of the budget
 would bring, hold the truth in 76 to 83 % of cases with 256 particles where the noise is .05, and in 72 to
@@ -21,7 +22,7 @@ from jaxtyping import Array, Float
 
 from engine.model.curves.base import Vector
 from engine.planning import noise
-from engine.planning.beliefs import Belief, Particles, effective, taken
+from engine.planning.beliefs import Belief, Mask, Particles, effective, taken
 from engine.planning.world import Terms, later
 from engine.solvers.responses import Scalar
 
@@ -38,15 +39,17 @@ FOLLOW = 0.5
 
 
 def update(terms: Terms, belief: Belief, effort: Vector, seen: Vector, scale: Vector, key: Array) -> Belief:
-    """The belief after a period in which effort was spent and, where it was, returns were seen."""
+    """The belief after a period in which effort was spent and, where it was, returns were seen; not where
+    their scale is infinite."""
     for_particles, for_choice, for_moves = jax.random.split(key, 3)
     shape, dtype = belief.log_weight.shape, belief.log_weight.dtype
     stall, progress, *first_pair = noise.words(for_particles, shape)
     normal, *second_pair, _ = noise.words(for_moves, shape)
     moves = noise.uniform(stall, dtype), noise.normal(progress, dtype)
     belief = belief._replace(state=later(terms, belief.state, effort[:, None], *moves))
-    target, deviation = seen[:, None], (scale * terms.noise)[:, None]
-    left = jnp.where((effort > 0)[:, None], jnp.ones((), dtype), 0.0)  # of the likelihood
+    looked = ((effort > 0) & jnp.isfinite(scale))[:, None]
+    target, deviation = seen[:, None], jnp.where(looked, (scale * terms.noise)[:, None], 1.0)
+    left = jnp.where(looked, jnp.ones((), dtype), 0.0)  # of the likelihood
     begins = jax.random.uniform(for_choice, (2, shape[0]), dtype)
     for begin, pair in zip(begins, (first_pair, second_pair), strict=True):
         log_likelihood = left * fit(belief, target, deviation)
@@ -87,13 +90,13 @@ def drawn_again(belief: Belief, few: Array, begin: Vector, pair: list[noise.Word
     words by which each is given two others, to move by their difference.
     """
     particles = belief.log_weight.shape[1]
-    one, other = (noise.index(word, particles) for word in pair)
     stay = jnp.arange(particles, dtype=jnp.int32)[None]
     drawn = jnp.where(few, jax.vmap(systematic)(belief.weight, begin), stay)
     draws, state = jax.tree.map(lambda a: taken(a, drawn), (belief.draws, belief.state))
     equal = -jnp.log(jnp.asarray(particles, belief.log_weight.dtype))
     again = Belief(draws, state, jnp.where(few, equal, belief.log_weight))
-    return again.changed(lambda values: jnp.where(few, apart(values, one, other), values))
+    one, other = (again.fellow(word) for word in pair)
+    return again.changed(lambda values, own: apart(values, own & few, one, other))
 
 
 def systematic(weight: Vector, uniform: Scalar) -> Array:
@@ -108,13 +111,13 @@ def systematic(weight: Vector, uniform: Scalar) -> Array:
     return jnp.minimum(jnp.cumsum(ended, dtype=jnp.int32), count - 1)
 
 
-def apart(values: Particles, one: Array, other: Array) -> Particles:
+def apart(values: Particles, own: Mask, one: Array, other: Array) -> Particles:
     """Numbers that are not 0, moved in logarithms by Liu & West's kernel, whose normal is stood for by the
     difference of two particles: with both drawn at random that has twice the covariance of the particles, of
-    all numbers of a project together."""
+    all numbers of a family together."""
     shrink = (3.0 * DISCOUNT - 1.0) / (2.0 * DISCOUNT)
     width = ((1.0 - shrink**2) / 2.0) ** 0.5
-    log, moves = logarithms(values)
+    log, moves = logarithms(values, own)
     count = jnp.maximum(jnp.sum(moves, axis=1, keepdims=True), 1).astype(values.dtype)
     mean = jnp.sum(log, axis=1, keepdims=True) / count
     log = jnp.where(moves, log, mean)
@@ -129,40 +132,36 @@ def moved_towards(
     logarithms on what they return, by what was seen less that, with noise.
 
     Only those move that return something else than without effort, and only where what they return follows:
-    not where curves are measured points, or nothing but stalls tells them apart. Those that move together
-    have the likelihood of their mean, the others their own. A share of 0 changes nothing.
+    not where curves are measured points, or nothing but stalls tells them apart. Those that move together, of
+    each family by itself, have the likelihood of their mean, the others their own. A share of 0 changes
+    nothing.
     """
     values = belief.returns()
     moving = (values != belief.draws.returns(jnp.zeros_like(values))) & (share > 0)
-    weight = normed(jnp.where(moving, belief.weight, 0.0))
-    mean = jnp.sum(weight * values, axis=1, keepdims=True)
+    weight = jnp.where(moving, belief.weight, 0.0)
+    mass = belief.total(weight)
+    weight = weight / jnp.where(mass > 0, mass, 1.0)
+    mean = belief.total(weight * values)
     off = weight * (values - mean)
-    variance = jnp.sum(off * (values - mean), axis=1, keepdims=True)
+    variance = belief.total(off * (values - mean))
     spread = share * variance + deviation**2
     step = (share * (seen - values) + jnp.sqrt(share) * deviation * normal) / spread
 
-    def change(numbers: Particles) -> Particles:
-        log, moves = logarithms(numbers)
+    def change(numbers: Particles, own: Mask) -> Particles:
+        log, moves = logarithms(numbers, own & moving)
         slope = jnp.sum(off * log, axis=1, keepdims=True)
-        return numbers * jnp.exp(jnp.where(moves & moving, slope * step, 0.0))
+        return numbers * jnp.exp(jnp.where(moves, slope * step, 0.0))
 
     moved = belief.changed(change)
     shift, wanted = moved.returns() - values, variance * step
-    followed = jnp.sum(weight * shift * wanted, axis=1, keepdims=True)
-    follow = followed >= FOLLOW * jnp.sum(weight * wanted**2, axis=1, keepdims=True)
-    moved = belief.changed(lambda numbers: jnp.where(follow, change(numbers), numbers))
+    follow = belief.total(weight * shift * wanted) >= FOLLOW * belief.total(weight * wanted**2)
+    moved = belief.changed(lambda numbers, own: change(numbers, own & follow))
     together = 0.5 * jnp.log(deviation**2 / spread) - 0.5 * share * (seen - mean) ** 2 / spread
     each = share * fit(belief, seen, deviation)
     return moved.weighed(jnp.where(moving & follow & (shift != 0), together, each))
 
 
-def normed(weight: Particles) -> Particles:
-    """Weights that add up to 1, or to 0 where there are none."""
-    mass = jnp.sum(weight, axis=1, keepdims=True)
-    return weight / jnp.where(mass > 0, mass, 1.0)
-
-
-def logarithms(values: Particles) -> tuple[Particles, Array]:
-    """(logarithms of magnitudes, 0 where there is none; where there is one)."""
-    some = values != 0
+def logarithms(values: Particles, own: Mask) -> tuple[Particles, Mask]:
+    """(logarithms of magnitudes of some particles, 0 where there is none; where there is one)."""
+    some = own & (values != 0)
     return jnp.log(jnp.where(some, jnp.abs(values), 1.0)), some

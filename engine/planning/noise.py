@@ -56,6 +56,6 @@ def normal(word: Array, dtype: jnp.dtype) -> Float[Array, ...]:
     return 2.0**0.5 * jax.lax.erf_inv(2.0 * uniform(word, dtype) - 1.0)
 
 
-def index(word: Array, count: int) -> Array:
+def index(word: Array, count: int | Array) -> Array:
     """A whole number below `count`, of at most 2¹⁶, by the word's first half."""
-    return (((word >> 16) * jnp.uint32(count)) >> 16).astype(jnp.int32)
+    return (((word >> 16) * jnp.asarray(count, jnp.uint32)) >> 16).astype(jnp.int32)

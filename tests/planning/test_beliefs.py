@@ -90,6 +90,80 @@ def test_few_particles_are_drawn_again_and_part() -> None:
     np.testing.assert_allclose(off, 0.0, atol=0.1)
 
 
+TWO = ((3.0, 0.1), (2.0, 0.2))
+
+
+def of_two_families(random: np.random.Generator, count: int) -> engine.Mixture:
+    """As many curves of each, [count, 1]; each family has numbers for all."""
+    noise = jnp.asarray(random.lognormal(0.0, 0.3, (2, 2, count, 1)))
+    middle = jnp.array(TWO)[:, :, None, None]
+    (scale, rate), (other_scale, other_rate) = middle * noise
+    families = engine.Exponential(scale, rate), engine.Log(other_scale, other_rate)
+    return engine.Mixture(families, jnp.arange(count, dtype=jnp.int32)[:, None] % 2)
+
+
+def test_curves_of_several_families_are_not_moved_by_each_other() -> None:
+    """A sharp look leaves beliefs that agree with it, of which numbers that nothing reads say nothing."""
+    draws = engine.Portfolio(of_two_families(np.random.default_rng(6), 512))
+    terms = Terms(periods=2, lots=1, stall=0.0, resume=1.0, progress=0.0, noise=0.01)
+    belief = believe(terms, draws, jax.random.key(2))
+    effort, seen = jnp.array([10.0]), jnp.array([2.2])
+    after = update(terms, belief, effort, seen, jnp.ones(1), jax.random.key(3))
+    assert np.unique(np.asarray(after.draws.curves.choice)).size == 2
+    off = np.asarray(after.returns()) - 2.2
+    # The look has a standard error of .01; the kernel keeps no more than mean and covariance.
+    assert np.quantile(np.abs(off), 0.95) < 0.04
+
+
+def test_a_sharp_look_at_several_families_is_that_of_a_million_particles() -> None:
+    terms = Terms(periods=2, lots=1, stall=0.0, resume=1.0, progress=0.2, noise=0.01)
+    effort, seen, many, worlds = jnp.full(1, 10.0), 2.5, 1_000_000, 100
+    random = np.random.default_rng(6)
+    curves = of_two_families(random, many)
+    progress = 10.0 * jnp.asarray(random.lognormal(-0.02, 0.2, (many, 1)))
+    weight = np.exp(-0.5 * ((seen - curves.value(progress)[:, 0]) / terms.noise) ** 2)
+    ahead = np.asarray(curves.value(jnp.full((many, 1), 60.0)))[:, 0]
+
+    def moments(weight: np.ndarray, ahead: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """The share of the second family, and the means and deviations of what each has far ahead."""
+        found = [np.average(second, weights=weight)]
+        for own in (~second, second):
+            mean = np.average(ahead[own], weights=weight[own])
+            found += [mean, np.average((ahead[own] - mean) ** 2, weights=weight[own]) ** 0.5]
+        return np.array(found)
+
+    @jax.jit
+    def one(curves: engine.Mixture, key: jax.Array) -> tuple[jax.Array, ...]:
+        belief = believe(terms, engine.Portfolio(curves), key)
+        after = update(terms, belief, effort, jnp.full(1, seen), jnp.ones(1), key)
+        far = after.draws.returns(jnp.full_like(after.log_weight, 60.0))
+        return after.weight, far, after.draws.curves.choice == 1
+
+    found = [one(of_two_families(random, 512), jax.random.key(world)) for world in range(worlds)]
+    share, *rest = moments(*(np.asarray(each).ravel() for each in zip(*found, strict=True)))
+    expected, *others = moments(weight, ahead, np.arange(many) % 2 == 1)
+    assert share == pytest.approx(expected, abs=0.03)
+    for at in (0, 2):
+        assert rest[at] == pytest.approx(others[at], abs=0.1 * others[at + 1])
+        assert rest[at + 1] == pytest.approx(others[at + 1], rel=0.15)
+
+
+def test_where_nothing_is_seen_particles_move_as_the_world_does() -> None:
+    """An infinite scale is no look, also of beliefs of which few particles count."""
+    draws = saturating(jax.random.key(1), 64, 0.5)
+    belief = believe(TERMS, draws, jax.random.key(2))
+    few = belief.weighed(jnp.where(jnp.arange(64) < 3, 0.0, -40.0)[None].repeat(2, 0).repeat(2, 0))
+    effort, scale = jnp.array([10.0, 10.0, 0.0, 0.0]), jnp.array([jnp.inf, 1.0, jnp.inf, 1.0])
+    for before in (belief, few):
+        after = update(TERMS, before, effort, jnp.full(4, 1.5), scale, jax.random.key(3))
+        for leaf in jax.tree.leaves((after.draws, after.state, after.log_weight)):
+            assert np.all(np.isfinite(np.asarray(leaf, float)))
+        np.testing.assert_allclose(after.weight.sum(1), 1.0, rtol=1e-9)
+    after = update(TERMS, belief, effort, jnp.full(4, 1.5), scale, jax.random.key(3))
+    np.testing.assert_allclose(after.weight[jnp.array([0, 2, 3])], 1.0 / 64, rtol=1e-12)
+    np.testing.assert_array_equal(after.draws.curves.scale[0], belief.draws.curves.scale[0])
+
+
 def test_a_sharp_look_is_that_of_a_million_particles() -> None:
     terms = Terms(periods=2, lots=1, stall=0.0, resume=1.0, progress=0.3, noise=0.004)
     effort, seen, middle, many = 12.0, 1.3, (2.0, 0.08), 1_000_000
