@@ -20,6 +20,7 @@ from jaxtyping import Array
 from engine.bets.uncertain import SHARED
 from engine.model.keys import named
 from engine.model.portfolio import Portfolio
+from engine.planning.checks import check_count, check_terms
 from engine.planning.methods import Plans, Worlds, plans_in
 from engine.planning.world import Terms
 from engine.simulation.config import PlanningConfig, ScenarioConfig, SpilloverConfig
@@ -69,44 +70,24 @@ def build_planning(config: ScenarioConfig) -> Planning | None:
 
     **Raises:** `ValueError` naming the key that cannot be.
     """
-    given, where = config.planning, "scenario.planning"
+    given, where = config.planning, "scenario.planning."
     if given == PlanningConfig():
         return None
     if config.spillover != SpilloverConfig():
-        raise ValueError(f"scenario.spillover and {where} are given, expected one of them")
+        raise ValueError("scenario.spillover and scenario.planning are given, expected one of them")
     for name in ("lower", "upper"):
         if getattr(config, name).dist != "absent":
-            raise ValueError(f"scenario.{name} and {where} are given, expected one of them")
-    numbers = {field.name: getattr(given, field.name) for field in dataclasses.fields(Terms)}
-    terms = Terms(**{name: checked(name, number, where) for name, number in numbers.items()})
-    for name, most in (("particles", MOST_PARTICLES), ("worlds", MOST_WORLDS)):
-        count = getattr(given, name)
-        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= most:
-            raise ValueError(f"{where}.{name} is {count!r}, expected a whole number from 1 to {most:,}")
-    more = finite(given.more, f"{where}.more")
+            raise ValueError(f"scenario.{name} and scenario.planning are given, expected one of them")
+    terms = Terms(**{field.name: getattr(given, field.name) for field in dataclasses.fields(Terms)})
+    check_terms(terms, where)
+    terms = jax.tree.map(lambda number: np.asarray(float(number)), terms)
+    check_count(f"{where}particles", given.particles, MOST_PARTICLES)
+    check_count(f"{where}worlds", given.worlds, MOST_WORLDS)
+    more = finite(given.more, f"{where}more")
     if more.ndim or not more > -1:
-        raise ValueError(f"{where}.more is {given.more!r}, expected a number above -1")
+        raise ValueError(f"{where}more is {given.more!r}, expected a number above -1")
     deadline = None
     if given.deadline.dist != "absent":
-        deadline = build_prior(given.deadline, f"{where}.deadline")
-        check_prior(deadline, f"{where}.deadline", config.projects, 0.0)
+        deadline = build_prior(given.deadline, f"{where}deadline")
+        check_prior(deadline, f"{where}deadline", config.projects, 0.0)
     return Planning(terms, given.particles, given.worlds, more, deadline)
-
-
-def checked(name: str, value: Any, where: str) -> Any:
-    """A number of the terms.
-
-    **Raises:** `ValueError` naming it where it is out of its domain.
-    """
-    (item,) = (item for item in dataclasses.fields(Terms) if item.name == name)
-    domain = item.metadata
-    if value is None and item.default is None:
-        return None
-    whole = not domain.get("static") or (isinstance(value, int) and not isinstance(value, bool))
-    try:
-        inside = whole and domain["low"] <= float(value) <= domain["high"]
-    except (TypeError, ValueError):
-        inside = False
-    if not inside:
-        raise ValueError(f"{where}.{name} is {value!r}, expected {domain['words']}")
-    return value if domain.get("static") else np.asarray(float(value))
