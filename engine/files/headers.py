@@ -17,6 +17,8 @@ USUAL = {
     "project": ("run", "run_name", "trial", "name", "model", "learner", "channel"),
     "effort": ("step", "global_step", "epoch", "iteration", "size_train", "train_size", "spend", "tokens"),
     "performance": ("value", "val_accuracy", "val_acc", "accuracy", "score", "test_score", "outcome"),
+    "period": ("week", "month", "quarter", "round", "year"),
+    "seen": ("performance", "measured", "return", "value", "val_accuracy", "accuracy", "score"),
 }
 LIKENESS = 0.8
 
