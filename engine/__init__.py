@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from engine._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from engine.advice.answer import Advice
+    from engine.advice.plan import plan
     from engine.allocation.allocate import allocate
     from engine.allocation.answer import Allocation, BudgetFound
     from engine.allocation.bet import Beside, Bet
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from engine.files.measurements import Measurements, load_measurements
     from engine.files.portfolios import load_portfolio, portfolio_from, portfolio_table, save_portfolio
     from engine.files.reading import Reading
+    from engine.files.spending import Spending, load_spending
     from engine.fitting.fit import fit
     from engine.fitting.fitted import Bands, Fitted
     from engine.fitting.learn import learn_prior
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
 # Where each public name is defined. It is imported on first use, so that a command line with nothing to
 # compute does not wait for JAX.
 _HOMES = {
+    "engine.advice.answer": ("Advice",),
+    "engine.advice.plan": ("plan",),
     "engine.allocation.allocate": ("allocate",),
     "engine.allocation.answer": (
         "Allocation",
@@ -72,6 +77,7 @@ _HOMES = {
     ),
     "engine.files.portfolios": ("load_portfolio", "portfolio_from", "portfolio_table", "save_portfolio"),
     "engine.files.reading": ("Reading",),
+    "engine.files.spending": ("Spending", "load_spending"),
     "engine.fitting.fit": ("fit",),
     "engine.fitting.fitted": ("Bands", "Fitted"),
     "engine.fitting.learn": ("learn_prior",),
@@ -118,6 +124,7 @@ __all__ = [
     "FAMILIES",
     "OBJECTIVES",
     "SOLVERS",
+    "Advice",
     "Allocation",
     "Approaches",
     "Bands",
@@ -145,6 +152,7 @@ __all__ = [
     "RiskFrontier",
     "Simulated",
     "Solution",
+    "Spending",
     "Status",
     "Study",
     "Tabulated",
@@ -161,10 +169,12 @@ __all__ = [
     "load_bet",
     "load_measurements",
     "load_portfolio",
+    "load_spending",
     "open_study",
     "optimal_effort",
     "optimal_value",
     "outcomes",
+    "plan",
     "portfolio_from",
     "portfolio_table",
     "risk_frontier",

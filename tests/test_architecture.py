@@ -20,7 +20,7 @@ LAYERS = (
     {"solvers"},
     {"bets"},
     {"allocation", "files", "planning"},
-    {"fitting", "simulation"},
+    {"fitting", "simulation", "advice"},
     {"study"},
     {"figures"},
     {"report", "live"},
