@@ -164,7 +164,7 @@ class Advice:
         if not drops:
             return []
         verb, it = ("is", "it gets") if len(drops) == 1 else ("are", "they get")
-        return [f"{some(drops)} {verb} best dropped: however much {it}, a unit gains less than that."]
+        return [f"{some(drops)} {verb} best dropped: however much {it}, a unit gains less on average."]
 
     def _turns(self) -> list[str]:
         remarks = self.remarks()
@@ -181,8 +181,8 @@ class Advice:
         one = int(np.argmax(swing))
         (low, _, high), (after_low, _, after_high) = self.outlook[:, one], self.outlook_planned[:, one]
         return [
-            f"No likely measurement of one project alone stops it; that of {self.names[one]} moves the plan "
-            f"most: {after_low:.6g} to come if it is {low:.4g}, {after_high:.6g} if it is {high:.4g}."
+            f"No likely measurement alone stops a project; that of {self.names[one]} moves the plan most: "
+            f"{after_low:.6g} to come if it is {low:.4g}, {after_high:.6g} if it is {high:.4g}."
         ]
 
     def __repr__(self) -> str:

@@ -30,6 +30,7 @@ def test_two_commands_from_measurements_to_a_monte_carlo(engine: Run, tmp_path: 
     fitted = engine("fit", f"data={data}", "output=fits", "draws=20", "families=[power,hill]")
     assert fitted.returncode == 0, fitted.stderr
     assert "ranking" in fitted.stdout
+    assert "engine plan draws=fits budget=..." in fitted.stderr
     fits = pd.read_csv(tmp_path / "fits" / "fits.csv")
     assert len(fits) == 3 * 2
     assert fits.groupby("project").chosen.sum().tolist() == [1, 1, 1]

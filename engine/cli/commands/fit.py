@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +81,8 @@ def fit(config: FitConfig) -> None:
     seconds = time.perf_counter() - begin
     say(f"{len(data.names)} curves in {seconds:.1f} s; results in {folder}")
     suggest(folder, drawn=fitted.draws is not None)
+    if fitted.draws is not None:
+        print(f"  engine plan draws={folder} budget=...", file=sys.stderr)
 
 
 def _write(folder: Path, fitted: Fitted, extrapolate: float | None) -> None:
