@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from engine.model.curves.base import Curve, Smooth, Vector
 from engine.model.curves.mixture import Mixture
@@ -22,6 +22,7 @@ from engine.planning import noise
 from engine.planning.world import State, Terms, begin
 
 Particles = Float[Array, "projects particles"]
+Mask = Bool[Array, "projects particles"]
 
 
 class Belief(NamedTuple):
@@ -48,17 +49,22 @@ class Belief(NamedTuple):
         """What has been reached, by each particle."""
         return self.draws.returns(self.state.progress)
 
-    def total(self, values: Particles) -> Float[Array, "projects count"]:
-        """Sums over particles whose curves are of one family, for each of them: parameters of a family say
-        nothing of curves of another, which do not read them."""
+    def kin(self) -> list[Mask]:
+        """Of each family the particles whose curves are of it: parameters of a family say nothing of the
+        others, which do not read them."""
         curves = self.draws.curves
-        if not isinstance(curves, Mixture):
+        if isinstance(curves, Mixture):
+            return [curves.choice == place for place in range(len(curves.families))]
+        return [jnp.ones(self.log_weight.shape, bool)]
+
+    def total(self, values: Particles) -> Float[Array, "projects count"]:
+        """For each particle the sum over those of its family."""
+        kin = self.kin()
+        if len(kin) == 1:
             return jnp.sum(values, axis=1, keepdims=True)
-        total = jnp.zeros_like(values)
-        for place in range(len(curves.families)):
-            own = curves.choice == place
-            total = jnp.where(own, jnp.sum(jnp.where(own, values, 0.0), axis=1, keepdims=True), total)
-        return total
+        own = jnp.stack(kin)
+        total = jnp.sum(jnp.where(own, values, 0.0), axis=2, keepdims=True)
+        return jnp.sum(jnp.where(own, total, 0.0), axis=0)
 
     def fellow(self, word: noise.Words) -> Int[Array, "projects particles"]:
         """For each particle one whose curve is of the same family, by a random word."""
@@ -77,10 +83,14 @@ class Belief(NamedTuple):
         log_weight = self.log_weight + log_likelihood
         return self._replace(log_weight=log_weight - jax.nn.logsumexp(log_weight, axis=1, keepdims=True))
 
-    def changed(self, change: Callable[[Particles], Particles]) -> Belief:
-        """The belief with progress and the parameters of smooth families changed."""
-        draws = dataclasses.replace(self.draws, curves=of_smooth(change, self.draws.curves))
-        return self._replace(draws=draws, state=self.state._replace(progress=change(self.state.progress)))
+    def changed(self, change: Callable[[Particles, Mask], Particles]) -> Belief:
+        """The belief with progress and the parameters of smooth families changed, family by family: of those
+        particles alone whose curves are of it."""
+        progress, kin = self.state.progress, self.kin()
+        for own in kin:
+            progress = change(progress, own)
+        draws = dataclasses.replace(self.draws, curves=of_smooth(change, self.draws.curves, kin))
+        return self._replace(draws=draws, state=self.state._replace(progress=progress))
 
 
 def believe(terms: Terms, draws: Portfolio, key: Array) -> Belief:
@@ -111,8 +121,9 @@ def taken(array: Array, chosen: Array) -> Array:
     return jax.vmap(lambda values, which: jnp.take(values, which, axis=0, mode="clip"))(array, chosen)
 
 
-def of_smooth(change: Callable[[Particles], Particles], curve: Curve) -> Curve:
-    """Curves whose parameters are changed, of smooth families."""
+def of_smooth(change: Callable[[Particles, Mask], Particles], curve: Curve, kin: list[Mask]) -> Curve:
+    """Curves whose parameters are changed, of smooth families, each of its own particles."""
     if isinstance(curve, Mixture):
-        return Mixture(tuple(of_smooth(change, family) for family in curve.families), curve.choice)
-    return jax.tree.map(change, curve) if isinstance(curve, Smooth) else curve
+        pairs = zip(curve.families, kin, strict=True)
+        return Mixture(tuple(of_smooth(change, family, [own]) for family, own in pairs), curve.choice)
+    return jax.tree.map(lambda a: change(a, kin[0]), curve) if isinstance(curve, Smooth) else curve

@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 
 from engine.model.curves.base import Vector
 from engine.planning import noise
-from engine.planning.beliefs import Belief, Particles, effective, taken
+from engine.planning.beliefs import Belief, Mask, Particles, effective, taken
 from engine.planning.world import Terms, later
 from engine.solvers.responses import Scalar
 
@@ -48,7 +48,7 @@ def update(terms: Terms, belief: Belief, effort: Vector, seen: Vector, scale: Ve
     moves = noise.uniform(stall, dtype), noise.normal(progress, dtype)
     belief = belief._replace(state=later(terms, belief.state, effort[:, None], *moves))
     looked = ((effort > 0) & jnp.isfinite(scale))[:, None]
-    target, deviation = seen[:, None], jnp.where(looked, (scale * terms.noise)[:, None], 1.0)
+    target, deviation = seen[:, None], (scale * terms.noise)[:, None]
     left = jnp.where(looked, jnp.ones((), dtype), 0.0)  # of the likelihood
     begins = jax.random.uniform(for_choice, (2, shape[0]), dtype)
     for begin, pair in zip(begins, (first_pair, second_pair), strict=True):
@@ -96,7 +96,7 @@ def drawn_again(belief: Belief, few: Array, begin: Vector, pair: list[noise.Word
     equal = -jnp.log(jnp.asarray(particles, belief.log_weight.dtype))
     again = Belief(draws, state, jnp.where(few, equal, belief.log_weight))
     one, other = (again.fellow(word) for word in pair)
-    return again.changed(lambda values: jnp.where(few, apart(again, values, one, other), values))
+    return again.changed(lambda values, own: apart(values, own & few, one, other))
 
 
 def systematic(weight: Vector, uniform: Scalar) -> Array:
@@ -111,14 +111,15 @@ def systematic(weight: Vector, uniform: Scalar) -> Array:
     return jnp.minimum(jnp.cumsum(ended, dtype=jnp.int32), count - 1)
 
 
-def apart(belief: Belief, values: Particles, one: Array, other: Array) -> Particles:
+def apart(values: Particles, own: Mask, one: Array, other: Array) -> Particles:
     """Numbers that are not 0, moved in logarithms by Liu & West's kernel, whose normal is stood for by the
     difference of two particles: with both drawn at random that has twice the covariance of the particles, of
     all numbers of a family together."""
     shrink = (3.0 * DISCOUNT - 1.0) / (2.0 * DISCOUNT)
     width = ((1.0 - shrink**2) / 2.0) ** 0.5
-    log, moves = logarithms(values)
-    mean = belief.total(log) / jnp.maximum(belief.total(moves.astype(log.dtype)), 1.0)
+    log, moves = logarithms(values, own)
+    count = jnp.maximum(jnp.sum(moves, axis=1, keepdims=True), 1).astype(values.dtype)
+    mean = jnp.sum(log, axis=1, keepdims=True) / count
     log = jnp.where(moves, log, mean)
     step = (shrink - 1.0) * (log - mean) + width * (taken(log, one) - taken(log, other))
     return values * jnp.exp(jnp.where(moves, step, 0.0))
@@ -146,21 +147,21 @@ def moved_towards(
     spread = share * variance + deviation**2
     step = (share * (seen - values) + jnp.sqrt(share) * deviation * normal) / spread
 
-    def change(numbers: Particles) -> Particles:
-        log, moves = logarithms(numbers)
-        slope = belief.total(off * log)
-        return numbers * jnp.exp(jnp.where(moves & moving, slope * step, 0.0))
+    def change(numbers: Particles, own: Mask) -> Particles:
+        log, moves = logarithms(numbers, own & moving)
+        slope = jnp.sum(off * log, axis=1, keepdims=True)
+        return numbers * jnp.exp(jnp.where(moves, slope * step, 0.0))
 
     moved = belief.changed(change)
     shift, wanted = moved.returns() - values, variance * step
     follow = belief.total(weight * shift * wanted) >= FOLLOW * belief.total(weight * wanted**2)
-    moved = belief.changed(lambda numbers: jnp.where(follow, change(numbers), numbers))
+    moved = belief.changed(lambda numbers, own: change(numbers, own & follow))
     together = 0.5 * jnp.log(deviation**2 / spread) - 0.5 * share * (seen - mean) ** 2 / spread
     each = share * fit(belief, seen, deviation)
     return moved.weighed(jnp.where(moving & follow & (shift != 0), together, each))
 
 
-def logarithms(values: Particles) -> tuple[Particles, Array]:
-    """(logarithms of magnitudes, 0 where there is none; where there is one)."""
-    some = values != 0
+def logarithms(values: Particles, own: Mask) -> tuple[Particles, Mask]:
+    """(logarithms of magnitudes of some particles, 0 where there is none; where there is one)."""
+    some = own & (values != 0)
     return jnp.log(jnp.where(some, jnp.abs(values), 1.0)), some
