@@ -52,17 +52,17 @@ def update(terms: Terms, belief: Belief, effort: Vector, seen: Vector, scale: Ve
     left = jnp.where(looked, jnp.ones((), dtype), 0.0)  # of the likelihood
     begins = jax.random.uniform(for_choice, (2, shape[0]), dtype)
     for begin, pair in zip(begins, (first_pair, second_pair), strict=True):
-        log_likelihood = left * fit(belief, target, deviation)
+        log_likelihood = left * fit(belief.returns(), target, deviation)
         share = bearable(belief, log_likelihood)
         belief = drawn_again(belief.weighed(share * log_likelihood), share < 1.0, begin, pair)
         left = left * (1.0 - share)
-    belief = moved_towards(belief, target, deviation, KALMAN * left, noise.normal(normal, dtype))
-    return belief.weighed((1.0 - KALMAN) * left * fit(belief, target, deviation))
+    belief, values = moved_towards(belief, target, deviation, KALMAN * left, noise.normal(normal, dtype))
+    return belief.weighed((1.0 - KALMAN) * left * fit(values, target, deviation))
 
 
-def fit(belief: Belief, seen: Column, deviation: Column) -> Particles:
-    """The log-likelihood of what was seen, but for a constant."""
-    return -0.5 * ((seen - belief.returns()) / deviation) ** 2
+def fit(values: Particles, seen: Column, deviation: Column) -> Particles:
+    """The log-likelihood of what was seen where so much is returned, but for a constant."""
+    return -0.5 * ((seen - values) / deviation) ** 2
 
 
 def bearable(belief: Belief, log_likelihood: Particles) -> Column:
@@ -127,9 +127,10 @@ def apart(values: Particles, own: Mask, one: Array, other: Array) -> Particles:
 
 def moved_towards(
     belief: Belief, seen: Column, deviation: Column, share: Column, normal: Particles
-) -> Belief:
-    """A share of a look's likelihood, by the ensemble Kalman filter: particles move along the regression of
-    logarithms on what they return, by what was seen less that, with noise.
+) -> tuple[Belief, Particles]:
+    """(the belief after a share of a look's likelihood, what its particles return), by the ensemble Kalman
+    filter: particles move along the regression of logarithms on what they return, by what was seen less that,
+    with noise.
 
     Only those move that return something else than without effort, and only where what they return follows:
     not where curves are measured points, or nothing but stalls tells them apart. Those that move together, of
@@ -152,13 +153,14 @@ def moved_towards(
         slope = jnp.sum(off * log, axis=1, keepdims=True)
         return numbers * jnp.exp(jnp.where(moves, slope * step, 0.0))
 
-    moved = belief.changed(change)
-    shift, wanted = moved.returns() - values, variance * step
+    then, wanted = belief.changed(change).returns(), variance * step
+    shift = then - values
     follow = belief.total(weight * shift * wanted) >= FOLLOW * belief.total(weight * wanted**2)
     moved = belief.changed(lambda numbers, own: change(numbers, own & follow))
     together = 0.5 * jnp.log(deviation**2 / spread) - 0.5 * share * (seen - mean) ** 2 / spread
-    each = share * fit(belief, seen, deviation)
-    return moved.weighed(jnp.where(moving & follow & (shift != 0), together, each))
+    each = share * fit(values, seen, deviation)
+    weighed = moved.weighed(jnp.where(moving & follow & (shift != 0), together, each))
+    return weighed, jnp.where(follow, then, values)
 
 
 def logarithms(values: Particles, own: Mask) -> tuple[Particles, Mask]:
