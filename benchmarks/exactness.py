@@ -1,6 +1,6 @@
 """Wrong answers of the exact solver: scenarios of portfolios, test problems, and instances made to be hard.
 
-    python -m benchmarks.exactness              about 101,000 portfolios; results/exactness.json
+    python -m benchmarks.exactness              142,000 portfolios; results/exactness.json
 
 An answer is wrong if its value differs from that of the full max-plus programme by more than 1e-11 of it, if
 it is not called proved, or if it overspends. The full programme enumerates every budget step, and is itself
