@@ -17,8 +17,9 @@ from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
 from engine.solvers.core import Answer
 from engine.solvers.lattice import Lattice
+from engine.solvers.programme import Programme, read_back
 from engine.solvers.responses import Scalar
-from engine.solvers.rounding import budget_slack, first_best
+from engine.solvers.rounding import budget_slack
 
 # The price is found to so many binary digits of the largest that it can be.
 HALVINGS = 40
@@ -91,14 +92,6 @@ def optimum(levels: Levels, returns: Returns, within: Int[Array, ""], states: in
         return after, best
 
     last, before = jax.lax.scan(project, jnp.zeros(states + 1, returns.dtype), (levels, returns))
-
-    def back(state: Array, row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        best, level, value = row
-        source = state - level
-        total = jnp.where(source >= 0, best[jnp.maximum(source, 0)] + value, -jnp.inf)
-        most, chosen = first_best(total, level)
-        chosen = jnp.where(jnp.isfinite(most), chosen, 0)
-        return jnp.maximum(state - chosen, 0), chosen.astype(value.dtype)
-
-    _, effort = jax.lax.scan(back, within, (before, levels, returns), reverse=True)
-    return last[within], effort
+    chosen = read_back(Programme(jnp.concatenate([before, last[None]]), levels, returns), within)
+    effort = jnp.take_along_axis(levels, chosen.astype(jnp.int32)[:, None], axis=1)[:, 0]
+    return last[within], effort.astype(returns.dtype)
