@@ -18,6 +18,7 @@ from engine.planning.world import Terms
 Array = np.ndarray
 FEW, SHRINK = 0.5, (3 * 0.95 - 1) / (2 * 0.95)
 WIDTH = ((1 - SHRINK**2) / 2) ** 0.5
+SAME = 1e-5
 KALMAN, STEPS, SMALLEST, FOLLOW = 0.8, 12, -30.0, 0.5
 SMOOTH = ("scale", "half", "exponent")
 OUTLOOKS = 8
@@ -244,7 +245,8 @@ def apportioned(claims: Array, most: Array, lots: int) -> Array:
         wanted = (given < most) & (claims > 0)
         if not wanted.any():
             break
-        given[np.argmax(np.where(wanted, claims / (given + 1), -np.inf))] += 1
+        quotient = np.where(wanted, claims / (given + 1), -np.inf)
+        given[np.argmax(quotient >= (1.0 - SAME) * quotient.max())] += 1
     return given
 
 

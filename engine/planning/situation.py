@@ -27,6 +27,10 @@ Table = Float[Array, "projects levels"]
 Lots = Int[Array, " projects"]
 
 
+# Numbers that differ by this share are the same.
+SAME = 1e-5
+
+
 class Situation(NamedTuple):
     """Where a policy decides: what is believed, the effort that a lot buys of each project, the scale of its
     returns, the period's number, the lots that may be spent now and those that are left, with these; and how
@@ -142,8 +146,11 @@ def best_plan(table: Table, lots: Int[Array, ""]) -> Lots:
 
 
 def largest(values: Vector) -> Bool[Array, " projects"]:
-    """Which project has the largest, the first of equals."""
-    return jnp.zeros(values.shape, bool).at[jnp.argmax(values)].set(True)
+    """Which project has the largest, the first of those that are equal up to rounding: where the same chance
+    is a sum over other particles, its last digits are the machine's own."""
+    most = jnp.max(values)
+    near = values >= most - SAME * jnp.abs(most)
+    return jnp.zeros(values.shape, bool).at[jnp.argmax(near)].set(True)
 
 
 def apportioned(claims: Vector, most: Lots, lots: Int[Array, ""], at_most: int) -> Lots:

@@ -120,6 +120,14 @@ def test_lots_are_apportioned_by_the_largest_quotients() -> None:
         assert apportioned(claims, most, jnp.int32(lots), 24).tolist() == given
 
 
+def test_equals_up_to_rounding_are_taken_in_order() -> None:
+    claims = jnp.array([0.8 * (1.0 - 2e-16), 0.8, 1.6 * (1.0 + 3e-16)])
+    most = jnp.full(3, 9, jnp.int32)
+    assert apportioned(claims, most, jnp.int32(1), 4).tolist() == [0, 0, 1]
+    assert apportioned(claims, most, jnp.int32(2), 4).tolist() == [1, 0, 1]
+    assert apportioned(claims, most, jnp.int32(3), 4).tolist() == [1, 1, 1]
+
+
 def test_the_best_plan_is_that_of_all_plans() -> None:
     random = np.random.default_rng(4)
     table = np.concatenate([np.zeros((3, 1)), random.normal(size=(3, 5)).cumsum(1)], axis=1)
