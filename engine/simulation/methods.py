@@ -55,7 +55,7 @@ def method_of(name: str) -> Method:
 
 def known(gives: Takes) -> dict[str, Method]:
     """All that can be asked for what a scenario gives."""
-    every = BET_METHODS | methods() | SOLVERS
+    every = SOLVERS | {name: one for name, one in (BET_METHODS | methods()).items() if name not in SOLVERS}
     return {name: method for name, method in every.items() if fits(method, gives)}
 
 

@@ -108,7 +108,7 @@ def test_the_worst_are_replayed_by_the_commands_shown(folder: Path) -> None:
     done = engine(folder, *html.unescape(command).split())
     assert done.returncode == 0, done.stderr
     missed = re.search(
-        r"greedy: 20 of 20 solved; portfolio \d+ misses most, ([\d.]+)% of the optimum", done.stdout
+        r"greedy: 20 of 20 solved; portfolio \d+ misses most, ([\d.]+)% of the proved optimum", done.stdout
     )
     assert missed is not None
     assert float(missed[1]) == pytest.approx(float(share), abs=0.06)
