@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from engine.advice.answer import Advice
-from engine.bets.uncertain import Uncertain, normalise_uncertain, outcomes
+from engine.bets.uncertain import SHARED, Uncertain, normalise_uncertain, outcomes
 from engine.files.bets import FITTED, load_drawn
 from engine.files.portfolios import portfolio_path
 from engine.files.spending import ByPeriod, Spending, load_spending, nothing_spent
@@ -134,7 +134,7 @@ def _of_portfolio(given: Portfolio, particles: int, seed: int) -> Uncertain:
         raise ValueError(f"a batch of shape {given.shape[:-1]} is given, expected one portfolio")
     if given.success is not None:
         return outcomes(given, particles, seed)
-    shared = {name: getattr(given, name) for name in ("cost", "lower", "upper")}
+    shared = {name: getattr(given, name) for name in SHARED}
     absent: dict[str, Any] = dict.fromkeys(shared)
     alone = jax.tree.map(lambda a: np.asarray(a)[None], dataclasses.replace(given, names=(), **absent))
     return Uncertain(alone, **shared, names=given.names)

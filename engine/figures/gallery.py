@@ -27,7 +27,7 @@ from engine.figures.plans import Regret, effort_over_time_figure, regret_figure
 from engine.figures.studies import SolverTime, along_figure, loss_figure, phase_figure, time_figure
 from engine.fitting.folder import fitted_curves
 from engine.model.keys import portfolio_key
-from engine.model.portfolio import Portfolio
+from engine.model.portfolio import Portfolio, project_names
 from engine.simulation.methods import aim, method_of, reference
 from engine.simulation.point import Point, draw
 from engine.simulation.summaries import Summary, merge, quantile, standard_error
@@ -205,7 +205,7 @@ def _plans(study: Study, shown: str) -> Iterator[Illustration]:
         drawn = draw(point.source, key, 0, budget, jnp.float64)
         plan = jax.jit(lambda drawn: method_of(shown).solve(drawn, budget, point.lattice))(drawn)
         lots = np.asarray(plan.lots[0], float) * point.budget / np.asarray(drawn.bet.worlds.terms.all_lots)
-        names = drawn.portfolio.names or [f"project {i}" for i in range(lots.shape[1])]
+        names = project_names(drawn.portfolio)
     axes = effort_over_time_figure(lots / np.asarray(drawn.bet.worlds.cost), names)
     caption = f"Where {shown} puts its effort in the first portfolio{at}, by period."
     yield Illustration("effort", caption, axes)

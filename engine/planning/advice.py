@@ -38,8 +38,8 @@ from engine.model.portfolio import Portfolio
 from engine.planning.beliefs import Belief, Particles, believe, quantile, taken
 from engine.planning.looks import update
 from engine.planning.policies.base import Policy
-from engine.planning.situation import Lots, Situation, best_plan, levels, planned
-from engine.planning.world import Terms, advance
+from engine.planning.situation import Lots, Situation, best_per_lot, best_plan, planned
+from engine.planning.world import Terms, advance, scales
 from engine.solvers.programme import read_back
 from engine.solvers.responses import Scalar
 
@@ -110,8 +110,7 @@ def build_case(
 ) -> Case:
     """The case of a plan; scales are what draws return on average where a project gets all of the budget, as
     in `play.build_world`, on top of the effort it starts with."""
-    most = jnp.broadcast_to((start + budget / cost)[None], draws.shape)
-    return Case(terms, budget, cost, jnp.maximum(jnp.mean(jnp.abs(draws.returns(most)), axis=0), 1e-12), key)
+    return Case(terms, budget, cost, scales(draws, start + budget / cost), key)
 
 
 def learned(case: Case, belief: Belief, period: Array, effort: Vector, seen: Vector, error: Vector) -> Belief:
@@ -194,9 +193,6 @@ def advise(
     plan = read_back(solved, now.left).astype(jnp.int32)
     lot, optimum = now.per_lot[0] * cost[0], solved.before[-1]
     last = jnp.maximum(now.left, 1)
-    number = levels(terms.all_lots, table.dtype)
-    within = (number >= 1) & (number <= last.astype(table.dtype))
-    per_lot = jnp.where(within[None], table / jnp.maximum(number, 1.0)[None], -jnp.inf)
     effort = lots.astype(table.dtype) * now.per_lot
     efforts = plan.astype(table.dtype) * now.per_lot
     best, funded = contested(case, now)
@@ -211,7 +207,7 @@ def advise(
         summary(belief, belief.returns()),
         summary(belief, carried_out(case, now, efforts)),
         belief.mean(belief.state.running.astype(table.dtype)),
-        jnp.max(per_lot, axis=1) / lot,
+        best_per_lot(table, last) / lot,
         best,
         funded,
         *reconsidered(case, now, lots, effort, spent),

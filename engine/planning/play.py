@@ -16,7 +16,7 @@ from engine.planning.beliefs import Belief, believe
 from engine.planning.looks import update
 from engine.planning.policies.base import Policy
 from engine.planning.situation import Situation, pace, spendable
-from engine.planning.world import State, Terms, World, advance, begin, look
+from engine.planning.world import State, Terms, World, advance, begin, look, scales
 from engine.solvers.responses import Scalar
 
 
@@ -44,13 +44,7 @@ def build_world(truth: Portfolio, draws: Portfolio, cost: Vector, budget: Scalar
     """The world of a portfolio: a lot is an equal part of the budget, and a project's scale what its draws
     return on average where it gets all of it."""
     lot = budget / terms.all_lots
-    most = jnp.broadcast_to((budget / cost)[None], draws.shape)
-    return World(truth, lot / cost, jnp.maximum(jnp.mean(jnp.abs(draws.returns(most)), axis=0), 1e-12))
-
-
-def counted(terms: Terms, period: Array, dtype: jnp.dtype) -> Scalar:
-    """What a return that comes in this period counts for."""
-    return jnp.asarray(terms.discount, dtype) ** period.astype(dtype)
+    return World(truth, lot / cost, scales(draws, budget / cost))
 
 
 def known(world: World, state: State) -> Belief:
@@ -99,7 +93,7 @@ def play(
         returned = world.truth.returns(state.progress)
         if terms.discount is not None:
             more = returned - world.truth.returns(position.state.progress)
-            returned = position.returned + counted(terms, period, more.dtype) * more
+            returned = position.returned + terms.counts(period, more.dtype) * more
         played = Played(lots, returned, state.progress, watch(belief))
         return Position(state, belief, left, memory, returned), played
 

@@ -77,12 +77,11 @@ class Situation(NamedTuple):
 
         if self.terms.discount is None:
             return after(1.0)
-        discount = jnp.asarray(self.terms.discount, made.dtype)
 
         def add(period: Array, sums: tuple[Particles, Particles]) -> tuple[Particles, Particles]:
             counted, before = sums
             now = after(jnp.minimum((period + 1).astype(made.dtype) / jnp.maximum(self.ahead, 1.0), 1.0))
-            return counted + discount ** period.astype(made.dtype) * (now - before), now
+            return counted + self.terms.counts(period, made.dtype) * (now - before), now
 
         nothing = jnp.zeros_like(made)
         return jax.lax.fori_loop(0, self.terms.periods - self.period, add, (nothing, nothing))[0]
@@ -143,6 +142,13 @@ def planned(table: Table) -> Programme:
 def best_plan(table: Table, lots: Int[Array, ""]) -> Lots:
     """The lots of each project in the best plan of so many."""
     return read_back(planned(table), lots).astype(jnp.int32)
+
+
+def best_per_lot(table: Table, most: Int[Array, ""]) -> Vector:
+    """The largest mean gain per lot over 1 to so many lots, of each project; −∞ of none."""
+    number = levels(table.shape[1] - 1, table.dtype)
+    within = (number >= 1) & (number <= most.astype(table.dtype))
+    return jnp.max(jnp.where(within[None], table / jnp.maximum(number, 1.0)[None], -jnp.inf), axis=1)
 
 
 def largest(values: Vector) -> Bool[Array, " projects"]:

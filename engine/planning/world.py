@@ -6,8 +6,8 @@ A budget is spent in lots over T periods. Effort x_it goes into project i in per
 
 where z_it is 1 while the project runs and 0 while it stalls: a hidden Markov chain that stalls with one
 chance a period and resumes with another, and starts from its stationary law. Effort after a project's
-deadline, if it has one, makes no progress. The return is R_i(E_it), of a
-curve that is hidden as well: start-up costs, thresholds and success are part of it. Where effort was spent,
+deadline, if it has one, makes no progress. The return is R_i(E_it), of a curve that is hidden as well:
+start-up costs, thresholds and success are part of it. Where effort was spent,
 
     y_it = R_i(E_it) + s_i τ n
 
@@ -82,6 +82,10 @@ class Terms:
         """How many lots a period can spend."""
         return self.lots if self.most is None else max(self.most, self.lots)
 
+    def counts(self, period: Array, dtype: jnp.dtype) -> Scalar:
+        """What a return counts for that comes so many periods later, where there is a discount."""
+        return jnp.asarray(self.discount, dtype) ** period.astype(dtype)
+
     def running(self) -> Scalar:
         """The share of time that a project runs: 1 where it never stalls."""
         total = jnp.asarray(self.stall + self.resume)
@@ -104,6 +108,12 @@ class World(NamedTuple):
         last = jnp.full_like(self.scale, terms.periods)
         last = last if self.deadline is None else jnp.minimum(last, self.deadline)
         return jnp.maximum(last - period.astype(last.dtype), 0.0)
+
+
+def scales(draws: Portfolio, effort: Vector) -> Vector:
+    """The scales of projects: what their draws [draws, projects] return on average with so much effort."""
+    most = jnp.broadcast_to(effort[None], draws.shape)
+    return jnp.maximum(jnp.mean(jnp.abs(draws.returns(most)), axis=0), 1e-12)
 
 
 class State(NamedTuple):

@@ -49,14 +49,17 @@ def aim(solvers: Collection[str]) -> str:
 
 def method_of(name: str) -> Method:
     """The method of a name: a solver of portfolios, or what else there is."""
-    besides = BET_METHODS | methods()
-    return besides[name] if name in besides and name not in SOLVERS else find_method(name)
+    return every()[name] if name in every() else find_method(name)
+
+
+def every() -> dict[str, Method]:
+    """All that there is by name, solvers first; theirs is what a name means that others have too."""
+    return SOLVERS | BET_METHODS | methods() | SOLVERS
 
 
 def known(gives: Takes) -> dict[str, Method]:
     """All that can be asked for what a scenario gives."""
-    every = SOLVERS | {name: one for name, one in (BET_METHODS | methods()).items() if name not in SOLVERS}
-    return {name: method for name, method in every.items() if fits(method, gives)}
+    return {name: method for name, method in every().items() if fits(method, gives)}
 
 
 def fits(method: Method, gives: Takes) -> bool:
@@ -70,7 +73,7 @@ def check_method(name: str, options: dict[str, Any], gives: Takes = "portfolio")
     **Raises:** `ValueError` naming a solver that there is not or that needs what the scenario does not give,
     or an option that cannot be.
     """
-    if gives != "portfolio" and not (isinstance(name, str) and name in BET_METHODS | methods() | SOLVERS):
+    if gives != "portfolio" and not (isinstance(name, str) and name in every()):
         raise ValueError(f"unknown solver {name!r}, expected one of {', '.join(known(gives))}")
     method = method_of(name)
     if not fits(method, gives):

@@ -50,9 +50,10 @@ def dual_price(levels: Returns, returns: Returns, budget: Scalar) -> Scalar:
         return jnp.where(dear, low, middle), jnp.where(dear, middle, high)
 
     there = jnp.isfinite(returns)
-    ends = (jnp.max(jnp.where(there, sign * returns, -jnp.inf)) for sign in (1.0, -1.0))
+    largest = jnp.max(jnp.where(there, returns, -jnp.inf))
+    least = jnp.min(jnp.where(there, returns, jnp.inf))
     nothing = jnp.zeros((), returns.dtype)
-    _, high = jax.lax.fori_loop(0, HALVINGS, halve, (nothing, jnp.maximum(sum(ends, nothing), 0.0)))
+    _, high = jax.lax.fori_loop(0, HALVINGS, halve, (nothing, jnp.maximum(largest - least, 0.0)))
     return jnp.where(spend(nothing) <= budget, nothing, high)
 
 

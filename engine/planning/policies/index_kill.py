@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from engine.planning.policies.base import Policy
-from engine.planning.situation import Lots, Situation, levels, planned
+from engine.planning.situation import Lots, Situation, best_per_lot, planned
 from engine.solvers.programme import read_back
 
 
@@ -27,9 +27,7 @@ class IndexKill(Policy):
 
     def choose(self, situation: Situation, memory: Any, key: Array) -> tuple[Lots, Any]:
         table = jnp.where(memory[:, None], situation.to_the_end(), 0.0)
-        number = levels(table.shape[1] - 1, table.dtype)
-        within = (number >= 1) & (number <= situation.left.astype(table.dtype))
-        index = jnp.max(jnp.where(within[None], table / jnp.maximum(number, 1.0)[None], 0.0), axis=1)
+        index = jnp.maximum(best_per_lot(table, situation.left), 0.0)
         solved = planned(table)
         optimum = solved.before[-1]
         price = optimum[situation.left] - optimum[jnp.maximum(situation.left - 1, 0)]
