@@ -162,6 +162,12 @@ class Portfolio:
         """w_i π_i R_i(f_i(x_i)), per project."""
         return self.stakes() * self.utility(self.performance(effort))
 
+    def returns_of_all(self, levels: Float[Array, "levels projects"]) -> Float[Array, "levels projects"]:
+        """The returns at all of the first so many whole units; `levels` says which they are."""
+        if self.startup is not None:
+            return jax.vmap(self.returns)(levels)
+        return self.stakes()[None] * jax.vmap(self.utility)(self.curves.at_levels(levels))
+
     def value(self, effort: Vector) -> Float[Array, ""]:
         """V(x)."""
         return jnp.sum(self.returns(effort), axis=-1)
@@ -205,7 +211,7 @@ class Portfolio:
         """Returns at 0, 1, …, `units` whole units of effort; −∞ outside the bounds."""
         levels = jnp.arange(units + 1, dtype=self.dtype)
         broadcast = jnp.broadcast_to(levels[:, None], (units + 1, *self.shape))
-        table = jax.vmap(self.returns, out_axes=1)(broadcast)
+        table = jnp.swapaxes(self.returns_of_all(broadcast), 0, 1)
         allowed = (levels[None] >= self.lowers()[:, None]) & (levels[None] <= self.uppers()[:, None])
         return jnp.where(allowed, table, -jnp.inf)
 

@@ -93,11 +93,14 @@ def survey(portfolio: Portfolio, price: Scalar, least: Vector, most: Vector, lat
     candidates = candidate_units(portfolio, price, least, most) if few else all_levels(portfolio, lattice)
     returns = jax.vmap(portfolio.returns)
 
-    def raw(effort: Levels) -> Scores:
+    def net(effort: Levels, returned: Levels) -> Scores:
         allowed = (effort >= least[None]) & (effort <= most[None])
-        return jnp.where(allowed, returns(effort) - priced[None] * effort, -jnp.inf)
+        return jnp.where(allowed, returned - priced[None] * effort, -jnp.inf)
 
-    paid = raw(candidates)
+    def raw(effort: Levels) -> Scores:
+        return net(effort, returns(effort))
+
+    paid = raw(candidates) if few else net(candidates, portfolio.returns_of_all(candidates))
     spend = priced[None] * candidates
     payoff, best = first_best(paid, candidates, payoff_error(jnp.abs(paid) + spend, spend))
 

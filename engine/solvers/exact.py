@@ -92,8 +92,8 @@ def exact(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
 
 
 def may_rise_seldom(portfolio: Portfolio, lattice: Lattice) -> bool:
-    """Whether to look first if returns rise at few levels only: of tables at costs of 1. Curves that name
-    their candidates rise all the way."""
+    """Whether to look first if returns rise at few levels only: of tables at costs of 1. Curves that never
+    fall, and those that name their candidates, rise all the way."""
     worth = lattice.units >= WORTH_TRYING * FEW_RISES
     listed = lattice.tables and lattice.holds_costs and lattice.states <= MOST_CORE_STATES
     return (
@@ -101,6 +101,7 @@ def may_rise_seldom(portfolio: Portfolio, lattice: Lattice) -> bool:
         and listed
         and not lattice.brief
         and portfolio.cost is None
+        and not portfolio.curves.rising
         and not few_candidates(portfolio, lattice)
     )
 

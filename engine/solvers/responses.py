@@ -20,7 +20,7 @@ Scalar = Float[Array, ""]
 Tree = TypeVar("Tree")
 TANGENT_STEPS = 48
 LOOK_UP_STEPS = 64
-LEVELS_PER_CANDIDATE = 64
+LEVELS_PER_CANDIDATE = 56
 # How far the lowest price that a curve is asked for stays above the smallest number, which rounds to 0.
 ROOM = 1e8
 
@@ -110,10 +110,13 @@ def unit_response(
 
     levels = all_levels(portfolio, lattice)
     allowed = (levels >= portfolio.lowers()[None]) & (levels <= most[None])
-    table = jnp.where(allowed, jax.vmap(portfolio.returns)(levels), -jnp.inf)
+    table = jnp.where(allowed, portfolio.returns_of_all(levels), -jnp.inf)
+
+    listed = in_float32((levels, table)) if haste == Haste.CHOICE else (levels, table)
 
     def enumerate_levels(price: Scalar) -> Response:
-        best = _best(levels, table, (price * costs)[None] * levels)
+        best = _best(*listed, (price * costs)[None].astype(listed[0].dtype) * listed[0])
+        best = jax.tree.map(lambda a: a.astype(portfolio.dtype), best)
         return best._replace(effort=jnp.minimum(best.effort, most))
 
     return enumerate_levels

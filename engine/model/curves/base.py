@@ -168,6 +168,10 @@ class Curve:
         baseline = getattr(self, "baseline", None)
         return lift if baseline is None else lift + baseline
 
+    def at_levels(self, levels: Float[Array, "levels projects"]) -> Float[Array, "levels projects"]:
+        """f(0), f(1), f(2), …, at all of the first so many whole units; `levels` says which they are."""
+        return jax.vmap(self.value)(levels)
+
     def stage(
         self, effort: Vector, cuts: tuple[float, ...], ceiling: Vector
     ) -> tuple[Int[Array, " projects"], Bool[Array, " projects"]]:
