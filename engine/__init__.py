@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from engine.files.measurements import Measurements, load_measurements
     from engine.files.portfolios import load_portfolio, portfolio_from, portfolio_table, save_portfolio
     from engine.files.reading import Reading
+    from engine.files.rules import with_rules
     from engine.files.spending import Spending, load_spending
     from engine.fitting.fit import fit
     from engine.fitting.fitted import Bands, Fitted
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from engine.model.curves.s_shaped import Hill, Logistic, Weibull
     from engine.model.curves.staged import Lifecycle, Tabulated
     from engine.model.portfolio import Portfolio
+    from engine.rules.ruled import Fund, Group, Need, Ruled
     from engine.simulation.simulate import NamedScenario, Simulated, scenario, simulate
     from engine.solvers.registry import SOLVERS, Method
     from engine.solvers.solution import Solution, Status
@@ -77,6 +79,7 @@ _HOMES = {
     ),
     "engine.files.portfolios": ("load_portfolio", "portfolio_from", "portfolio_table", "save_portfolio"),
     "engine.files.reading": ("Reading",),
+    "engine.files.rules": ("with_rules",),
     "engine.files.spending": ("Spending", "load_spending"),
     "engine.fitting.fit": ("fit",),
     "engine.fitting.fitted": ("Bands", "Fitted"),
@@ -101,6 +104,7 @@ _HOMES = {
         "Tabulated",
     ),
     "engine.model.portfolio": ("Portfolio",),
+    "engine.rules.ruled": ("Fund", "Group", "Need", "Ruled"),
     "engine.simulation.simulate": (
         "NamedScenario",
         "Simulated",
@@ -136,6 +140,8 @@ __all__ = [
     "Exponential",
     "Fitted",
     "Frontier",
+    "Fund",
+    "Group",
     "Hill",
     "Lifecycle",
     "Log",
@@ -144,12 +150,14 @@ __all__ = [
     "Method",
     "Mixture",
     "NamedScenario",
+    "Need",
     "Portfolio",
     "Power",
     "Prior",
     "PureLog",
     "Reading",
     "RiskFrontier",
+    "Ruled",
     "Simulated",
     "Solution",
     "Spending",
@@ -182,6 +190,7 @@ __all__ = [
     "save_portfolio",
     "scenario",
     "simulate",
+    "with_rules",
 ]
 
 

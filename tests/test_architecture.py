@@ -18,7 +18,7 @@ ENGINE = ROOT / "engine"
 LAYERS = (
     {"model"},
     {"solvers"},
-    {"bets"},
+    {"bets", "rules"},
     {"allocation", "files", "planning"},
     {"fitting", "simulation", "advice"},
     {"study"},

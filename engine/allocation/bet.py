@@ -42,6 +42,7 @@ class Bet(Solved):
     - `places`: what each effort goes to: ("search",), or ("search", "deep network") of several approaches.
     - `how`: objective and method, in words.
     - `figures`: further numbers of the answer by name, such as its mean and standard deviation; [...] each.
+    - `why_unspent`: why budget is left over of one portfolio with rules, in words.
     - `beside`: other plans by name, such as "greedy", "mean parameters" or "wait and see".
     """
 
@@ -51,6 +52,7 @@ class Bet(Solved):
     how: str = dataclasses.field(metadata={"static": True})
     figures: dict[str, Float[np.ndarray, ...]] = dataclasses.field(default_factory=dict)
     beside: dict[str, Beside] = dataclasses.field(default_factory=dict)
+    why_unspent: str = dataclasses.field(default="", metadata={"static": True})
 
     @property
     def value(self) -> Float[np.ndarray, ...]:
@@ -88,6 +90,7 @@ class Bet(Solved):
             "effort": {name: plain(units) for name, units in zip(names, efforts, strict=True)},
             **{name: plain(getattr(self, name)) for name in numbers},
             "how": self.how,
+            **({"why_unspent": self.why_unspent} if self.why_unspent else {}),
             **{name: plain(number) for name, number in self.figures.items()},
             "beside": {
                 name: {f.name: plain(getattr(plan, f.name)) for f in dataclasses.fields(plan)}

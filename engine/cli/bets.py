@@ -22,9 +22,15 @@ PLACED: dict[str, dict[str, dict[str, str]]] = {
         "relaxation": {"solver": "relaxation"},
         "greedy": {"solver": "greedy"},
     },
+    "Ruled": {"exact": {}},
     "Uncertain": {"exact": {}},
 }
-WORDS = {"Approaches": "approaches", "Coupled": "effort that spills over", "Uncertain": "draws of curves"}
+WORDS = {
+    "Approaches": "approaches",
+    "Coupled": "effort that spills over",
+    "Ruled": "a portfolio with rules",
+    "Uncertain": "draws of curves",
+}
 
 
 def drawn(given: Any, outcomes: int | None, seed: int) -> Any:
@@ -52,7 +58,9 @@ def only_mean(objective: dict[str, Any]) -> bool:
     return True
 
 
-def place(given: Any, budget: float, solver: tuple[str, dict[str, Any]], objective: dict[str, Any]) -> Bet:
+def place(
+    given: Any, budget: float, solver: tuple[str, dict[str, Any]], objective: dict[str, Any], **more: Any
+) -> Bet:
     """A budget placed on a bet by the solver, or the objective, that is named.
 
     **Raises:** `ValueError` for a solver, an option or an objective that such bets do not know.
@@ -69,7 +77,7 @@ def place(given: Any, budget: float, solver: tuple[str, dict[str, Any]], objecti
             raise ValueError(f"solver.{name}.{key} is {option!r}, expected none for {WORDS[kind]}")
     if kind != "Uncertain":
         only_mean(objective)
-        return bet(given, budget, **known[name])
+        return bet(given, budget, **known[name], **more)
     if len(objective) != 1:
         raise ValueError(f"objective is {'+'.join(objective)}, expected one objective")
     ((goal, numbers),) = objective.items()
@@ -104,7 +112,8 @@ def _caption(bet: Bet) -> str:
     from engine.allocation.bet import beside_text
 
     lines = [f"{bet.how.split(',')[0]} {bet.value:.8g}, upper bound {bet.bound:.8g}: {bet.proof}"]
-    lines.append(f"unspent {max(float(bet.budget - bet.spent), 0.0):g}")
+    reason = f": {bet.why_unspent}" if bet.why_unspent else ""
+    lines.append(f"unspent {max(float(bet.budget - bet.spent), 0.0):g}{reason}")
     for name, figure in bet.figures.items():
         text = ("yes" if figure else "no") if figure.dtype == bool else f"{float(figure):.6g}"
         lines.append(f"{name.replace('_', ' ')}: {text}")

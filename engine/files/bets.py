@@ -10,6 +10,8 @@ draws, or the draws.parquet of `engine fit` and `engine responses`; draws of one
 whatever the project. In a YAML file a project has `draws`, a list of its curves, in the same order for all
 projects, and beside it `cost`, `lower`, `upper` and `weight`.
 
+**Rules** (`engine.Ruled`): the columns, or keys, and the mapping `rules` that `engine.files.rules` lists.
+
 **Spill-over** (`engine.Coupled`): a column `spillover`, or that key of a YAML file; see `spillovers`.
 """
 
@@ -33,6 +35,7 @@ from engine.files.portfolios import (
     DRAW,
     DRAWS,
     KNOWN,
+    SHARED_RULES,
     YAML,
     Held,
     cell_text,
@@ -48,14 +51,16 @@ from engine.files.portfolios import (
 )
 from engine.files.reading import Reading, arrange
 from engine.files.rows import Row, build, rows_of
+from engine.files.rules import RULES, ruled, take_columns, take_rules
 from engine.files.shipped import as_path
 from engine.files.spillovers import SPILLOVER, take_spillover
 from engine.files.tables import Table, text_table
 from engine.model.curves import FAMILIES
 from engine.model.curves.mixture import Mixture
 from engine.model.portfolio import Portfolio
+from engine.rules.ruled import Ruled
 
-Holds = Portfolio | Approaches | Coupled | Uncertain
+Holds = Portfolio | Approaches | Coupled | Ruled | Uncertain
 Reader = Callable[[Held, Reading, str, list[str], list[str]], Holds]
 # What may stand beside the approaches of a project in a YAML file.
 BESIDE = ("cost", "weight")
@@ -71,7 +76,7 @@ def load_bet(path: str | Path, **reading: Any) -> Holds:
 
     **Arguments:** `reading`, as of `load_portfolio`.
 
-    **Returns:** an `Approaches`, `Coupled`, `Uncertain` or `Portfolio` of float64 arrays, with names.
+    **Returns:** an `Approaches`, `Coupled`, `Ruled`, `Uncertain` or `Portfolio`, of float64, with names.
 
     **Warns:** as `load_portfolio` does.
 
@@ -105,6 +110,8 @@ def reader_of(held: Held) -> Reader:
         DRAW: read_uncertain,
         DRAWS: read_uncertain,
         SPILLOVER: read_coupled,
+        SHARED_RULES: read_ruled,
+        **dict.fromkeys(RULES, read_ruled),
     }
     there = [key for key in readers if key in keys]
     if len({readers[key] for key in there}) > 1:
@@ -126,6 +133,18 @@ def read_approaches(held: Held, how: Reading, title: str, notes: list[str], foun
     flat = build(rows, found)
     projects, labels = zip(*(places[name] for name in rows), strict=True)
     return Approaches.of(flat, projects, labels)
+
+
+def read_ruled(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Ruled:
+    """A portfolio with rules; see `read_portfolio`."""
+    if isinstance(held, Table):
+        if "project" not in held.columns:
+            raise missing(held, "project", KNOWN)
+        table, own = take_columns(held)
+        return ruled(build(rows_in(table, how, title, notes), found), own)
+    rows, own = take_rules(held)
+    shared = next((row.pop(SHARED_RULES) for row in rows.values() if SHARED_RULES in row), None)
+    return ruled(build(rows, found), own, shared)
 
 
 def read_coupled(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Coupled:
@@ -228,7 +247,7 @@ def save_bet(bet: Holds, path: str | Path) -> None:
 
     **Raises:** `ValueError` in one line naming the file, for what cannot be written: see `save_portfolio`.
     """
-    if isinstance(bet, (Coupled, Uncertain)):
+    if isinstance(bet, (Coupled, Ruled, Uncertain)):
         raise ValueError(f"a bet is {type(bet).__name__}, expected approaches or a portfolio to write")
     if not isinstance(bet, Approaches):
         save_portfolio(bet, path)

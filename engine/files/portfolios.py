@@ -28,6 +28,7 @@ from engine.files.headers import ignored_note, missing, nearly
 from engine.files.names import nearest, some
 from engine.files.reading import Reading, arrange, measured
 from engine.files.rows import DEFAULTS, Row, build, gather_rows, rows_of
+from engine.files.rules import KEYS, RULES
 from engine.files.runs import resolved
 from engine.files.shipped import as_path, config_folder
 from engine.files.spillovers import SPILLOVER, onto_rows
@@ -49,7 +50,9 @@ UNREAD = {"standard_error", "replicate"}
 APPROACH, APPROACHES = "approach", "approaches"
 # The same of draws.
 DRAW, DRAWS = "draw", "draws"
-KNOWN = ("project", APPROACH, DRAW, SPILLOVER, *MEASURED, *OPTIONAL, *PARAMETERS, *UNREAD)
+# The mapping of rules in a YAML file, which stands beside `projects`, and is held by the first of them.
+SHARED_RULES = "rules"
+KNOWN = ("project", APPROACH, DRAW, SPILLOVER, *MEASURED, *OPTIONAL, *PARAMETERS, *KEYS, *UNREAD)
 # What a file holds: a table whose columns have our names, or the rows by project of a YAML file.
 Held = Table | dict[str, Row]
 
@@ -116,12 +119,18 @@ def portfolio_rows(held: Held, how: Reading, title: str | None, notes: list[str]
             if column in held.columns:
                 what = them.format(several)
                 raise ValueError(f"has a column {column}, expected one row a project: {what}")
+        for column in RULES:
+            if column in held.columns:
+                raise ValueError(f"has a column {column}: {them.format('rules')}")
         return rows_in(held, how, title, notes)
     for name, row in held.items():
         for several in (APPROACHES, DRAWS):
             if several in row:
                 what = them.format(several)
                 raise ValueError(f"{name}: has {several}, expected one curve a project: {what}")
+        for key in (SHARED_RULES, *RULES):
+            if key in row:
+                raise ValueError(f"{name}: has {key}: {them.format('rules')}")
     return held
 
 
@@ -309,6 +318,8 @@ def _read_yaml(text: str) -> dict[str, Row]:
     if not isinstance(projects, dict) or not all(isinstance(r, dict) for r in projects.values()):
         raise ValueError("has no mapping `projects` of project names to their keys")
     rows = {name: dict(row) for name, row in projects.items()}
+    if SHARED_RULES in data and rows:
+        rows[next(iter(rows))][SHARED_RULES] = data[SHARED_RULES]
     return onto_rows(rows, data[SPILLOVER]) if SPILLOVER in data else rows
 
 

@@ -27,6 +27,8 @@ class AllocateConfig(ReadingConfig):
     portfolio: str = MISSING
     budget: float | None = MISSING
     unit: Any = MISSING
+    rules: Any = MISSING
+    prices: bool = MISSING
     target: TargetConfig = field(default_factory=TargetConfig)
     solver: dict[str, Any] = field(default_factory=dict)
     objective: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +47,9 @@ def allocate(config: AllocateConfig) -> None:
     from engine.cli.waiting import waiting
     from engine.files.bets import load_bet
     from engine.files.portfolios import portfolio_path
+    from engine.files.rules import with_rules
     from engine.model.portfolio import Portfolio
+    from engine.rules.ruled import Ruled
 
     if config.format not in ("table", "json"):
         raise ValueError(f"format is {config.format!r}, expected table or json")
@@ -54,9 +58,11 @@ def allocate(config: AllocateConfig) -> None:
     with noted() as warnings, waiting(f"allocating by {solver}"):
         portfolio = load_bet(portfolio_path(config.portfolio), **config.reading())
         portfolio = drawn(portfolio, config.outcomes, config.seed)
+        portfolio = with_rules(portfolio, config.rules) if config.rules is not None else portfolio
         if not isinstance(portfolio, Portfolio):
-            budget = _bet_budget(config)
-            answer: Any = place(portfolio, budget, one_solver(config.solver), config.objective)
+            more = {"unit": config.unit, "prices": config.prices} if isinstance(portfolio, Ruled) else {}
+            budget = _bet_budget(config, **more)
+            answer: Any = place(portfolio, budget, one_solver(config.solver), config.objective, **more)
             sheet = bet_table(answer, portfolio)
         elif only_mean(config.objective) and config.budget is not None:
             answer = solve(portfolio, config.budget, solver, unit=config.unit, **options)
@@ -70,11 +76,11 @@ def allocate(config: AllocateConfig) -> None:
         print(json.dumps({**answer.to_dict(), "warnings": warnings}))
 
 
-def _bet_budget(config: AllocateConfig) -> float:
-    """The budget of a bet, or a `ValueError` for what bets do not know."""
+def _bet_budget(config: AllocateConfig, **known: Any) -> float:
+    """The budget of a bet, or a `ValueError` for what such bets do not know."""
     if config.budget is None:
-        raise ValueError("a target is given, expected budget=... for a bet")
-    if config.unit is not None:
+        raise ValueError("a target is given, expected budget=... for a bet, or with rules")
+    if config.unit is not None and "unit" not in known:
         raise ValueError(f"unit is {config.unit!r}, expected none for a bet")
     return config.budget
 
