@@ -52,6 +52,11 @@ COUPLED_CAPTION = (
     "too, ignore the spill-over; what they find is valued with it."
 )
 
+RULES_CAPTION = (
+    "keeps: share of plans that keep all rules. Solvers of portfolios ignore them, and\n"
+    "exact is the optimum without any."
+)
+
 PLANS_CAPTION = (
     "regret: what the clairvoyant returns more. − equal, static, richer: paired\n"
     "differences to equal split, and to a static plan on the budget and on some more.\n"
@@ -64,6 +69,7 @@ CAPTIONS = {
     "bet": (RUN_CAPTION, BETS_CAPTION),
     "approaches": (RUN_CAPTION, APPROACHES_CAPTION),
     "coupled": (RUN_CAPTION, COUPLED_CAPTION),
+    "ruled": (RUN_CAPTION, RULES_CAPTION),
     "plan": (PLANS_CAPTION,),
 }
 

@@ -117,6 +117,24 @@ class PlanningConfig:
 
 
 @dataclass
+class RulesConfig:
+    """Rules that an allocation has to keep.
+
+    The projects, in their order, make so many `groups` of as equal a size as can be, each of which spends at
+    least and at most a share of the budget (`least`, `most`), with so many projects `funded` at most. Of each
+    `either` projects in a row within a group one is funded at most. `minimum` is the prior of the least
+    effort of a project that is funded.
+    """
+
+    groups: int = 1
+    least: float | None = None
+    most: float | None = None
+    funded: int | None = None
+    either: int = 0
+    minimum: PriorConfig = field(default_factory=absent)
+
+
+@dataclass
 class ScenarioConfig:
     """A joint prior over portfolios; for what the parts mean see `engine.Portfolio`.
 
@@ -145,4 +163,5 @@ class ScenarioConfig:
     uncertainty: UncertaintyConfig = field(default_factory=UncertaintyConfig)
     approaches: dict[str, ApproachConfig] = field(default_factory=dict)
     spillover: SpilloverConfig = field(default_factory=SpilloverConfig)
+    rules: RulesConfig = field(default_factory=RulesConfig)
     planning: PlanningConfig = field(default_factory=PlanningConfig)

@@ -19,6 +19,9 @@ from engine.bets.objectives import OBJECTIVES, find_objective
 from engine.bets.tries import METRICS as TRIES_METRICS
 from engine.bets.tries import Counted, Tries, count, measure_tries
 from engine.planning.methods import Planned, Plans, measure_plans, methods, plan_metrics
+from engine.simulation.rules import METHODS as RULES_METHODS
+from engine.simulation.rules import METRICS as RULES_METRICS
+from engine.simulation.rules import Ruling, measure_rules
 from engine.solvers.registry import REFERENCE, SOLVERS, Method, Takes, check_options_of, find_method
 from engine.solvers.responses import Scalar
 from engine.solvers.solution import Solution
@@ -33,6 +36,7 @@ NEEDED: dict[Takes, str] = {
     "bet": "is of bets, expected a scenario with an uncertainty",
     "approaches": "is of several approaches a project, expected a scenario with approaches",
     "coupled": "is of effort that spills over, expected a scenario with a spillover",
+    "ruled": "keeps rules, expected a scenario with rules",
     "plan": "is a policy of plans, expected planning=stalls or another planning",
 }
 
@@ -54,7 +58,7 @@ def method_of(name: str) -> Method:
 
 def every() -> dict[str, Method]:
     """All that there is by name, solvers first; theirs is what a name means that others have too."""
-    return SOLVERS | BET_METHODS | methods() | SOLVERS
+    return SOLVERS | BET_METHODS | RULES_METHODS | methods() | SOLVERS
 
 
 def known(gives: Takes) -> dict[str, Method]:
@@ -90,13 +94,18 @@ def metrics_of(gives: Takes, periods: int = 0) -> dict[str, str]:
     """What is measured besides of what else a scenario gives, and what it means."""
     if gives == "plan":
         return plan_metrics(periods)
-    known = {"bet": BET_METRICS, "approaches": TRIES_METRICS, "coupled": LIFTED_METRICS}
+    known = {
+        "bet": BET_METRICS,
+        "approaches": TRIES_METRICS,
+        "coupled": LIFTED_METRICS,
+        "ruled": RULES_METRICS,
+    }
     return known.get(gives, {})
 
 
 def finish(drawn: Drawn, budget: Scalar, solution: Solution) -> Solution:
     """A solution with what is told of it besides: of a bet, of approaches, or of effort that spills over."""
-    if drawn.bet is None or isinstance(drawn.bet, Plans):
+    if drawn.bet is None or isinstance(drawn.bet, (Plans, Ruling)):
         return solution
     if isinstance(drawn.bet, Lifting):
         return valued(drawn.bet, budget, solution)
@@ -112,6 +121,8 @@ def measure_besides(
     if isinstance(drawn.bet, Plans):
         assert isinstance(solution, Planned)
         return measure_plans(drawn.bet, solution, metrics)
+    if isinstance(drawn.bet, Ruling):
+        return measure_rules(drawn.bet, solution, metrics)
     if isinstance(drawn.bet, Tries):
         assert isinstance(solution, Counted)
         return measure_tries(solution, metrics)

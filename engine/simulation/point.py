@@ -20,6 +20,7 @@ from engine.model.keys import named
 from engine.model.portfolio import Portfolio
 from engine.simulation.methods import method_of, metrics_of
 from engine.simulation.metrics import METRICS
+from engine.simulation.rules import Ruling
 from engine.simulation.scenarios import Scenario
 from engine.simulation.uncertainty import Uncertainty
 from engine.solvers.lattice import NO_LATTICE, PARTS, Lattice, most_units
@@ -45,7 +46,7 @@ class Source(Protocol):
 
     @property
     def gives(self) -> Takes:
-        """What is drawn: portfolios, bets around them, projects with approaches or with platforms."""
+        """What is drawn: portfolios, bets around them, projects with approaches, platforms or rules."""
 
     def draw(self, key: Array, dtype: jnp.dtype | type = ...) -> Portfolio:
         """A random portfolio."""
@@ -63,6 +64,9 @@ def draw(source: Source, key: Array, units: int, budget: Array | float, dtype: j
         coupled = source.draw_coupled(key, dtype)
         lifting = Lifting(coupled, jnp.asarray(source.platforms.flags(source.projects)))
         return Drawn(coupled.portfolio, lifting)
+    if isinstance(source, Scenario) and source.rules is not None:
+        ruled = source.draw_ruled(key, dtype)
+        return Drawn(ruled.portfolio, Ruling(ruled, jnp.asarray(budget, ruled.dtype)))
     portfolio = source.draw(key, dtype)
     if source.uncertainty is None:
         return Drawn(portfolio)
@@ -98,6 +102,11 @@ def chosen_lattice(
             f"budget {budget:g} lets a project take {lattice.units:.3g} units, and a table of mean returns "
             f"holds at most {most_units(rows):,}: measure effort in larger units, or set upper "
             "bounds"
+        )
+    if source.gives == "ruled" and not (lattice.tables and lattice.holds_costs):
+        raise ValueError(
+            f"budget {budget:g} and the costs of the scenario make more steps than rules can be composed in: "
+            "expected costs with a common unit, effort in larger units, or upper bounds"
         )
     return lattice if lattice == NO_LATTICE else lattice.shared(source.projects, block, parts)
 

@@ -31,11 +31,13 @@ from engine.model.curves.concave import Power
 from engine.model.curves.mixture import Mixture
 from engine.model.keys import named
 from engine.model.portfolio import STAGE_CUTS, Portfolio
+from engine.rules.ruled import Ruled
 from engine.simulation.approaches import approach_scenario, check_approaches, joined
 from engine.simulation.config import ScenarioConfig
 from engine.simulation.plans import Planning, build_planning
 from engine.simulation.platforms import Platforms, build_platforms
 from engine.simulation.priors import Prior, build_prior, check_prior, finite, static
+from engine.simulation.rules import Rules, build_rules
 from engine.simulation.uncertainty import Uncertainty, build_uncertainty
 from engine.solvers.registry import Takes
 from engine.solvers.responses import Scalar
@@ -64,16 +66,19 @@ class Scenario:
     ways: tuple[Scenario, ...] = ()
     platforms: Platforms | None = None
     planning: Planning | None = None
+    rules: Rules | None = None
 
     @property
     def gives(self) -> Takes:
-        """What is drawn: portfolios, bets around them, projects with approaches or with platforms, plans."""
+        """What is drawn: portfolios, bets around them, projects with approaches, platforms, rules; plans."""
         if self.planning is not None:
             return "plan"
         if self.labels:
             return "approaches"
         if self.platforms is not None:
             return "coupled"
+        if self.rules is not None:
+            return "ruled"
         return "portfolio" if self.uncertainty is None else "bet"
 
     @property
@@ -116,6 +121,15 @@ class Scenario:
         return Coupled(
             self.draw(key, dtype), self.platforms.matrix(named(key, "spillover"), self.projects, kind)
         )
+
+    def draw_ruled(self, key: Array, dtype: jnp.dtype | type = float) -> Ruled:
+        """One portfolio with its rules; the portfolio is that of `draw`.
+
+        **Raises:** `ValueError` of a scenario without rules.
+        """
+        if self.rules is None:
+            raise ValueError("this scenario has no rules, expected draw")
+        return self.rules.around(self.draw(key, dtype), named(key, "rules"))
 
     def draw_plans(self, key: Array, budget: Scalar | float, dtype: jnp.dtype | type = float) -> Drawn:
         """One portfolio, and the plans for it; the portfolio is that of `draw`.
@@ -211,8 +225,9 @@ def build_scenario(config: ScenarioConfig) -> Scenario:
         return _build_approaches(config)
     made = _build_drawn(config) if config.draws is None else _build_fitted(config)
     uncertainty = build_uncertainty(config.uncertainty, made.families, tuple(made.parts))
-    platforms, planning = build_platforms(config), build_planning(config)
-    return dataclasses.replace(made, uncertainty=uncertainty, platforms=platforms, planning=planning)
+    platforms, planning, rules = build_platforms(config), build_planning(config), build_rules(config)
+    bets: dict[str, Any] = {"platforms": platforms, "planning": planning, "rules": rules}
+    return dataclasses.replace(made, uncertainty=uncertainty, **bets)
 
 
 def _build_approaches(config: ScenarioConfig) -> Scenario:

@@ -19,6 +19,7 @@ from engine.bets.approaches import Approaches
 from engine.bets.spillover import Coupled
 from engine.model.keys import portfolio_key
 from engine.model.portfolio import Portfolio
+from engine.rules.ruled import Ruled
 from engine.simulation.blocks import Block, Simulation, default_block
 from engine.simulation.catalogue import shipped_scenario
 from engine.simulation.methods import check_method, reference
@@ -80,6 +81,15 @@ class NamedScenario:
             raise ValueError(f"effort of scenario {self.name} does not spill over, expected draw")
         return self._drawn(_draw_coupled, seed, count)  # type: ignore[no-any-return]
 
+    def draw_ruled(self, seed: int = 0, count: int = 1) -> Ruled:
+        """Random portfolios with their rules, for `engine.bet`, as `draw` draws portfolios.
+
+        **Raises:** `ValueError` for a seed or a count that cannot be, or a scenario without rules.
+        """
+        if self.prior.rules is None:
+            raise ValueError(f"scenario {self.name} has no rules, expected draw")
+        return self._drawn(_draw_ruled, seed, count)  # type: ignore[no-any-return]
+
     def _drawn(self, draw: Any, seed: int, count: int) -> Any:
         """So many, arrays of the host."""
         _check_whole("seed", seed, 0)
@@ -105,6 +115,11 @@ def _draw_approaches(prior: Scenario, seed: Array, indices: Array) -> Approaches
 @jax.jit
 def _draw_coupled(prior: Scenario, seed: Array, indices: Array) -> Coupled:
     return jax.vmap(lambda j: prior.draw_coupled(portfolio_key(seed, j), np.float64))(indices)
+
+
+@jax.jit
+def _draw_ruled(prior: Scenario, seed: Array, indices: Array) -> Ruled:
+    return jax.vmap(lambda j: prior.draw_ruled(portfolio_key(seed, j), np.float64))(indices)
 
 
 def scenario(name: str, **changes: Any) -> NamedScenario:

@@ -34,7 +34,7 @@ from engine.solvers.waterfilling import waterfilling
 Solver = Callable[..., Solution]
 Options = Mapping[str, Any]
 Effort = Literal["whole", "real"]
-Takes = Literal["portfolio", "bet", "approaches", "coupled", "plan"]
+Takes = Literal["portfolio", "bet", "approaches", "coupled", "ruled", "plan"]
 Prepare = Callable[[float, int, float, float], Mapping[str, Any]]
 # What a solver holds of each project besides what grows with the lattice.
 FEW_NUMBERS = 64

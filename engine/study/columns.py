@@ -71,6 +71,9 @@ COUPLED = (
     Column("submodular", "mean", "submodular", places=0),
 )
 
+# Of portfolios with rules.
+RULED = (Column("keeps", "mean", "keeps", places=0),)
+
 LOSS = (
     Column("loss", "mean", "loss mean", places=2),
     Column("loss", "q99", "loss 99 %", places=2),
@@ -114,6 +117,7 @@ SHOWN: dict[Takes, Shown] = {
     "bet": Shown((RETURN, OPTIMUM, SPEND, BETS)),
     "approaches": Shown((RETURN, OPTIMUM, SPEND, APPROACHES)),
     "coupled": Shown((RETURN, OPTIMUM, SPEND, COUPLED)),
+    "ruled": Shown((RETURN, OPTIMUM, SPEND, RULED)),
     "plan": Shown(
         PLANS,
         brief=(*PLANS[0], *PLANS[1][1:], *PLANS[2][:2]),
