@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.allocation.answer import Allocation, BudgetFound
     from engine.allocation.bet import Beside, Bet
     from engine.allocation.frontier import Frontier, budget_frontier
+    from engine.allocation.own_plan import OwnPlan, own_plan
     from engine.allocation.place import bet
     from engine.allocation.risk_frontier import RiskFrontier, risk_frontier
     from engine.allocation.sensitivity import optimal_effort, optimal_value
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from engine.bets.spillover import Coupled
     from engine.bets.uncertain import Uncertain, outcomes
     from engine.files.bets import load_bet, save_bet
+    from engine.files.efforts import load_efforts
     from engine.files.measurements import Measurements, load_measurements
     from engine.files.portfolios import load_portfolio, portfolio_from, portfolio_table, save_portfolio
     from engine.files.reading import Reading
@@ -61,6 +63,7 @@ _HOMES = {
         "Frontier",
         "budget_frontier",
     ),
+    "engine.allocation.own_plan": ("OwnPlan", "own_plan"),
     "engine.allocation.place": ("bet",),
     "engine.allocation.risk_frontier": ("RiskFrontier", "risk_frontier"),
     "engine.allocation.sensitivity": (
@@ -72,6 +75,7 @@ _HOMES = {
     "engine.bets.uncertain": ("Uncertain", "outcomes"),
     "engine.bets.approaches": ("Approaches",),
     "engine.files.bets": ("load_bet", "save_bet"),
+    "engine.files.efforts": ("load_efforts",),
     "engine.bets.spillover": ("Coupled",),
     "engine.files.measurements": (
         "Measurements",
@@ -151,6 +155,7 @@ __all__ = [
     "Mixture",
     "NamedScenario",
     "Need",
+    "OwnPlan",
     "Portfolio",
     "Power",
     "Prior",
@@ -175,6 +180,7 @@ __all__ = [
     "load",
     "load_array",
     "load_bet",
+    "load_efforts",
     "load_measurements",
     "load_portfolio",
     "load_spending",
@@ -182,6 +188,7 @@ __all__ = [
     "optimal_effort",
     "optimal_value",
     "outcomes",
+    "own_plan",
     "plan",
     "portfolio_from",
     "portfolio_table",

@@ -34,6 +34,8 @@ class AllocateConfig(ReadingConfig):
     objective: dict[str, Any] = field(default_factory=dict)
     outcomes: int | None = MISSING
     seed: int = MISSING
+    plan: str | None = MISSING
+    within: Any = MISSING
     format: str = MISSING
 
 
@@ -42,6 +44,7 @@ def allocate(config: AllocateConfig) -> None:
     from engine.allocation.allocate import allocate as solve
     from engine.allocation.targets import budget_for
     from engine.cli.bets import bet_table, drawn, only_mean, place
+    from engine.cli.own_plans import refuse_plan
     from engine.cli.sheet import show
     from engine.cli.tables import allocation_table
     from engine.cli.waiting import waiting
@@ -60,20 +63,42 @@ def allocate(config: AllocateConfig) -> None:
         portfolio = drawn(portfolio, config.outcomes, config.seed)
         portfolio = with_rules(portfolio, config.rules) if config.rules is not None else portfolio
         if not isinstance(portfolio, Portfolio):
+            refuse_plan(
+                config.plan, config.within, "for a bet: plans are held beside curves that are certain"
+            )
             more = {"unit": config.unit, "prices": config.prices} if isinstance(portfolio, Ruled) else {}
             budget = _bet_budget(config, **more)
             answer: Any = place(portfolio, budget, one_solver(config.solver), config.objective, **more)
             sheet = bet_table(answer, portfolio)
-        elif only_mean(config.objective) and config.budget is not None:
+        elif only_mean(config.objective) and config.budget is not None and config.plan is not None:
+            answer, sheet = _beside_plan(config, portfolio)
+        elif config.budget is not None:
+            refuse_plan(None, config.within, "without a plan")
             answer = solve(portfolio, config.budget, solver, unit=config.unit, **options)
             sheet = allocation_table(answer)
         else:
+            refuse_plan(config.plan, config.within, "where a target is given")
             answer = budget_for(portfolio, **target, solver=solver, unit=config.unit)
             sheet = allocation_table(answer.allocation, answer.goal)
     if config.format == "table":
         show(sheet)
     else:
         print(json.dumps({**answer.to_dict(), "warnings": warnings}))
+
+
+def _beside_plan(config: AllocateConfig, portfolio: Any) -> tuple[Any, Any]:
+    """(the optimum with the user's plan beside it, as a sheet)."""
+    from engine.allocation.own_plan import own_plan
+    from engine.cli.own_plans import own_plan_table
+    from engine.files.efforts import load_efforts
+
+    solver, options = one_solver(config.solver)
+    assert config.budget is not None
+    effort = load_efforts(config.plan, decimal=config.decimal)
+    found = own_plan(
+        portfolio, effort, config.budget, solver, within=config.within, unit=config.unit, **options
+    )
+    return found, own_plan_table(found)
 
 
 def _bet_budget(config: AllocateConfig, **known: Any) -> float:
