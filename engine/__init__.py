@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from engine.fitting.prior import Prior
     from engine.model.curves import FAMILIES
     from engine.model.curves.base import Curve
-    from engine.model.curves.concave import Exponential, Log, Power, PureLog
+    from engine.model.curves.concave import Exponential, Linear, Log, Power, PureLog, Root
+    from engine.model.curves.increasing import Increasing
     from engine.model.curves.mixture import Mixture
     from engine.model.curves.s_shaped import Hill, Logistic, Weibull
     from engine.model.curves.staged import Lifecycle, Tabulated
@@ -93,10 +94,13 @@ _HOMES = {
     "engine.model.curves.base": ("Curve",),
     "engine.model.curves.concave": (
         "Exponential",
+        "Linear",
         "Log",
         "Power",
         "PureLog",
+        "Root",
     ),
+    "engine.model.curves.increasing": ("Increasing",),
     "engine.model.curves.mixture": ("Mixture",),
     "engine.model.curves.s_shaped": (
         "Hill",
@@ -147,7 +151,9 @@ __all__ = [
     "Fund",
     "Group",
     "Hill",
+    "Increasing",
     "Lifecycle",
+    "Linear",
     "Log",
     "Logistic",
     "Measurements",
@@ -163,6 +169,7 @@ __all__ = [
     "Reading",
     "RiskFrontier",
     "Ruled",
+    "Root",
     "Simulated",
     "Solution",
     "Spending",

@@ -29,6 +29,9 @@ MIXED = {
     # Not in NAMES. Concave without the promise, infinitely steep at 0; and S-shaped.
     "mixture_steep": ("hill_concave", "weibull_concave"),
     "mixture_s_shaped": ("hill", "logistic"),
+    # Infinitely steep, straight, ever steeper; and those of falling return among them.
+    "mixture_powers": ("root", "linear", "increasing"),
+    "mixture_straight": ("root", "linear", "log"),
 }
 STAGES = 3
 
@@ -48,6 +51,13 @@ def draw_curves(name: str, rng: np.random.Generator, shape: tuple[int, ...], rea
         return engine.Log(scale, uniform(0.5, 20.0) / reach, baseline)
     if name == "purelog":
         return engine.PureLog(scale, uniform(2.0, 80.0) / reach, baseline)
+    if name == "root":
+        return engine.Root(scale, uniform(0.1, 0.95), baseline)
+    if name == "linear":
+        return engine.Linear(scale / reach, baseline)
+    if name == "increasing":
+        exponent = np.where(rng.random(shape) < 0.2, 1.0, uniform(1.0, 2.5))
+        return engine.Increasing(2.0 * scale / reach**exponent, exponent, baseline)
     if name == "power":
         falls = rng.random(shape) < 0.5
         exponent = np.where(falls, -uniform(0.2, 3.0), uniform(0.1, 0.9))
@@ -184,6 +194,10 @@ def _lift(curve: Curve, x: Array, **p: Array) -> Array:
             return a * np.log(1 + p["rate"] * x)
         case "purelog":
             return a * np.log(np.where(p["rate"] * x > 1, p["rate"] * x, 1.0))
+        case "root" | "increasing":
+            return a * x ** p["exponent"]
+        case "linear":
+            return a * x
         case "power":
             return a * ((1 + x / p["shift"]) ** p["exponent"] - 1)
         case "exponential":

@@ -13,7 +13,7 @@ import numpy as np
 from jax.tree_util import register_dataclass
 from jaxtyping import Bool, Float
 
-from engine.allocation.facts import as_frame, in_words, plain, project_rows
+from engine.allocation.facts import as_frame, in_words, plain, project_rows, stated
 from engine.allocation.prices import shadow_prices
 from engine.allocation.solved import Solved
 from engine.model.portfolio import Portfolio, project_names
@@ -59,7 +59,8 @@ class Allocation(Solved):
     def price(self) -> Float[np.ndarray, ...]:
         """The shadow price of the budget: the slope to its right of the concave majorant of the optimum, over
         all budgets. It belongs to portfolio and budget, and is the same whatever the solver, but for whole
-        units, lots and real effort; NaN where the budget does not cover the lower bounds."""
+        units, lots and real effort; NaN where the budget does not cover the lower bounds, infinite where
+        some project's returns increase without end."""
         return self._prices.right
 
     @property
@@ -116,12 +117,13 @@ class Allocation(Solved):
         return project_rows(self.portfolio, self.effort, self.unit)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, as `engine allocate format=json` prints them; lists for a batch."""
+        """Plain numbers, as `engine allocate format=json` prints them; lists for a batch. A price that is
+        infinite, or of no such side, is None."""
         whole, last = self.whole, np.moveaxis(self.effort, -1, 0)
         return {
             "effort": {name: plain(units, whole) for name, units in zip(self.names, last, strict=True)},
             **{name: plain(getattr(self, name)) for name in ("value", "bound", "gap", "proved")},
-            **{name: plain(getattr(self, name)) for name in ("price", "price_left")},
+            **{name: stated(getattr(self, name)) for name in ("price", "price_left")},
             **{name: plain(getattr(self, name)) for name in ("budget", "spent", "unspent")},
             "solver": self.solver,
             **({} if self.unit == 1 else {"unit": plain(self.unit, self.whole)}),

@@ -85,6 +85,12 @@ def known(numbers: Any, whole: bool = False) -> list[Any]:
     return [kind(number) if math.isfinite(number) else None for number in np.asarray(numbers).tolist()]
 
 
+def stated(numbers: Any) -> Any:
+    """Arrays as lists of plain numbers, or one as a plain number; None for what JSON has no number for."""
+    known_ones = known(np.ravel(numbers))
+    return known_ones[0] if np.ndim(numbers) == 0 else np.reshape(known_ones, np.shape(numbers)).tolist()
+
+
 def as_frame(columns: Any) -> Any:
     """A `pandas.DataFrame` of columns, or of rows.
 

@@ -79,6 +79,7 @@ def along_programme(portfolio: Portfolio, lattice: Lattice) -> Optima:
     rise = jnp.where(far > 0, (beyond.value - value[-1]) / jnp.where(far > 0, far, 1.0), 0.0) / lattice.step
     widths = jnp.append(jnp.ones_like(steps), jnp.where(far > 0, far, 1.0))
     slopes = majorant_slopes(jnp.append(steps, rise), widths)
+    slopes = jnp.where(jnp.any(portfolio.endless()), jnp.inf, slopes)
     proved = jnp.asarray(lattice.holds_costs)
     return _describe(portfolio, budgets, effort, steps, slopes, proved)
 

@@ -207,6 +207,11 @@ class Portfolio:
         portfolios."""
         return self.curves.inverse_slope(price / self.stakes())
 
+    def endless(self) -> Bool[Array, " projects"]:
+        """Whether a project's return per unit of effort grows without end, and no bound ends it."""
+        found = self.curves.endless() & jnp.isinf(self.uppers()) & (self.stakes() > 0)
+        return found if self.curvature is None else found & (self.curvature == 0)
+
     def table(self, units: int) -> Float[Array, "projects levels"]:
         """Returns at 0, 1, …, `units` whole units of effort; −∞ outside the bounds."""
         levels = jnp.arange(units + 1, dtype=self.dtype)

@@ -43,6 +43,8 @@ from engine.solvers.registry import Takes
 from engine.solvers.responses import Scalar
 
 MOST_PROJECTS = 100_000
+# Where the exponents of families lie that have a bound of their own: from, below, in words.
+EXPONENTS = {"root": (0.0, 1.0, "within (0, 1)"), "increasing": (1.0, math.inf, "at least 1")}
 
 
 @register_dataclass
@@ -335,6 +337,11 @@ def _check_family(name: str, priors: dict[str, Prior], projects: int, stages: in
         low = -math.inf if domain["any_sign"] else 0.0
         length = stages if domain["axes"] else projects
         check_prior(prior, f"{where}.{parameter}", length, low, above=domain["positive"])
+    if name in EXPONENTS:
+        low, high = priors["exponent"].support()
+        least, most, words = EXPONENTS[name]
+        if low < least or high >= most:
+            raise ValueError(f"{where}.exponent lies in [{low:g}, {high:g}], expected {words}")
     if FAMILIES[name] is Power:
         low, high = priors["exponent"].support()
         sign = priors["scale"].support()

@@ -56,7 +56,7 @@ class Piece(NamedTuple):
     """The straight piece of the majorant after a limit: its slope, and the corners it runs between.
 
     The slope is NaN where the lower bounds cost more; 0 and both corners the same where nothing more is to be
-    gained.
+    gained; infinite where some project's returns increase without end, since no line is above V then.
     """
 
     price: Scalar
@@ -100,6 +100,7 @@ def real_price(portfolio: Portfolio, limit: Scalar) -> Scalar:
         portfolio.lowers(),
     )
     price = jnp.where(bracket.low <= least_positive(portfolio.dtype), 0.0, bracket.high)
+    price = jnp.where(jnp.any(portfolio.endless()), jnp.inf, price)
     return jnp.where(portfolio.spend(portfolio.lowers()) <= limit, price, jnp.nan)
 
 
@@ -142,6 +143,7 @@ def whole_piece(portfolio: Portfolio, limit: Scalar) -> Piece:
         rise = jnp.where(low.effort < most, portfolio.gain(low.effort) / costs, 0.0)
         price = jnp.max(rise)
     price = jnp.where(sated, 0.0, price)
+    price = jnp.where(jnp.any(portfolio.endless()), jnp.inf, price)
     return Piece(jnp.where(idle.spend <= limit, price, jnp.nan), low, high)
 
 

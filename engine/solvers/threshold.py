@@ -178,7 +178,8 @@ def _count(
 def _unit_by_unit(portfolio: Portfolio, wanted: Row, least: Matrix, most: Matrix, effort: Matrix) -> Matrix:
     """Buy the best units left, or give back the worst bought, until as many are bought as wanted.
 
-    Ties go to the lowest index, as greedy has them, so they are given back by the highest.
+    Ties go to the lowest index, as greedy has them, so they are given back by the highest. Of straight curves
+    whole runs of units gain the same, and are moved at once.
     """
     left = wanted - (total(effort) - total(least))
     buying = left > 0
@@ -193,8 +194,15 @@ def _unit_by_unit(portfolio: Portfolio, wanted: Row, least: Matrix, most: Matrix
         merit = jnp.where(possible, unit * gain, -jnp.inf)
         best, first = first_best(merit, turn)
         moves = (best > -jnp.inf)[None] & (left > 0)
-        effort = jnp.where(moves & (turn == first[None]), effort + unit, effort)
-        return effort, jnp.where(moves, left - 1.0, 0.0)
+        chosen = moves & (turn == first[None])
+        count = jnp.ones_like(effort)
+        if portfolio.curves.straight:
+            run = jnp.minimum(left, jnp.where(buying, most - effort, effort - least))
+            last = portfolio.gain(jnp.where(buying, effort + run - 1.0, jnp.maximum(effort - run, 0.0)))
+            count = jnp.where(last == gain, jnp.maximum(run, 1.0), 1.0)
+        effort = jnp.where(chosen, effort + unit * count, effort)
+        taken = total(jnp.where(chosen, count, 0.0))
+        return effort, jnp.where(moves, left - taken, 0.0)
 
     return jax.lax.while_loop(lambda state: some(state[1] > 0), step, (effort, jnp.abs(left)))[0]
 

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from engine.model.curves import FAMILIES
 from engine.model.curves.base import SPENT_SLOPE, Curve, Smooth
-from engine.model.curves.concave import Exponential, Log, Power, PureLog
+from engine.model.curves.concave import Exponential, Linear, Log, Power, PureLog, Root
+from engine.model.curves.increasing import Increasing
 from engine.model.curves.mixture import Mixture
 from engine.model.curves.s_shaped import Hill, Logistic, Weibull
 from engine.model.curves.staged import Lifecycle, Tabulated
@@ -53,6 +54,14 @@ def purelog_reference(scale: float, rate: float) -> Reference:
 
 def power_reference(scale: float, exponent: float, shift: float) -> Reference:
     return lambda x: Decimal(scale) * ((1 + x / Decimal(shift)) ** Decimal(exponent) - 1)
+
+
+def plain_power_reference(scale: float, exponent: float) -> Reference:
+    return lambda x: Decimal(scale) * x ** Decimal(exponent) if x else Decimal(0)
+
+
+def linear_reference(scale: float) -> Reference:
+    return lambda x: Decimal(scale) * x
 
 
 def exponential_reference(scale: float, rate: float) -> Reference:
@@ -173,6 +182,7 @@ SMOOTH_CASES = (
     closed(PureLog, purelog_reference, "purelog", (25.0, 2.0), (0.5, 0.3), (3.0, 40.0)),
     closed(Power, power_reference, "power-rising", (2.0, 0.5, 1.0), (0.3, 0.9, 10.0), (5.0, 0.1, 0.2)),
     closed(Power, power_reference, "power-decaying", (-2.0, -0.5, 1.0), (-9.0, -3.0, 10.0), (-1, -0.05, 2)),
+    closed(Root, plain_power_reference, "root", (2.0, 0.5), (0.3, 0.9), (5.0, 0.1)),
     closed(Exponential, exponential_reference, "exponential", (2.0, 0.1), (7.0, 1.0), (30.0, 0.003)),
     closed(Hill, hill_reference, "hill-below-1", (2.0, 3.0, 0.5), (9.0, 40.0, 0.9), (1.0, 0.5, 0.2)),
     closed(Hill, hill_reference, "hill-at-1", (2.0, 3.0, 1.0), (9.0, 40.0, 1.0), (1.0, 0.5, 1.0)),
@@ -196,6 +206,8 @@ SMOOTH_CASES = (
 )
 CASES = (
     *SMOOTH_CASES,
+    closed(Linear, linear_reference, "linear", (2.0,), (0.3,), (5.0,)),
+    closed(Increasing, plain_power_reference, "increasing", (2.0, 1.5), (0.3, 3.0), (5.0, 1.0)),
     Case(
         "lifecycle",
         Lifecycle(*(np.array(part) for part in zip(*STAGES, strict=True)), baseline=np.array([0.75, -2.0])),
@@ -315,6 +327,9 @@ SLOPES_AT_0 = {
     "purelog": [np.inf] * 3,
     "power-rising": [1.0, 0.027, 2.5],
     "power-decaying": [1.0, 2.7, 0.025],
+    "root": [np.inf] * 3,
+    "linear": [2.0, 0.3, 5.0],
+    "increasing": [0.0, 0.0, 5.0],
     "exponential": [0.2, 7.0, 0.09],
     "hill-below-1": [np.inf] * 3,
     "hill-at-1": [2 / 3, 9 / 40, 2.0],
@@ -434,6 +449,8 @@ def test_purelog_gain_across_its_beginning() -> None:
         Log([0.0], [1.0]),
         PureLog([0.0], [1.0]),
         Power([0.0], [0.5], [1.0]),
+        Root([0.0], [0.5]),
+        Linear([0.0]),
         Exponential([0.0], [1.0]),
         Hill([0.0], [1.0], [0.5]),
         Hill([0.0], [1.0], [2.0]),
@@ -574,6 +591,9 @@ RANDOM: dict[str, st.SearchStrategy[Curve]] = {
         numbers(0.1, 50),
         st.lists(st.sampled_from([-1.0, 1.0]), min_size=PROJECTS, max_size=PROJECTS).map(np.array),
     ),
+    "root": st.builds(Root, numbers(0.1, 50), numbers(0.02, 0.98)),
+    "linear": st.builds(Linear, numbers(0.1, 50)),
+    "increasing": st.builds(Increasing, numbers(0.1, 50), numbers(1.0, 4)),
     "exponential": st.builds(Exponential, numbers(0.1, 50), numbers(0.01, 3)),
     "hill": st.builds(Hill, numbers(0.1, 50), numbers(0.5, 60), numbers(0.3, 8)),
     "weibull": st.builds(Weibull, numbers(0.1, 50), numbers(0.01, 3), numbers(0.3, 8)),
@@ -594,7 +614,9 @@ def test_maximisers_hold_the_best_effort_for_any_parameters(family: str, data: s
     assert np.all(short <= 1e-9)
 
 
-@pytest.mark.parametrize("family", sorted({"hill", "weibull", "logistic", "log", "power", "exponential"}))
+@pytest.mark.parametrize(
+    "family", sorted({"hill", "weibull", "logistic", "log", "power", "root", "exponential"})
+)
 @given(data=st.data())
 def test_inverse_slope_inverts_for_any_parameters(family: str, data: st.DataObject) -> None:
     curve, price = data.draw(RANDOM[family]), data.draw(numbers(1e-3, 20))
@@ -621,7 +643,29 @@ def test_ceiling_of_purelog_counts_from_its_beginning() -> None:
     np.testing.assert_allclose(curve.ceiling(), curve.lift(effort), rtol=1e-12)
 
 
-UNLIMITED = ("log", "purelog", "power-rising", "lifecycle", "mixture")
+def test_ceiling_of_a_root_counts_from_its_first_unit() -> None:
+    curve = Root([4.0, 7.0], [0.5, 0.3])
+    effort = curve.inverse_slope(SPENT_SLOPE * curve.slope(jnp.ones(2)))
+    np.testing.assert_allclose(curve.ceiling(), curve.lift(effort), rtol=1e-12)
+
+
+@pytest.mark.parametrize("curve", [Linear([2.0, 0.0]), Increasing([2.0, 0.0], [1.5, 1.5])])
+def test_what_never_tires_has_no_ceiling_and_no_frontier(curve: Curve) -> None:
+    np.testing.assert_array_equal(curve.ceiling(), [np.inf, 0.0])
+    stage, last = curve.stage(jnp.full(2, 1e9), (0.5, 0.9), curve.ceiling())
+    assert stage.tolist() == [0, 0]
+    assert last.tolist() == [False, False]
+
+
+def test_only_increasing_returns_are_worth_any_price() -> None:
+    curve = Increasing([1.0, 1.0, 0.0], [1.0, 2.0, 2.0])
+    assert curve.endless().tolist() == [False, True, False]
+    mixture = Mixture((Linear(np.ones(3)), curve), np.array([0, 1, 1], np.int32))
+    assert mixture.endless().tolist() == [False, True, False]
+    assert not np.any(Linear(np.ones(3)).endless())
+
+
+UNLIMITED = ("log", "purelog", "power-rising", "root", "linear", "increasing", "lifecycle", "mixture")
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.name not in UNLIMITED], ids=lambda case: case.name)
@@ -859,7 +903,7 @@ def test_families_called_concave_have_falling_gains(family: str, data: st.DataOb
     gains = np.asarray(evaluate(curve, "gain", np.tile(np.arange(300.0)[:, None], PROJECTS)))
     assert np.all(gains >= 0)
     assert np.all(gains[1:] <= gains[:-1] * (1 + 1e-14))  # a few ulps: gains of a near-linear curve
-    assert np.all(gains[-1] < gains[0])
+    assert family == "linear" or np.all(gains[-1] < gains[0])
 
 
 @pytest.mark.parametrize(
@@ -871,6 +915,7 @@ def test_families_called_concave_have_falling_gains(family: str, data: st.DataOb
         Logistic([1.0], [0.3], [20.0]),
         Lifecycle([[0.0, 9.0]], [[0.0, 3.0]], [[1.0, 1.0]], [[1.0, 1.0]]),
         Tabulated([[0.0, 1.0, 3.0]]),
+        Increasing([1.0], [1.5]),
     ],
     ids=lambda curve: curve.family,
 )
@@ -928,7 +973,7 @@ def test_no_family_is_taken_for_another_under_jit(wrap: Callable[[Curve], Any]) 
 
 
 def test_every_family_is_found_by_its_name() -> None:
-    names = "log purelog power exponential hill weibull logistic lifecycle tabulated"
+    names = "log purelog power root linear exponential increasing hill weibull logistic lifecycle tabulated"
     assert list(FAMILIES) == names.split()
     assert all(kind.family == name for name, kind in FAMILIES.items())
     assert list(FAMILIES["hill"].parameters()) == ["scale", "half", "exponent"]

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from engine.model.curves.base import Curve, Smooth
-from engine.model.curves.concave import Exponential, Log, Power, PureLog
+from engine.model.curves.concave import Exponential, Linear, Log, Power, PureLog, Root
+from engine.model.curves.increasing import Increasing
 from engine.model.curves.mixture import Mixture
 from engine.model.curves.s_shaped import Hill, Logistic, Weibull
 from engine.model.curves.staged import Lifecycle, Tabulated
@@ -67,6 +68,7 @@ CASES = (
     case(PureLog, lambda a, b, x: a * np.log(b * x), 25.0, 2.0),
     case(Power, lambda a, p, s, x: a * ((1 + x / s) ** p - 1), 2.0, 0.4, 3.0),
     case(Power, lambda a, p, s, x: a * ((1 + x / s) ** p - 1), -2.0, -0.3, 3.0, name="power-decaying"),
+    case(Root, lambda a, p, x: a * x**p, 2.0, 0.4),
     case(Exponential, lambda a, b, x: a * -np.expm1(-b * x), 4.0, 1e-3),
     case(Hill, lambda a, k, h, x: a * x**h / (k**h + x**h), 4.0, 60.0, 0.7, name="hill-concave"),
     case(Hill, lambda a, k, h, x: a * x**h / (k**h + x**h), 4.0, 60.0, 1.6, name="hill-s-shaped"),
@@ -120,6 +122,14 @@ def test_gain_is_precise_where_the_difference_of_values_is_not(case: Case) -> No
     assert gains.dtype == plain.dtype == np.float32
     assert np.max(np.abs(gains / exact - 1)) < PRECISION
     assert np.max(np.abs(plain / exact - 1)) > USELESS
+
+
+def test_increasing_gains_are_as_precise_and_rise() -> None:
+    curve = case(Increasing, lambda a, p, x: a * x**p, 2.0, 1.3)
+    gains, plain, exact = gains_of(curve)
+    assert np.max(np.abs(gains / exact - 1)) < PRECISION
+    assert np.max(np.abs(plain / exact - 1)) > USELESS / 20
+    assert np.all(np.diff(gains[:900]) > 0)
 
 
 @EVERY
@@ -197,7 +207,10 @@ TWO = {
     "log": Log,
     "purelog": PureLog,
     "power": Power,
+    "root": Root,
+    "linear": Linear,
     "exponential": Exponential,
+    "increasing": Increasing,
     "hill": Hill,
     "weibull": Weibull,
     "logistic": Logistic,

@@ -42,6 +42,8 @@ CASES = [
     ("tabulated", ("cost",)),
     ("tabulated_points", ("bounds",)),
     ("mixture", EVERYTHING),
+    ("mixture_powers", ()),
+    ("mixture_straight", ("bounds",)),
 ]
 # Solvers that take long to compile meet every kind of portfolio once: every part at one family, every kind of
 # family in one mixture, since parts and families do not know one another.
@@ -54,6 +56,8 @@ FEWER_CASES = [
     ("hill", ()),
     ("tabulated_points", ("bounds",)),
     ("mixture", ()),
+    ("mixture_powers", ("quarter_cost",)),
+    ("mixture_straight", ("bounds",)),
 ]
 
 

@@ -91,13 +91,15 @@ class Curve:
     """The interface of every family; see the module's first lines.
 
     **Class attributes:** `family`, the name in files and configs; `concave` and `rising`, whether every
-    member of the family is concave, or never falls, on effort ≥ 0, whatever its parameters; `drawable`,
-    whether it has few enough parameters for each to have a prior.
+    member of the family is concave, or never falls, on effort ≥ 0, whatever its parameters; `straight`,
+    whether any has a long run of units that gain the same; `drawable`, whether it has few enough parameters
+    for each to have a prior.
     """
 
     family: ClassVar[str]
     concave: ClassVar[bool] = False
     rising: ClassVar[bool] = True
+    straight: ClassVar[bool] = False
     drawable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -162,6 +164,10 @@ class Curve:
         """The attainable lift: the limit, or where the slope is spent for curves without one."""
         raise NotImplementedError
 
+    def endless(self) -> Bool[Array, " projects"]:
+        """Whether what a unit gains on average grows without end, so that no price per unit is too high."""
+        return jnp.zeros(self.shape, bool)
+
     def value(self, effort: Vector) -> Vector:
         """f(x), the performance at this effort."""
         lift = self.lift(effort)
@@ -195,3 +201,18 @@ class Smooth(Curve):
 
     def maximisers(self, price: Vector) -> Float[Array, "candidates projects"]:
         return self.inverse_slope(price)[None]
+
+
+def raised(effort: Vector, exponent: Vector) -> Vector:
+    """x^p for p of any sign, 0 at 0, with finite derivatives there."""
+    safe = jnp.where(effort > 0, effort, 1.0)
+    return jnp.where(effort > 0, jnp.exp(exponent * jnp.log(safe)), 0.0)
+
+
+def rise(effort: Vector, step: Vector | float, exponent: Vector) -> Vector:
+    """(x + step)^p − x^p for p > 0 and step ≥ 0, without cancellation."""
+    safe = jnp.where(effort > 0, effort, 1.0)
+    growth = exponent * jnp.log1p(step / safe)
+    near = (effort > 0) & (growth < 1.0)
+    close = raised(effort, exponent) * jnp.expm1(jnp.minimum(growth, 1.0))
+    return jnp.where(near, close, raised(effort + step, exponent) - raised(effort, exponent))

@@ -8,7 +8,16 @@ from typing import ClassVar
 import jax.numpy as jnp
 import numpy as np
 
-from engine.model.curves.base import SPENT_SLOPE, Refuse, Smooth, Vector, curve_family, parameter
+from engine.model.curves.base import (
+    SPENT_SLOPE,
+    Refuse,
+    Smooth,
+    Vector,
+    curve_family,
+    parameter,
+    raised,
+    rise,
+)
 
 
 @curve_family
@@ -85,6 +94,8 @@ class Power(Smooth):
         return self.scale * jnp.expm1(self.exponent * jnp.log1p(effort / self.shift))
 
     def check(self, refuse: Refuse) -> None:
+        shift = np.asarray(self.shift)
+        refuse(shift == 0, "shift", shift, "a number above 0: a·x^p is the family root")
         super().check(refuse)
         exponent, scale = np.asarray(self.exponent), np.asarray(self.scale)
         refuse((exponent == 0) | (exponent >= 1), "exponent", exponent, "below 1 and not 0")
@@ -108,6 +119,70 @@ class Power(Smooth):
     def ceiling(self) -> Vector:
         growth = jnp.expm1(self.exponent * math.log(SPENT_SLOPE) / (self.exponent - 1.0))
         return self.scale * jnp.where(self.exponent < 0, -1.0, growth)
+
+
+@curve_family
+class Root(Smooth):
+    """a·x^p with 0 < p < 1: concave, unbounded, infinitely steep at 0; p = ½ is the square root.
+
+    `power` has a shift and so a first slope; this is its limit at a shift of 0, where every project has some
+    effort at the optimum: effort is in proportion to (w a p/c)^(1/(1 − p)) where exponents are the same.
+    """
+
+    family: ClassVar[str] = "root"
+    concave: ClassVar[bool] = True
+    scale: Vector = parameter(positive=False)
+    exponent: Vector = parameter(neutral=0.5)
+    baseline: Vector | None = parameter(any_sign=True, default=None)
+
+    def check(self, refuse: Refuse) -> None:
+        super().check(refuse)
+        exponent = np.asarray(self.exponent)
+        refuse(exponent >= 1, "exponent", exponent, "below 1: from 1 on it is the family increasing")
+
+    def lift(self, effort: Vector) -> Vector:
+        return self.scale * raised(effort, self.exponent)
+
+    def slope(self, effort: Vector) -> Vector:
+        inner = self.scale * self.exponent * raised(jnp.where(effort > 0, effort, 1.0), self.exponent - 1.0)
+        return jnp.where(effort > 0, inner, jnp.where(self.scale > 0, jnp.inf, 0.0))
+
+    def gain(self, effort: Vector, step: Vector | float = 1.0) -> Vector:
+        return self.scale * rise(effort, step, self.exponent)
+
+    def inverse_slope(self, price: Vector) -> Vector:
+        fall = jnp.log(self.scale * self.exponent) - jnp.log(price)
+        return jnp.exp(fall / (1.0 - self.exponent))
+
+    def ceiling(self) -> Vector:
+        # The slope at 0 is infinite: spent is what it has fallen to from that of the first unit.
+        return self.scale * jnp.exp(self.exponent / (self.exponent - 1.0) * math.log(SPENT_SLOPE))
+
+
+@curve_family
+class Linear(Smooth):
+    """a·x: a unit gains as much as any other, so a project takes all that it may, or nothing."""
+
+    family: ClassVar[str] = "linear"
+    concave: ClassVar[bool] = True
+    straight: ClassVar[bool] = True
+    scale: Vector = parameter(positive=False)
+    baseline: Vector | None = parameter(any_sign=True, default=None)
+
+    def lift(self, effort: Vector) -> Vector:
+        return self.scale * effort
+
+    def slope(self, effort: Vector) -> Vector:
+        return self.scale * jnp.ones_like(effort)
+
+    def gain(self, effort: Vector, step: Vector | float = 1.0) -> Vector:
+        return self.scale * step * jnp.ones_like(effort)
+
+    def inverse_slope(self, price: Vector) -> Vector:
+        return jnp.where(self.scale >= price, jnp.inf, jnp.zeros_like(price))
+
+    def ceiling(self) -> Vector:
+        return jnp.where(self.scale > 0, jnp.inf, jnp.zeros_like(self.scale))
 
 
 @curve_family

@@ -32,6 +32,10 @@ class Lots(Curve):
     def rising(self) -> bool:  # type: ignore[override]
         return self.curve.rising
 
+    @property
+    def straight(self) -> bool:  # type: ignore[override]
+        return self.curve.straight
+
     def value(self, effort: Vector) -> Vector:
         return self.curve.value(self.unit * effort)
 
@@ -56,6 +60,9 @@ class Lots(Curve):
 
     def ceiling(self) -> Vector:
         return self.curve.ceiling()
+
+    def endless(self) -> Bool[Array, " projects"]:
+        return self.curve.endless()
 
     def stage(
         self, effort: Vector, cuts: tuple[float, ...], ceiling: Vector

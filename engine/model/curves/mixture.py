@@ -37,6 +37,10 @@ class Mixture(Curve):
     def rising(self) -> bool:  # type: ignore[override]
         return all(f.rising for f in self.families)
 
+    @property
+    def straight(self) -> bool:  # type: ignore[override]
+        return any(f.straight for f in self.families)
+
     def check(self, refuse: Refuse) -> None:
         for family in self.families:
             family.check(refuse)
@@ -68,6 +72,9 @@ class Mixture(Curve):
 
     def ceiling(self) -> Vector:
         return self._select([f.ceiling() for f in self.families])
+
+    def endless(self) -> Bool[Array, " projects"]:
+        return self._select([f.endless() for f in self.families])
 
     def stage(
         self, effort: Vector, cuts: tuple[float, ...], ceiling: Vector
