@@ -14,6 +14,7 @@ from jax.tree_util import register_dataclass
 from jaxtyping import Bool, Float
 
 from engine.allocation.facts import as_frame, in_words, plain, project_rows, stated
+from engine.allocation.measured_ends import notes_on_ends
 from engine.allocation.prices import shadow_prices
 from engine.allocation.solved import Solved
 from engine.model.portfolio import Portfolio, project_names
@@ -95,6 +96,16 @@ class Allocation(Solved):
         """By what it was found, in words."""
         return in_words(self.solver, self.unit)
 
+    @functools.cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of one allocation, a line each: projects whose effort goes beyond the last
+        measured point of a table, or stops at it though the curve still rose there. None of a batch."""
+        if self.batch or self.status != Status.SOLVED:
+            return ()
+        lot = 0.0 if SOLVERS[self.solver].real(self.options) else float(self.unit)
+        price = float(self.solution.multiplier)
+        return tuple(notes_on_ends(self.portfolio, self.effort, price, lot))
+
     def __getitem__(self, index: Any) -> Allocation:
         return jax.tree.map(lambda a: a[index], self)
 
@@ -171,7 +182,8 @@ class Allocation(Solved):
         if self.status != Status.SOLVED:
             return [head, Status(int(self.solution.status)).message]
         price = f"shadow price {self.price:.6g} per unit of budget, unspent {self.unspent:g}"
-        return [head, f"total return {self.value:.8g}, {self.proof}; {price}"]
+        found = [head, f"total return {self.value:.8g}, {self.proof}; {price}"]
+        return [*found, *(f"note: {note}" for note in self.notes)]
 
     def _efforts(self) -> str:
         """What goes where, in words; of many projects the largest efforts."""
@@ -202,7 +214,7 @@ class Allocation(Solved):
         head = "".join(f"<th>{key}</th>" for key in rows[0])
         cells = [[html.escape(_cell(value)) for value in row.values()] for row in rows]
         body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in cells)
-        caption = f"budget {self.budget:.9g} by {html.escape(self.how)}<br>{lines[1]}"
+        caption = "<br>".join([f"budget {self.budget:.9g} by {html.escape(self.how)}", *lines[1:]])
         return f"<table><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
 
     def _check_one(self, what: str) -> None:
@@ -234,6 +246,11 @@ class BudgetFound:
     def budget(self) -> Float[np.ndarray, ...]:
         """The budget; infinite where none meets the target."""
         return self.allocation.budget
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Those of the allocation."""
+        return self.allocation.notes
 
     @property
     def goal(self) -> str:

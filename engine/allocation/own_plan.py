@@ -22,6 +22,7 @@ from jaxtyping import Float
 from engine.allocation.allocate import allocate
 from engine.allocation.answer import MOST_NAMED, Allocation
 from engine.allocation.facts import as_frame, plain
+from engine.allocation.measured_ends import notes_on_ends
 from engine.allocation.running import on_host
 from engine.model.curves.base import Curve
 from engine.model.portfolio import Portfolio, project_names
@@ -86,6 +87,12 @@ class OwnPlan:
     def price_of_nearness(self) -> float | None:
         """What staying so near to the plan costs: the optimum's value less that of `near`."""
         return None if self.near is None else float(self.allocation.value) - float(self.near.value)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Those of the optimum; and where the plan itself goes beyond the last measured point of a table."""
+        own = notes_on_ends(self.allocation.portfolio, self.effort, np.inf, 0.0)
+        return (*self.allocation.notes, *(f"plan: {note}" for note in own))
 
     def projects(self) -> list[dict[str, Any]]:
         """One row a project: effort of the optimum, of the plan, of what is near it; returns of the first

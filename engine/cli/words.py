@@ -89,6 +89,12 @@ def noted() -> Iterator[list[str]]:
         warnings.showwarning = show
 
 
+def note_all(answer: Any) -> None:
+    """The notes of an answer that has some, as warnings."""
+    for note in getattr(answer, "notes", ()):
+        warnings.warn(note, stacklevel=2)
+
+
 def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """A warning in one line of ours, whatever line of code it came from."""
     say(f"warning: {message}")

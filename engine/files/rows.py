@@ -18,6 +18,7 @@ from engine.files.tables import number
 from engine.model.curves import FAMILIES
 from engine.model.curves.base import Curve
 from engine.model.curves.mixture import Mixture
+from engine.model.curves.staged import Tabulated
 from engine.model.portfolio import STAGE_CUTS, Portfolio, project_names
 from engine.model.validation import check, normalise
 
@@ -57,6 +58,9 @@ def _curve_row(curve: Curve, project: int) -> Row:
         raise ValueError(f"family {curve.family} is not in FAMILIES, expected one of {', '.join(FAMILIES)}")
     values = {name: getattr(curve, name, None) for name in (*curve.parameters(), "baseline")}
     there = {name: np.asarray(value[project], float) for name, value in values.items() if value is not None}
+    if isinstance(curve, Tabulated) and curve.last is not None and curve.points is not None:
+        measured = there["points"] <= float(curve.last[project])  # the rest only fills the table up
+        there = {name: value[measured] for name, value in there.items()}
     return {"family": curve.family, **{name: value.tolist() for name, value in there.items()}}
 
 
@@ -215,6 +219,9 @@ def _gather(family: type[Curve], rows: list[dict[str, Any]]) -> Curve:
             arrays[key] = np.array([_lengthen(v, key, length, neutral) for v in given])
         else:
             arrays[key] = np.array([neutral if v is None else v for v in given])
+    lengths = [len(row["points"]) for row in rows if "points" in row]
+    if len(set(lengths)) > 1:
+        arrays["last"] = np.array([row["points"][-1] if "points" in row else 0.0 for row in rows])
     if any("baseline" in row for row in rows):
         arrays["baseline"] = np.array([row.get("baseline", 0.0) for row in rows])
     return family(**arrays)

@@ -130,7 +130,9 @@ def test_options_reach_the_solver(engine: Run) -> None:
 
 
 def test_curves_that_fall_are_allowed_with_a_warning(engine: Run, tmp_path: Path) -> None:
-    (tmp_path / "falls.csv").write_text("project,effort,performance\na,0,1\na,1,3\na,2,2\nb,0,0\nb,1,1\n")
+    (tmp_path / "falls.csv").write_text(
+        "project,effort,performance\na,0,1\na,1,3\na,2,2\nb,0,0\nb,1,1\nb,2,1\n"
+    )
     done = engine("allocate", "portfolio=falls.csv", "budget=5", "format=json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["effort"] == {"a": 1, "b": 1}

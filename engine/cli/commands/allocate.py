@@ -48,6 +48,7 @@ def allocate(config: AllocateConfig) -> None:
     from engine.cli.sheet import show
     from engine.cli.tables import allocation_table
     from engine.cli.waiting import waiting
+    from engine.cli.words import note_all
     from engine.files.bets import load_bet
     from engine.files.portfolios import portfolio_path
     from engine.files.rules import with_rules
@@ -80,6 +81,7 @@ def allocate(config: AllocateConfig) -> None:
             refuse_plan(config.plan, config.within, "where a target is given")
             answer = budget_for(portfolio, **target, solver=solver, unit=config.unit)
             sheet = allocation_table(answer.allocation, answer.goal)
+        note_all(answer)
     if config.format == "table":
         show(sheet)
     else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -117,7 +118,8 @@ class Tabulated(Curve):
 
     **Arguments:** `values[..., projects, levels]`, the performance at each level; `points`, of the same
     shape and strictly increasing along levels, the effort at each level (whole units 0, 1, 2, … without
-    it). Before the first point the curve is flat at its performance. The baseline is `value(0)`.
+    it); `last`, the effort of the last measured point, where levels after it only fill the table up. Before
+    the first point the curve is flat at its performance. The baseline is `value(0)`.
     """
 
     family: ClassVar[str] = "tabulated"
@@ -127,6 +129,12 @@ class Tabulated(Curve):
     points: Float[Array, "projects levels"] | None = parameter(
         any_sign=True, default=None, neutral=0.0, axes=1
     )
+    last: Vector | None = parameter(any_sign=True, default=None)
+
+    @classmethod
+    def parameters(cls) -> dict[str, dataclasses.Field[Any]]:
+        # `last` says where levels end that were filled up, which no file has.
+        return {name: field for name, field in super().parameters().items() if name != "last"}
 
     def check(self, refuse: Refuse) -> None:
         super().check(refuse)
