@@ -24,6 +24,7 @@ from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve
 from engine.model.lots import in_lots, round_unit
 from engine.model.portfolio import Portfolio
+from engine.model.profit import as_profit
 from engine.model.validation import check, normalise
 from engine.solvers.exact import most_steps
 from engine.solvers.lattice import NO_LATTICE, Lattice, build_lattice, most_units
@@ -48,6 +49,8 @@ def allocate(
     solver: str = "exact",
     *,
     unit: float | str | None = None,
+    objective: str = "return",
+    per_unit: float = 1.0,
     **options: Any,
 ) -> Allocation:
     """Allocate a budget over one portfolio, or over each of a batch.
@@ -55,19 +58,23 @@ def allocate(
     **Arguments:** `portfolio` of arrays [projects], or [..., projects] with any leading axes; `budget` in
     units of cost, one number or an array of the leading axes' shape; `solver`, a name in `engine.SOLVERS`;
     `unit`, what effort is bought in multiples of, by default 1: "auto" takes the least of 1, 2, 5, 10, … of
-    which no project can take more than 10,000; `options` of that solver.
+    which no project can take more than 10,000; `objective`, "return", or "profit" for the return less the
+    spend, each unit of budget counted at `per_unit` of return: what earns less is left unspent; `options` of
+    that solver.
 
     **Returns:** an `Allocation`, of NumPy numbers.
 
     **Raises:** `ValueError` naming what cannot be: a parameter out of its domain, lower bounds above the
     upper ones, a budget that is negative, not a number or too large, an unknown solver or option, a unit for
-    a solver of real effort. One portfolio whose lower bounds cost more than the budget, or whose return is
-    not a finite number, is such an error; in a batch its `status` tells.
+    a solver of real effort, an unknown objective, profit of a concave utility or a threshold. One portfolio
+    whose lower bounds cost more than the budget, or whose return is not a finite number, is such an error; in
+    a batch its `status` tells.
     """
-    given, solution, lot = _answer(portfolio, budget, solver, options, unit)
+    counted = check_objective(objective, per_unit)
+    given, solution, lot = _answer(portfolio, budget, solver, options, unit, counted)
     batch = solution.effort.shape[:-1]
     budgets = np.broadcast_to(np.asarray(budget, dtype=float), batch)[()]
-    allocation = Allocation(given, budgets, solution, solver, options, lot)
+    allocation = Allocation(given, budgets, solution, solver, options, lot, counted)
     return allocation if batch else allocation.require_solved()
 
 
@@ -84,14 +91,17 @@ def _answer(
     solver: str,
     options: dict[str, Any],
     unit: float | str | None = None,
+    counted: float = 0.0,
 ) -> tuple[Portfolio, Solution, float]:
-    """The portfolio as arrays of its own dtype, its solution, and what effort is in multiples of."""
+    """The portfolio as arrays of its own dtype, its solution, and what effort is in multiples of; a unit of
+    budget is counted at so much return."""
     options, method = check_options(solver, options), find_method(solver)
     given = portfolio = normalise(asked)
     if method.exactly(given.cost) and given.dtype != np.float64:
         portfolio = normalise(asked, np.dtype(np.float64))
     check(portfolio)
     check_batch(portfolio)
+    portfolio = as_profit(portfolio, counted) if counted else portfolio
     budgets = check_budgets(budget, portfolio.shape[:-1], portfolio.dtype)
     whole = not method.real(options)
     lot = check_unit(unit, budgets, portfolio, whole)
@@ -112,6 +122,16 @@ def _answer(
     code, shared = prepared(solver, lattice, options)
     solution = free.put_back(batched(code, portfolio, budgets, size, shared))
     return given, solution if lot == 1 else in_units(solution, lot), lot
+
+
+def check_objective(objective: str, per_unit: float) -> float:
+    """What a unit of budget is counted at, 0 where the objective is the return alone; or a `ValueError`."""
+    if objective not in ("return", "profit"):
+        raise ValueError(f"objective is {objective!r}, expected return or profit")
+    number = isinstance(per_unit, (int, float, np.number)) and not isinstance(per_unit, bool)
+    if not number or not 0 < per_unit < math.inf:
+        raise ValueError(f"per_unit is {per_unit!r}, expected a number above 0")
+    return float(per_unit) if objective == "profit" else 0.0
 
 
 def check_unit(unit: float | str | None, budgets: np.ndarray, portfolio: Portfolio, whole: bool) -> float:

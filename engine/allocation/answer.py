@@ -37,6 +37,7 @@ class Allocation(Solved):
     - `solution`: the arrays that the solver gave; see `engine.Solution`.
     - `solver`, `options`: by which it was found.
     - `unit`: what effort was bought in multiples of.
+    - `counted`: where the objective is profit, what a unit of budget is counted at; else 0.
     """
 
     portfolio: Portfolio
@@ -45,10 +46,11 @@ class Allocation(Solved):
     solver: str = field(metadata={"static": True})
     options: Mapping[str, Any] = field(default_factory=dict, metadata={"static": True})
     unit: float = field(default=1.0, metadata={"static": True})
+    counted: float = field(default=0.0, metadata={"static": True})
 
     @property
     def value(self) -> Float[np.ndarray, ...]:
-        """V(effort), the total return."""
+        """V(effort), the total return; where the objective is profit, less what the spend is counted at."""
         return self.solution.value  # type: ignore[return-value]
 
     @property
@@ -74,7 +76,19 @@ class Allocation(Solved):
     def _prices(self) -> Any:
         """Found when they are first asked for."""
         real = SOLVERS[self.solver].real(self.options)
-        return shadow_prices(self.portfolio, self.budget, real=real, unit=self.unit)
+        return shadow_prices(self.portfolio, self.budget, real=real, unit=self.unit, counted=self.counted)
+
+    @property
+    def returned(self) -> Float[np.ndarray, ...]:
+        """V(effort), the total return, whatever the objective is."""
+        return (self.value + self.counted * self.spent)[()] if self.counted else self.value
+
+    @property
+    def why_unspent(self) -> str:
+        """Why budget is left over of one allocation, in words; nothing where none is."""
+        if not self.unspent > 1e-9 * max(float(self.budget), 1.0):
+            return ""
+        return "nothing more pays" if self.price == 0 else "no further unit fits"
 
     @property
     def unspent(self) -> Float[np.ndarray, ...]:
@@ -137,8 +151,28 @@ class Allocation(Solved):
             **{name: stated(getattr(self, name)) for name in ("price", "price_left")},
             **{name: plain(getattr(self, name)) for name in ("budget", "spent", "unspent")},
             "solver": self.solver,
+            **(self._profit() if self.counted else {}),
             **({} if self.unit == 1 else {"unit": plain(self.unit, self.whole)}),
         }
+
+    def _profit(self) -> dict[str, Any]:
+        """What is said of a profit: what it is made of, and why no more is spent."""
+        reason = {} if self.batch else {"why_unspent": self.why_unspent}
+        return {"objective": "profit", "per_unit": self.counted, "return": plain(self.returned), **reason}
+
+    @property
+    def totals(self) -> str:
+        """The total return of one allocation, or the profit and what it is made of."""
+        if not self.counted:
+            return f"total return {self.value:.8g}"
+        spend = f"{self.spent:g}" if self.counted == 1 else f"{self.counted:g} × {self.spent:g} spent"
+        return f"profit {self.value:.8g}, return {self.returned:.8g} less {spend}"
+
+    @property
+    def left_over(self) -> str:
+        """What is unspent of one allocation, and of a profit why."""
+        reason = f": {self.why_unspent}" if self.counted and self.why_unspent else ""
+        return f"unspent {self.unspent:g}{reason}"
 
     def to_pandas(self) -> Any:
         """A `pandas.DataFrame`: the rows of `projects()`, or one row a portfolio of a batch.
@@ -181,8 +215,8 @@ class Allocation(Solved):
         head = f"budget {self.budget:.9g} by {self.how}: {self._efforts()}"
         if self.status != Status.SOLVED:
             return [head, Status(int(self.solution.status)).message]
-        price = f"shadow price {self.price:.6g} per unit of budget, unspent {self.unspent:g}"
-        found = [head, f"total return {self.value:.8g}, {self.proof}; {price}"]
+        price = f"shadow price {self.price:.6g} per unit of budget, {self.left_over}"
+        found = [head, f"{self.totals}, {self.proof}; {price}"]
         return [*found, *(f"note: {note}" for note in self.notes)]
 
     def _efforts(self) -> str:

@@ -55,8 +55,8 @@ class OwnPlan:
 
     @property
     def value(self) -> float:
-        """V(plan), its total return."""
-        return float(np.sum(self.returns))
+        """V(plan), its total return, or its profit where that is the objective."""
+        return float(np.sum(self.returns)) - self.allocation.counted * self.spent
 
     @property
     def spent(self) -> float:
@@ -167,7 +167,7 @@ def own_plan(
     **Arguments:** `portfolio`, of one portfolio, arrays [projects]; `effort` of the plan, a number for every
     project by its name, or an array in their order; `within`, how far from it no project may be: units of
     effort, or text such as "20%" for a share of the plan's own effort; `budget`, `solver`, `unit` and
-    `options`, as of `engine.allocate`.
+    `options`, as of `engine.allocate`, objectives too.
 
     **Returns:** an `OwnPlan`.
 

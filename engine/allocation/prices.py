@@ -11,6 +11,7 @@ from engine.allocation.free import set_aside
 from engine.allocation.running import Program, batched, program, round_size
 from engine.model.lots import in_lots
 from engine.model.portfolio import Portfolio
+from engine.model.profit import as_profit
 from engine.model.validation import normalise
 from engine.solvers import shadow
 from engine.solvers.shadow import Prices
@@ -19,16 +20,20 @@ from engine.solvers.shadow import Prices
 FEW_NUMBERS = 256
 
 
-def shadow_prices(portfolio: Portfolio, budget: Any, *, real: bool, unit: float = 1.0) -> Prices:
+def shadow_prices(
+    portfolio: Portfolio, budget: Any, *, real: bool, unit: float = 1.0, counted: float = 0.0
+) -> Prices:
     """The prices to the right of each budget and to its left, [...]; always found in float64. NaN where there
     is no such side, or no budget.
 
     **Arguments:** `budget`, broadcast to the leading axes; `real`, whether effort is real; `unit`, what it is
-    bought in multiples of where it is not.
+    bought in multiples of where it is not; `counted`, the return that a unit of budget is counted at.
     """
     double = normalise(portfolio, np.dtype(np.float64))
     asked = np.asarray(np.broadcast_to(budget, portfolio.shape[:-1]), np.float64)
     known = np.isfinite(asked)
+    if counted:
+        double = as_profit(double, counted)
     if unit != 1.0:
         double = in_lots(double, unit)
     double, _ = set_aside(double, whole=not real)

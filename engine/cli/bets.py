@@ -52,10 +52,21 @@ def only_mean(objective: dict[str, Any]) -> bool:
     """True, or a `ValueError` for an objective that only draws can have."""
     if list(objective) != ["mean"]:
         raise ValueError(
-            f"objective is {'+'.join(objective)}, expected mean where curves are certain: others are for "
-            "draws of curves, or outcomes=256"
+            f"objective is {'+'.join(objective)}, expected mean where curves are certain, or "
+            "profit of a portfolio: others are for draws of curves, or outcomes=256"
         )
     return True
+
+
+def objective_of(objective: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `allocate` for the objective of a portfolio, or a `ValueError` as of `only_mean`."""
+    numbers = objective.get("profit")
+    if list(objective) != ["profit"]:
+        only_mean(objective)
+        return {}
+    if not isinstance(numbers, dict) or set(numbers) - {"per_unit"}:
+        raise ValueError(f"objective.profit is {numbers!r}, expected per_unit")
+    return {"objective": "profit", **numbers}
 
 
 def place(

@@ -64,3 +64,10 @@ def one_solver(solvers: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if not isinstance(options, dict):
         raise ValueError(f"solver.{solver} is {options!r}, expected its options")
     return solver, options
+
+
+def refuse_plan(plan: str | None, within: Any, what: str) -> None:
+    """A plan where there is none to hold beside it, or a distance from no plan, is a `ValueError`."""
+    for key, given in (("plan", plan), ("within", within)):
+        if given is not None:
+            raise ValueError(f"{key} is {given}, expected none {what}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.cli.sheet import Group, Sheet
 from engine.cli.tables import allocation_table
@@ -10,13 +10,6 @@ from engine.study.columns import number_text
 
 if TYPE_CHECKING:
     from engine.allocation.own_plan import OwnPlan
-
-
-def refuse_plan(plan: str | None, within: Any, what: str) -> None:
-    """A plan where there is none to hold beside it, or a distance from no plan, is a `ValueError`."""
-    for key, given in (("plan", plan), ("within", within)):
-        if given is not None:
-            raise ValueError(f"{key} is {given}, expected none {what}")
 
 
 def own_plan_table(found: OwnPlan) -> Sheet:

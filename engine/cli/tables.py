@@ -214,8 +214,8 @@ def allocation_table(allocation: Allocation, goal: str = "") -> Sheet:
 
 def _totals(allocation: Allocation) -> str:
     lines = [
-        f"total return {allocation.value:.8g}, upper bound {allocation.bound:.8g}: {allocation.proof}",
-        f"shadow price {allocation.price:.6g} per unit of budget, unspent {allocation.unspent:g}",
+        f"{allocation.totals}, upper bound {allocation.bound:.8g}: {allocation.proof}",
+        f"shadow price {allocation.price:.6g} per unit of budget, {allocation.left_over}",
     ]
     return "\n".join(lines)
 

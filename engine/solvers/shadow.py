@@ -141,7 +141,7 @@ def whole_piece(portfolio: Portfolio, limit: Scalar) -> Piece:
     price = slope(low, high)
     if portfolio.diminishing:  # the same without cancellation
         rise = jnp.where(low.effort < most, portfolio.gain(low.effort) / costs, 0.0)
-        price = jnp.max(rise)
+        price = jnp.maximum(jnp.max(rise), 0.0)
     price = jnp.where(sated, 0.0, price)
     price = jnp.where(jnp.any(portfolio.endless()), jnp.inf, price)
     return Piece(jnp.where(idle.spend <= limit, price, jnp.nan), low, high)

@@ -78,11 +78,13 @@ def extended(kind: type[Kind], solution: Solution, **more: Any) -> Kind:
 
 
 def rounding_slack(portfolio: Portfolio, effort: Vector, bound: Float[Array, ""]) -> Float[Array, ""]:
-    """How far rounding can move V(effort) or a Lagrangian bound: (N + 8)·ε·(Σ|returns| + 3|bound|).
+    """How far rounding can move V(effort) or a Lagrangian bound: (N + 8)·ε·(Σ|returns| + 3|bound|), with what
+    cancels in a return.
 
     At the dual's own price both parts of the Lagrangian are of the bound's size.
     """
-    total = jnp.sum(jnp.abs(portfolio.returns(effort))) + 3.0 * jnp.abs(bound)
+    sizes = jnp.abs(portfolio.returns(effort)) + portfolio.curves.cancelled(effort)
+    total = jnp.sum(sizes) + 3.0 * jnp.abs(bound)
     return sum_error(portfolio.shape[-1], total)
 
 

@@ -68,7 +68,7 @@ def _settle(portfolio: Portfolio, budget: Row, lattice: Lattice) -> tuple[Matrix
     """
     effort = as_kernel(partial(_search, lattice=lattice), portfolio.shape[0])(portfolio, budget)
     next_gain = jnp.where(effort < jnp.floor(portfolio.uppers()), portfolio.gain(effort), 0.0)
-    price = jnp.max(next_gain, axis=0, keepdims=True)
+    price = jnp.maximum(jnp.max(next_gain, axis=0, keepdims=True), 0.0)
     bound = total(portfolio.returns(effort)) + price * (budget - total(effort))
     return effort, price[0], bound[0]
 

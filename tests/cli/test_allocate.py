@@ -147,3 +147,31 @@ def test_names_are_shown_as_they_are(engine: Run, tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "[red]a" in done.stdout
     assert "[/b]" in done.stdout
+
+
+def test_profit_is_an_objective(engine: Run) -> None:
+    keys = ("objective=profit", "objective.profit.per_unit=0.5")
+    done = engine("allocate", "portfolio=textbook", "budget=400", *keys, "format=json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    portfolio = library.load_portfolio(TEXTBOOK)
+    found = library.allocate(portfolio, 400, objective="profit", per_unit=0.5)
+    assert facts == {**found.to_dict(), "warnings": []}
+    shown = engine("allocate", "portfolio=textbook", "budget=400", *keys).stdout
+    assert "less 0.5 × 200 spent" in shown
+    assert "unspent 200: nothing more pays" in shown
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (("budget=9", "objective.profit.per_unit=0"), "per_unit is 0"),
+        (("target.value=9",), "objective is profit, expected mean where a target is given"),
+        (("budget=9", "portfolio=moonshot"), "objective is profit, expected mean"),
+        (("budget=9", "portfolio=uncertain"), "unknown objective 'profit'"),
+    ],
+)
+def test_profit_where_it_cannot_be(engine: Run, keys: tuple[str, ...], words: str) -> None:
+    done = engine("allocate", "portfolio=textbook", "objective=profit", *keys)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from engine.cli.command import Command, ReadingConfig, one_solver
+from engine.cli.command import Command, ReadingConfig, one_solver, refuse_plan
 from engine.cli.words import noted
 from engine.files.shipped import MISSING
 
@@ -42,9 +42,7 @@ class AllocateConfig(ReadingConfig):
 def allocate(config: AllocateConfig) -> None:
     """`engine allocate`."""
     from engine.allocation.allocate import allocate as solve
-    from engine.allocation.targets import budget_for
-    from engine.cli.bets import bet_table, drawn, only_mean, place
-    from engine.cli.own_plans import refuse_plan
+    from engine.cli.bets import bet_table, drawn, objective_of, place
     from engine.cli.sheet import show
     from engine.cli.tables import allocation_table
     from engine.cli.waiting import waiting
@@ -71,16 +69,15 @@ def allocate(config: AllocateConfig) -> None:
             budget = _bet_budget(config, **more)
             answer: Any = place(portfolio, budget, one_solver(config.solver), config.objective, **more)
             sheet = bet_table(answer, portfolio)
-        elif only_mean(config.objective) and config.budget is not None and config.plan is not None:
+        elif config.budget is not None and config.plan is not None:
             answer, sheet = _beside_plan(config, portfolio)
         elif config.budget is not None:
             refuse_plan(None, config.within, "without a plan")
+            options = options | objective_of(config.objective)
             answer = solve(portfolio, config.budget, solver, unit=config.unit, **options)
             sheet = allocation_table(answer)
         else:
-            refuse_plan(config.plan, config.within, "where a target is given")
-            answer = budget_for(portfolio, **target, solver=solver, unit=config.unit)
-            sheet = allocation_table(answer.allocation, answer.goal)
+            answer, sheet = _for_target(config, portfolio, target)
         note_all(answer)
     if config.format == "table":
         show(sheet)
@@ -91,16 +88,33 @@ def allocate(config: AllocateConfig) -> None:
 def _beside_plan(config: AllocateConfig, portfolio: Any) -> tuple[Any, Any]:
     """(the optimum with the user's plan beside it, as a sheet)."""
     from engine.allocation.own_plan import own_plan
+    from engine.cli.bets import objective_of
     from engine.cli.own_plans import own_plan_table
     from engine.files.efforts import load_efforts
 
     solver, options = one_solver(config.solver)
+    options = options | objective_of(config.objective)
     assert config.budget is not None
     effort = load_efforts(config.plan, decimal=config.decimal)
     found = own_plan(
         portfolio, effort, config.budget, solver, within=config.within, unit=config.unit, **options
     )
     return found, own_plan_table(found)
+
+
+def _for_target(config: AllocateConfig, portfolio: Any, target: dict[str, float]) -> tuple[Any, Any]:
+    """(the budget that a target asks for, as a sheet)."""
+    from engine.allocation.targets import budget_for
+    from engine.cli.bets import only_mean
+    from engine.cli.tables import allocation_table
+
+    if "profit" in config.objective:
+        raise ValueError("objective is profit, expected mean where a target is given")
+    only_mean(config.objective)
+    refuse_plan(config.plan, config.within, "where a target is given")
+    solver, _ = one_solver(config.solver)
+    answer = budget_for(portfolio, **target, solver=solver, unit=config.unit)
+    return answer, allocation_table(answer.allocation, answer.goal)
 
 
 def _bet_budget(config: AllocateConfig, **known: Any) -> float:

@@ -168,6 +168,10 @@ class Curve:
         """Whether what a unit gains on average grows without end, so that no price per unit is too high."""
         return jnp.zeros(self.shape, bool)
 
+    def cancelled(self, effort: Vector) -> Vector:
+        """How much larger the numbers are that a value is the difference of, whose rounding it has."""
+        return jnp.zeros_like(effort)
+
     def value(self, effort: Vector) -> Vector:
         """f(x), the performance at this effort."""
         lift = self.lift(effort)

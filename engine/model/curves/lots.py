@@ -64,6 +64,9 @@ class Lots(Curve):
     def endless(self) -> Bool[Array, " projects"]:
         return self.curve.endless()
 
+    def cancelled(self, effort: Vector) -> Vector:
+        return self.curve.cancelled(self.unit * effort)
+
     def stage(
         self, effort: Vector, cuts: tuple[float, ...], ceiling: Vector
     ) -> tuple[Int[Array, " projects"], Bool[Array, " projects"]]:
