@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from engine.model.curves.s_shaped import Hill, Logistic, Weibull
     from engine.model.curves.staged import Lifecycle, Tabulated
     from engine.model.portfolio import Portfolio
+    from engine.model.rising import rising_prices
     from engine.rules.ruled import Fund, Group, Need, Ruled
     from engine.simulation.simulate import NamedScenario, Simulated, scenario, simulate
     from engine.solvers.registry import SOLVERS, Method
@@ -113,6 +114,7 @@ _HOMES = {
     ),
     "engine.model.portfolio": ("Portfolio",),
     "engine.rules.ruled": ("Fund", "Group", "Need", "Ruled"),
+    "engine.model.rising": ("rising_prices",),
     "engine.simulation.simulate": (
         "NamedScenario",
         "Simulated",
@@ -168,8 +170,8 @@ __all__ = [
     "PureLog",
     "Reading",
     "RiskFrontier",
-    "Ruled",
     "Root",
+    "Ruled",
     "Simulated",
     "Solution",
     "Spending",
@@ -199,6 +201,7 @@ __all__ = [
     "plan",
     "portfolio_from",
     "portfolio_table",
+    "rising_prices",
     "risk_frontier",
     "save_bet",
     "save_portfolio",

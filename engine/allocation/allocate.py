@@ -104,6 +104,7 @@ def _answer(
     portfolio = as_profit(portfolio, counted) if counted else portfolio
     budgets = check_budgets(budget, portfolio.shape[:-1], portfolio.dtype)
     whole = not method.real(options)
+    check_kind(portfolio, solver, whole)
     lot = check_unit(unit, budgets, portfolio, whole)
     if lot != 1:
         portfolio, budgets = in_lots(portfolio, lot), budgets / lot
@@ -122,6 +123,15 @@ def _answer(
     code, shared = prepared(solver, lattice, options)
     solution = free.put_back(batched(code, portfolio, budgets, size, shared))
     return given, solution if lot == 1 else in_units(solution, lot), lot
+
+
+def check_kind(portfolio: Portfolio, solver: str, whole: bool) -> None:
+    """Real effort on curves that name too few maximisers is a `ValueError`."""
+    if portfolio.curves.listed and not whole:
+        raise ValueError(
+            f"solver {solver} is of real effort, expected concave curves or tables where prices rise, or "
+            "solver=exact"
+        )
 
 
 def check_objective(objective: str, per_unit: float) -> float:

@@ -18,6 +18,7 @@ from engine.allocation.measured_ends import notes_on_ends
 from engine.allocation.prices import shadow_prices
 from engine.allocation.solved import Solved
 from engine.model.portfolio import Portfolio, project_names
+from engine.model.rising import units_bought
 from engine.solvers.registry import SOLVERS
 from engine.solvers.solution import Solution, Status
 
@@ -91,6 +92,11 @@ class Allocation(Solved):
         return "nothing more pays" if self.price == 0 else "no further unit fits"
 
     @property
+    def units(self) -> Float[np.ndarray, "... projects"] | None:
+        """Where prices rise and `effort` is money: the units of effort that it buys; else None."""
+        return units_bought(self.portfolio.curves, self.effort)
+
+    @property
     def unspent(self) -> Float[np.ndarray, ...]:
         """Budget left over."""
         return np.maximum(self.budget - self.spent, 0.0)
@@ -139,7 +145,9 @@ class Allocation(Solved):
         **Raises:** `ValueError` for a batch.
         """
         self._check_one("projects() is")
-        return project_rows(self.portfolio, self.effort, self.unit)
+        rows = project_rows(self.portfolio, self.effort, self.unit)
+        bought = [{}] * len(rows) if self.units is None else [{"units": float(u)} for u in self.units]
+        return [{**row, **more} for row, more in zip(rows, bought, strict=True)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, as `engine allocate format=json` prints them; lists for a batch. A price that is
@@ -151,9 +159,15 @@ class Allocation(Solved):
             **{name: stated(getattr(self, name)) for name in ("price", "price_left")},
             **{name: plain(getattr(self, name)) for name in ("budget", "spent", "unspent")},
             "solver": self.solver,
+            **({} if self.units is None else {"units": self._units()}),
             **(self._profit() if self.counted else {}),
             **({} if self.unit == 1 else {"unit": plain(self.unit, self.whole)}),
         }
+
+    def _units(self) -> dict[str, Any]:
+        """What the money of each project buys."""
+        bought: Any = self.units
+        return dict(zip(self.names, (plain(each) for each in np.moveaxis(bought, -1, 0)), strict=True))
 
     def _profit(self) -> dict[str, Any]:
         """What is said of a profit: what it is made of, and why no more is spent."""

@@ -32,6 +32,7 @@ from jax.tree_util import register_dataclass
 from engine.allocation.allocate import (
     check_batch,
     check_budget,
+    check_kind,
     check_unit,
     check_whole_units,
     choose_lattice,
@@ -256,6 +257,7 @@ def checked(portfolio: Portfolio | Curve, solver: str) -> Portfolio:
     portfolio = normalise(portfolio)
     check(portfolio)
     check_batch(portfolio)
+    check_kind(portfolio, solver, SOLVERS[solver].counts)
     return portfolio
 
 

@@ -203,10 +203,15 @@ def allocation_table(allocation: Allocation, goal: str = "") -> Sheet:
         ]
         for row in rows
     ]
+    headings = ["effort", "performance", "return"]
+    if allocation.units is not None:
+        headings[0] = "spent"
+        cells = [[number_text(row["units"], 5), *own] for row, own in zip(rows, cells, strict=True)]
+        headings = ["units", *headings]
     gains = f"next {'unit' if allocation.unit == 1 else 'lot'} gains"
     return Sheet(
         Group(["project"], [[row["project"]] for row in rows]),
-        [Group(["effort", "performance", "return", gains, "stage"], cells)],
+        [Group([*headings, gains, "stage"], cells)],
         f"budget {allocation.budget:.9g} by {allocation.how}{f', {goal}' if goal else ''}",
         _totals(allocation),
     )

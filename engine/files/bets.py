@@ -50,7 +50,7 @@ from engine.files.portfolios import (
     yaml_text,
 )
 from engine.files.reading import Reading, arrange
-from engine.files.rows import Row, build, rows_of
+from engine.files.rows import RISING, Row, build, rows_of
 from engine.files.rules import RULES, ruled, take_columns, take_rules
 from engine.files.shipped import as_path
 from engine.files.spillovers import SPILLOVER, take_spillover
@@ -130,7 +130,7 @@ def read_approaches(held: Held, how: Reading, title: str, notes: list[str], foun
         rows, places = _table_rows(held, APPROACH, how, notes)
     else:
         rows, places = _mapped_rows(held)
-    flat = build(rows, found)
+    flat = build(steady(rows), found)
     projects, labels = zip(*(places[name] for name in rows), strict=True)
     return Approaches.of(flat, projects, labels)
 
@@ -141,25 +141,33 @@ def read_ruled(held: Held, how: Reading, title: str, notes: list[str], found: li
         if "project" not in held.columns:
             raise missing(held, "project", KNOWN)
         table, own = take_columns(held)
-        return ruled(build(rows_in(table, how, title, notes), found), own)
+        return ruled(build(steady(rows_in(table, how, title, notes)), found), own)
     rows, own = take_rules(held)
     shared = next((row.pop(SHARED_RULES) for row in rows.values() if SHARED_RULES in row), None)
-    return ruled(build(rows, found), own, shared)
+    return ruled(build(steady(rows), found), own, shared)
 
 
 def read_coupled(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Coupled:
     """A portfolio with spill-over; see `read_portfolio`."""
     rows = rows_in(held, how, title, notes) if isinstance(held, Table) else held
     plain, matrix = take_spillover(rows)
-    return normalise_coupled(Coupled(build(plain, found), matrix))  # type: ignore[arg-type]
+    return normalise_coupled(Coupled(build(steady(plain), found), matrix))  # type: ignore[arg-type]
 
 
 def read_uncertain(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Uncertain:
     """Curves known by draws; see `read_portfolio`."""
     rows, places = _table_rows(held, DRAW, how, notes) if isinstance(held, Table) else _listed_rows(held)
-    flat = build(rows, found)
+    flat = build(steady(rows), found)
     projects, draws = zip(*(places[name] for name in rows), strict=True)
     return Uncertain.of(flat, projects, draws)
+
+
+def steady(rows: dict[str, Row]) -> dict[str, Row]:
+    """The rows of a bet, or a `ValueError` for prices that rise."""
+    for name, row in rows.items():
+        if row.get(RISING) is not None:
+            raise ValueError(f"{name}: has {RISING}, expected a steady price of what is a bet")
+    return rows
 
 
 def read_fitted(path: Path) -> Uncertain:

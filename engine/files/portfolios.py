@@ -27,7 +27,7 @@ from engine.files.delimited import decode
 from engine.files.headers import ignored_note, missing, nearly
 from engine.files.names import nearest, some
 from engine.files.reading import Reading, arrange, measured
-from engine.files.rows import DEFAULTS, Row, build, gather_rows, rows_of
+from engine.files.rows import DEFAULTS, RISING, Row, build, gather_rows, rows_of
 from engine.files.rules import KEYS, RULES
 from engine.files.runs import resolved
 from engine.files.shipped import as_path, config_folder
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 YAML = (".yaml", ".yml")
-OPTIONAL = ("baseline", "reach", *DEFAULTS)
+OPTIONAL = ("baseline", "reach", RISING, *DEFAULTS)
 MEASURED = ("effort", "performance")
 PARAMETERS = tuple(dict.fromkeys(("family", *(name for f in FAMILIES.values() for name in f.parameters()))))
 # What files of measurements may have besides, which no portfolio needs.

@@ -20,11 +20,14 @@ from engine.model.curves.base import Curve
 from engine.model.curves.mixture import Mixture
 from engine.model.curves.staged import Tabulated
 from engine.model.portfolio import STAGE_CUTS, Portfolio, project_names
+from engine.model.rising import rising_prices, units_bought
 from engine.model.validation import check, normalise
 
 DEFAULTS = Portfolio.neutral_values()
 # The baseline of measured points that are flat before the first of them.
 FIRST = "first"
+# The effort at which the average price of a unit has doubled, where prices rise.
+RISING = "rising"
 Row = dict[str, Any]
 
 
@@ -36,6 +39,8 @@ def rows_of(portfolio: Portfolio | Curve) -> dict[str, Row]:
     """
     portfolio = normalise(portfolio)
     check(portfolio)
+    if units_bought(portfolio.curves, np.zeros(portfolio.shape)) is not None:
+        raise ValueError("prices rise, expected steady ones: what is counted in money has no rows")
     if len(portfolio.shape) > 1:
         raise ValueError(f"a batch of shape {portfolio.shape[:-1]} has no rows, expected one portfolio")
     if portfolio.cuts != STAGE_CUTS:
@@ -131,13 +136,15 @@ def build(rows: dict[str, Row], notes: list[str]) -> Portfolio:
         parts["reach"] = np.array([p["reach"] for p in given])
     portfolio = normalise(Portfolio(curves=curves, names=tuple(rows), **parts))
     check(portfolio)
+    if any(RISING in p for p in given):
+        return rising_prices(portfolio, [p.get(RISING, np.inf) for p in given])
     return portfolio
 
 
 def _parse(name: str, row: Row, notes: list[str]) -> tuple[str, dict[str, Any], dict[str, float]]:
     """(family, parameters, optional parts) of one project."""
     row = {k: v for k, v in row.items() if v is not None}
-    parts = {k: number(row.pop(k), f"{name}: {k}") for k in (*DEFAULTS, "reach") if k in row}
+    parts = {k: number(row.pop(k), f"{name}: {k}") for k in (*DEFAULTS, "reach", RISING) if k in row}
     if isinstance(row.get("points"), list) and "values" not in row:
         row = {"family": "tabulated", **row}
         values: dict[str, Any] = _measured(name, row.pop("points"), row.pop("baseline", None))

@@ -48,6 +48,8 @@ def normalise(portfolio: Portfolio | Curve, dtype: np.dtype | None = None) -> Po
             value = getattr(curve, field.name)
             if "axes" in field.metadata and value is not None:
                 changes[field.name] = spread(value, field.metadata["axes"], dtype)
+            elif isinstance(value, Curve):
+                changes[field.name] = spread_curve(value)
         if isinstance(curve, Mixture):
             changes["families"] = tuple(spread_curve(f) for f in curve.families)
             changes["choice"] = spread(curve.choice, 0, np.dtype(np.int32))

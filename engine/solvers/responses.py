@@ -144,7 +144,12 @@ def few_candidates(portfolio: Portfolio, lattice: Lattice) -> bool:
 
     A utility moves the maximisers away from those that the curve names, so it leaves enumeration.
     """
-    if lattice.brief or portfolio.curvature is not None or portfolio.threshold is not None:
+    if (
+        lattice.brief
+        or portfolio.curves.listed
+        or portfolio.curvature is not None
+        or portfolio.threshold is not None
+    ):
         return False
     named = jax.eval_shape(lambda known: known.curves.maximisers(known.costs()), portfolio)
     return named.shape[0] * LEVELS_PER_CANDIDATE <= lattice.units

@@ -163,7 +163,7 @@ def _whole_response(portfolio: Portfolio, least: Vector, most: Vector) -> Callab
         paid_from = jnp.ceil(threshold_effort(portfolio, most))
         start = jnp.where(paid_from <= most, jnp.maximum(paid_from, least), least)
     fixed = jnp.stack([least, start, most])
-    if portfolio.curvature is not None:
+    if portfolio.curvature is not None or portfolio.curves.listed:
         # A utility moves the maximisers away from those that the curve names.
         spread = jnp.asarray(_many_levels(portfolio.dtype), portfolio.dtype)[:, None]
         fixed = jnp.concatenate([fixed, jnp.clip(spread, least[None], most[None])])
@@ -189,6 +189,7 @@ def levels_held(portfolio: Portfolio) -> int:
     """About how many levels of a project are looked at in one step of the search."""
     if portfolio.diminishing:
         return 0
-    many = _many_levels(portfolio.dtype).size if portfolio.curvature is not None else 0
+    spread = portfolio.curvature is not None or portfolio.curves.listed
+    many = _many_levels(portfolio.dtype).size if spread else 0
     longest = max((np.shape(leaf)[-1] for leaf in jax.tree.leaves(portfolio.curves)), default=1)
     return 4 * (many + longest)

@@ -175,3 +175,27 @@ def test_profit_where_it_cannot_be(engine: Run, keys: tuple[str, ...], words: st
     done = engine("allocate", "portfolio=textbook", "objective=profit", *keys)
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
+
+
+RISING = """project,family,scale,rate,cost,rising,upper
+search,log,9,1,2,4,6
+ads,log,6,2,1,,
+"""
+
+
+def test_a_column_of_a_file(engine: Run, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(RISING)
+    done = engine("allocate", "portfolio=p.csv", "budget=30")
+    assert done.returncode == 0, done.stderr
+    for word in ("units", "spent", "proved optimal"):
+        assert word in done.stdout
+    facts = engine("allocate", "portfolio=p.csv", "budget=30", "format=json").stdout
+    assert '"units": {"search": ' in facts
+    assert json.loads(facts)["spent"] == 30
+
+
+def test_prices_of_a_bet_do_not_rise(engine: Run, tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("project,approach,family,scale,rate,rising\na,,log,1,1,3\n")
+    done = engine("allocate", "portfolio=b.csv", "budget=3")
+    assert done.returncode == 2
+    assert "has rising, expected a steady price of what is a bet" in done.stderr

@@ -92,14 +92,16 @@ class Curve:
 
     **Class attributes:** `family`, the name in files and configs; `concave` and `rising`, whether every
     member of the family is concave, or never falls, on effort ≥ 0, whatever its parameters; `straight`,
-    whether any has a long run of units that gain the same; `drawable`, whether it has few enough parameters
-    for each to have a prior.
+    whether any has a long run of units that gain the same; `listed`, whether it names too few maximisers, so
+    that all whole units are to be compared, and real effort is not; `drawable`, whether it has few enough
+    parameters for each to have a prior.
     """
 
     family: ClassVar[str]
     concave: ClassVar[bool] = False
     rising: ClassVar[bool] = True
     straight: ClassVar[bool] = False
+    listed: ClassVar[bool] = False
     drawable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

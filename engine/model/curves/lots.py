@@ -33,6 +33,10 @@ class Lots(Curve):
         return self.curve.rising
 
     @property
+    def listed(self) -> bool:  # type: ignore[override]
+        return self.curve.listed
+
+    @property
     def straight(self) -> bool:  # type: ignore[override]
         return self.curve.straight
 

@@ -38,6 +38,10 @@ class Mixture(Curve):
         return all(f.rising for f in self.families)
 
     @property
+    def listed(self) -> bool:  # type: ignore[override]
+        return any(f.listed for f in self.families)
+
+    @property
     def straight(self) -> bool:  # type: ignore[override]
         return any(f.straight for f in self.families)
 
@@ -72,6 +76,9 @@ class Mixture(Curve):
 
     def ceiling(self) -> Vector:
         return self._select([f.ceiling() for f in self.families])
+
+    def cancelled(self, effort: Vector) -> Vector:
+        return self._select([f.cancelled(effort) for f in self.families])
 
     def endless(self) -> Bool[Array, " projects"]:
         return self._select([f.endless() for f in self.families])

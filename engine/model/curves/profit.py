@@ -33,6 +33,10 @@ class Profit(Curve):
         return self.curve.concave and self.startup is None
 
     @property
+    def listed(self) -> bool:  # type: ignore[override]
+        return self.curve.listed
+
+    @property
     def straight(self) -> bool:  # type: ignore[override]
         return self.curve.straight
 
