@@ -13,7 +13,7 @@ Sources: Falk & Soland (1969) for branch and bound on separable problems.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import jax
@@ -31,6 +31,9 @@ from engine.solvers.solution import rounding_slack
 MOST_COMPARED = 1000
 # Where no more than these are free the search goes deep rather than wide.
 FREE_NODES = 32
+
+# The nearest identical projects before and after each, or itself.
+Twins = tuple[Int[Array, " projects"], Int[Array, " projects"]]
 
 
 class Node(NamedTuple):
@@ -61,7 +64,7 @@ class Problem(NamedTuple):
 
     portfolio: Portfolio
     budget: Scalar
-    twins: tuple[Int[Array, " projects"], Int[Array, " projects"]]
+    twins: Twins
 
 
 # (problem, low, high, its parent's bound and price) -> the node, a feasible effort, its value or −∞.
@@ -124,24 +127,28 @@ def goal(portfolio: Portfolio, tree: Tree, tolerance: Scalar | float) -> Scalar:
     return tree.value + jnp.maximum(tolerance * jnp.abs(tree.value) - 1.1 * slack, 0.5 * slack)
 
 
-def find_twins(portfolio: Portfolio) -> tuple[Int[Array, " projects"], Int[Array, " projects"]]:
+def find_twins(portfolio: Portfolio) -> Twins:
     """The nearest projects before and after each that are identical to it in every parameter, or itself."""
-    count = portfolio.shape[-1]
+    return twins_of(jax.tree.leaves(portfolio), portfolio.shape[-1])
+
+
+def twins_of(parameters: Iterable[Array], count: int) -> Twins:
+    """The nearest twins by parameters, arrays that begin with the axis of projects."""
     order = jnp.arange(count, dtype=jnp.int32)
     if count > MOST_COMPARED:
         return order, order
     equal = order[:, None] != order[None]
-    for leaf in jax.tree.leaves(portfolio):
+    for leaf in parameters:
         equal &= jnp.all((leaf[:, None] == leaf[None]).reshape(count, count, -1), axis=-1)
     before = jnp.max(jnp.where(equal & (order[None] < order[:, None]), order[None], -1), axis=1)
     after = jnp.min(jnp.where(equal & (order[None] > order[:, None]), order[None], count), axis=1)
     return jnp.where(before >= 0, before, order), jnp.where(after < count, after, order)
 
 
-def in_order(problem: Problem, low: Vector, high: Vector) -> tuple[Vector, Vector]:
+def in_order(twins: Twins, low: Vector, high: Vector) -> tuple[Vector, Vector]:
     """The box without what puts more effort in the later of two twins: each is at most those before it and
     at least those after it. Links are followed two, four, eight, … at a time."""
-    before, after = problem.twins
+    before, after = twins
     for _ in range((low.size - 1).bit_length() if low.size <= MOST_COMPARED else 0):
         low, high = jnp.maximum(low, low[after]), jnp.minimum(high, high[before])
         before, after = before[before], after[after]
@@ -151,7 +158,7 @@ def in_order(problem: Problem, low: Vector, high: Vector) -> tuple[Vector, Vecto
 def tighten(problem: Problem, low: Vector, high: Vector) -> tuple[Vector, Vector, Bool[Array, ""]]:
     """The box without what twins in order, and the budget left by the lower ends, rule out."""
     portfolio, budget, _ = problem
-    low, high = in_order(problem, low, high)
+    low, high = in_order(problem.twins, low, high)
     left = budget - portfolio.spend(low)
     feasible = (left >= -budget_slack(budget)) & jnp.all(low <= high)
     # Rounded outwards, so that no jump that the budget just reaches is cut off.
@@ -196,10 +203,16 @@ def split_node(
 
 def keep(tree: Tree, node: Node, enough: Scalar) -> Tree:
     """Open a node where its bound is worth it, in place of the least; account for what is given up."""
-    slot = jnp.argmin(tree.nodes.bound)
-    least = tree.nodes.bound[slot]
+    nodes, closed = take_in(tree.nodes, tree.closed, node, enough)
+    return tree._replace(nodes=nodes, closed=closed)
+
+
+def take_in(nodes: Node, closed: Scalar, node: Node, enough: Scalar) -> tuple[Node, Scalar]:
+    """(open nodes, the largest bound given up), after one more node."""
+    slot = jnp.argmin(nodes.bound)
+    least = nodes.bound[slot]
     opened = (node.bound > enough) & (node.bound > least)
     given_up = jnp.where(opened, least, node.bound)
-    kept = choose(opened, node, jax.tree.map(lambda leaf: leaf[slot], tree.nodes))
-    nodes = jax.tree.map(lambda leaf, new: leaf.at[slot].set(new), tree.nodes, kept)
-    return tree._replace(nodes=nodes, closed=jnp.maximum(tree.closed, given_up))
+    kept = choose(opened, node, jax.tree.map(lambda leaf: leaf[slot], nodes))
+    nodes = jax.tree.map(lambda leaf, new: leaf.at[slot].set(new), nodes, kept)
+    return nodes, jnp.maximum(closed, given_up)
