@@ -18,7 +18,7 @@ ENGINE = ROOT / "engine"
 LAYERS = (
     {"model"},
     {"solvers"},
-    {"bets", "rules"},
+    {"bets", "resources", "rules"},
     {"allocation", "files", "planning"},
     {"fitting", "simulation", "advice"},
     {"study"},
