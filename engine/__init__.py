@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.allocation.frontier import Frontier, budget_frontier
     from engine.allocation.own_plan import OwnPlan, own_plan
     from engine.allocation.place import bet
+    from engine.allocation.resourced import ResourceBet
     from engine.allocation.risk_frontier import RiskFrontier, risk_frontier
     from engine.allocation.sensitivity import optimal_effort, optimal_value
     from engine.allocation.targets import budget_for
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from engine.model.curves.staged import Lifecycle, Tabulated
     from engine.model.portfolio import Portfolio
     from engine.model.rising import rising_prices
+    from engine.resources.resources import Resourced
     from engine.rules.ruled import Fund, Group, Need, Ruled
     from engine.simulation.simulate import NamedScenario, Simulated, scenario, simulate
     from engine.solvers.registry import SOLVERS, Method
@@ -67,6 +69,7 @@ _HOMES = {
     ),
     "engine.allocation.own_plan": ("OwnPlan", "own_plan"),
     "engine.allocation.place": ("bet",),
+    "engine.allocation.resourced": ("ResourceBet",),
     "engine.allocation.risk_frontier": ("RiskFrontier", "risk_frontier"),
     "engine.allocation.sensitivity": (
         "optimal_effort",
@@ -115,6 +118,7 @@ _HOMES = {
     "engine.model.portfolio": ("Portfolio",),
     "engine.rules.ruled": ("Fund", "Group", "Need", "Ruled"),
     "engine.model.rising": ("rising_prices",),
+    "engine.resources.resources": ("Resourced",),
     "engine.simulation.simulate": (
         "NamedScenario",
         "Simulated",
@@ -169,6 +173,8 @@ __all__ = [
     "Prior",
     "PureLog",
     "Reading",
+    "ResourceBet",
+    "Resourced",
     "RiskFrontier",
     "Root",
     "Ruled",

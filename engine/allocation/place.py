@@ -8,11 +8,13 @@ from typing import Any
 from engine.allocation.approaches import place_approaches
 from engine.allocation.bet import Bet
 from engine.allocation.here_and_now import place_uncertain
+from engine.allocation.resourced import place_resourced
 from engine.allocation.ruled import place_ruled
 from engine.allocation.spillover import place_coupled
 from engine.bets.approaches import Approaches
 from engine.bets.spillover import Coupled
 from engine.bets.uncertain import Uncertain
+from engine.resources.resources import Resourced
 from engine.rules.ruled import Ruled
 
 # A type of bet, and the function that places it: (bet, budget, options…) -> Bet.
@@ -21,6 +23,7 @@ PLACES: dict[type, Callable[..., Bet]] = {
     Approaches: place_approaches,
     Coupled: place_coupled,
     Ruled: place_ruled,
+    Resourced: place_resourced,
 }
 
 
@@ -28,11 +31,11 @@ def bet(given: Any, budget: Any, **options: Any) -> Bet:
     """Place a budget on what is more than a portfolio: a bet before it is known what it brings, or projects
     with rules; on one, or on each of a batch.
 
-    **Arguments:** `given`, an `engine.Uncertain`, `engine.Approaches`, `engine.Coupled` or `engine.Ruled`;
-    `budget` in units of cost, one number or an array of the leading axes' shape; `options` of that type, by
-    name.
+    **Arguments:** `given`, an `engine.Uncertain`, `engine.Approaches`, `engine.Coupled`, `engine.Resourced`
+    or `engine.Ruled`; `budget` in units of cost, one number or an array of the leading axes' shape, or a
+    number for each resource by name; `options` of that type, by name.
 
-    **Returns:** a `Bet`, of NumPy numbers.
+    **Returns:** a `Bet`, of NumPy numbers; of several resources an `engine.ResourceBet`.
 
     **Raises:** `ValueError` naming what cannot be.
     """

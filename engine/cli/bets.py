@@ -23,12 +23,14 @@ PLACED: dict[str, dict[str, dict[str, str]]] = {
         "greedy": {"solver": "greedy"},
     },
     "Ruled": {"exact": {}},
+    "Resourced": {"exact": {}},
     "Uncertain": {"exact": {}},
 }
 WORDS = {
     "Approaches": "approaches",
     "Coupled": "effort that spills over",
     "Ruled": "a portfolio with rules",
+    "Resourced": "several resources",
     "Uncertain": "draws of curves",
 }
 
@@ -70,7 +72,7 @@ def objective_of(objective: dict[str, Any]) -> dict[str, Any]:
 
 
 def place(
-    given: Any, budget: float, solver: tuple[str, dict[str, Any]], objective: dict[str, Any], **more: Any
+    given: Any, budget: Any, solver: tuple[str, dict[str, Any]], objective: dict[str, Any], **more: Any
 ) -> Bet:
     """A budget placed on a bet by the solver, or the objective, that is named.
 
@@ -112,7 +114,7 @@ def bet_table(bet: Bet, given: Any) -> Sheet:
     return Sheet(
         Group(["project", "approach"][:width], [key[:width] for key in keys]),
         [Group(list(columns), [list(cells) for cells in zip(*columns.values(), strict=True)])],
-        f"budget {bet.budget:.9g} by {bet.how}",
+        f"budget {_budget_text(bet)} by {bet.how}",
         _caption(bet),
         frozenset(row for row, begins in enumerate(first) if approaches and begins and row),
     )
@@ -123,12 +125,30 @@ def _caption(bet: Bet) -> str:
     from engine.allocation.bet import beside_text
 
     lines = [f"{bet.how.split(',')[0]} {bet.value:.8g}, upper bound {bet.bound:.8g}: {bet.proof}"]
-    reason = f": {bet.why_unspent}" if bet.why_unspent else ""
-    lines.append(f"unspent {max(float(bet.budget - bet.spent), 0.0):g}{reason}")
+    lines += _left(bet)
     for name, figure in bet.figures.items():
         text = ("yes" if figure else "no") if figure.dtype == bool else f"{float(figure):.6g}"
         lines.append(f"{name.replace('_', ' ')}: {text}")
     return "\n".join([*lines, *(f"{name}: {beside_text(plan)}" for name, plan in bet.beside.items())])
+
+
+def _budget_text(bet: Bet) -> str:
+    """What there was to spend, of each resource where there are several."""
+    from engine.allocation.resourced import ResourceBet
+
+    if not isinstance(bet, ResourceBet):
+        return f"{bet.budget:.9g}"
+    return ", ".join(f"{name} {budget:.9g}" for name, budget in zip(bet.resources, bet.budget, strict=True))
+
+
+def _left(bet: Bet) -> list[str]:
+    """What is left of the budget, and of each resource what it is worth."""
+    from engine.allocation.resourced import ResourceBet
+
+    if not isinstance(bet, ResourceBet):
+        reason = f": {bet.why_unspent}" if bet.why_unspent else ""
+        return [f"unspent {max(float(bet.budget - bet.spent), 0.0):g}{reason}"]
+    return bet.lines()
 
 
 def risk_table(frontier: RiskFrontier) -> Sheet:

@@ -12,6 +12,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 # Where any key may stand, which Hydra asks to be marked.
 OPEN = ("columns.", "where.", "sweep.grid.")
+# The same where it may be a number, or a mapping.
+BUDGET = "budget"
 # Keys of text, or of a list of texts.
 SEVERAL = ("data",)
 PLAIN = re.compile(r"[A-Za-z_./][\w./-]*", re.ASCII)
@@ -29,7 +31,8 @@ def _quoted(schema: type, argument: str, many: bool) -> str:
     prefix, key, value = _parts(argument)
     if value is None or "hydra" in key.split(".")[0]:
         return argument
-    if key.startswith(OPEN) and not prefix:
+    mapped = key.startswith(f"{BUDGET}.") and get_type_hints(schema).get(BUDGET) is Any
+    if (mapped or key.startswith(OPEN)) and not prefix:
         group, name = key.rsplit(".", 1) if key.startswith("sweep.") else key.split(".", 1)
         prefix = "++"
         key = key if group.startswith("sweep") else f"{group}.{re.sub(r'[^a-z0-9]+', '_', name.lower())}"

@@ -13,6 +13,9 @@ projects, and beside it `cost`, `lower`, `upper` and `weight`.
 **Rules** (`engine.Ruled`): the columns, or keys, and the mapping `rules` that `engine.files.rules` lists.
 
 **Spill-over** (`engine.Coupled`): a column `spillover`, or that key of a YAML file; see `spillovers`.
+
+**Several resources** (`engine.Resourced`): columns `cost.people` and `cost.money`, or a `cost` that is a
+mapping in a YAML file; see `resources`.
 """
 
 from __future__ import annotations
@@ -50,6 +53,7 @@ from engine.files.portfolios import (
     yaml_text,
 )
 from engine.files.reading import Reading, arrange
+from engine.files.resources import COST, of_resources, take_usage, uses_resources
 from engine.files.rows import RISING, Row, build, rows_of
 from engine.files.rules import RULES, ruled, take_columns, take_rules
 from engine.files.shipped import as_path
@@ -58,9 +62,10 @@ from engine.files.tables import Table, text_table
 from engine.model.curves import FAMILIES
 from engine.model.curves.mixture import Mixture
 from engine.model.portfolio import Portfolio
+from engine.resources.resources import Resourced, normalise_resourced
 from engine.rules.ruled import Ruled
 
-Holds = Portfolio | Approaches | Coupled | Ruled | Uncertain
+Holds = Portfolio | Approaches | Coupled | Resourced | Ruled | Uncertain
 Reader = Callable[[Held, Reading, str, list[str], list[str]], Holds]
 # What may stand beside the approaches of a project in a YAML file.
 BESIDE = ("cost", "weight")
@@ -76,7 +81,8 @@ def load_bet(path: str | Path, **reading: Any) -> Holds:
 
     **Arguments:** `reading`, as of `load_portfolio`.
 
-    **Returns:** an `Approaches`, `Coupled`, `Ruled`, `Uncertain` or `Portfolio`, of float64, with names.
+    **Returns:** an `Approaches`, `Coupled`, `Resourced`, `Ruled`, `Uncertain` or `Portfolio` of float64
+    arrays, with names.
 
     **Warns:** as `load_portfolio` does.
 
@@ -114,6 +120,9 @@ def reader_of(held: Held) -> Reader:
         **dict.fromkeys(RULES, read_ruled),
     }
     there = [key for key in readers if key in keys]
+    resources = of_resources(keys) if isinstance(held, Table) else [COST] * uses_resources(held)
+    readers |= dict.fromkeys(resources, read_resourced)
+    there += resources
     if len({readers[key] for key in there}) > 1:
         raise ValueError(f"has {' and '.join(there)}, expected one of them")
     return readers[there[0]] if there else read_portfolio
@@ -152,6 +161,13 @@ def read_coupled(held: Held, how: Reading, title: str, notes: list[str], found: 
     rows = rows_in(held, how, title, notes) if isinstance(held, Table) else held
     plain, matrix = take_spillover(rows)
     return normalise_coupled(Coupled(build(steady(plain), found), matrix))  # type: ignore[arg-type]
+
+
+def read_resourced(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Resourced:
+    """A portfolio that uses several resources; see `read_portfolio`."""
+    rows = rows_in(held, how, title, notes) if isinstance(held, Table) else held
+    plain, resources, usage = take_usage(rows)
+    return normalise_resourced(Resourced(build(steady(plain), found), usage, resources))  # type: ignore[arg-type]
 
 
 def read_uncertain(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Uncertain:
@@ -255,7 +271,7 @@ def save_bet(bet: Holds, path: str | Path) -> None:
 
     **Raises:** `ValueError` in one line naming the file, for what cannot be written: see `save_portfolio`.
     """
-    if isinstance(bet, (Coupled, Ruled, Uncertain)):
+    if isinstance(bet, (Coupled, Resourced, Ruled, Uncertain)):
         raise ValueError(f"a bet is {type(bet).__name__}, expected approaches or a portfolio to write")
     if not isinstance(bet, Approaches):
         save_portfolio(bet, path)

@@ -27,6 +27,7 @@ from engine.files.delimited import decode
 from engine.files.headers import ignored_note, missing, nearly
 from engine.files.names import nearest, some
 from engine.files.reading import Reading, arrange, measured
+from engine.files.resources import of_resources
 from engine.files.rows import DEFAULTS, RISING, Row, build, gather_rows, rows_of
 from engine.files.rules import KEYS, RULES
 from engine.files.runs import resolved
@@ -226,6 +227,7 @@ def rows_in(table: Table, how: Reading, title: str | None, notes: list[str]) -> 
     if long_form:
         table = _continued(measured(table, how, notes), how)
     used = {"project", SPILLOVER, *OPTIONAL, *(MEASURED if long_form else PARAMETERS)}
+    used |= set(of_resources(table.columns))
     ignored = [name for name in table.columns if name not in used | UNREAD]
     notes += ignored_note(ignored, table.columns, used, not how.columns.get("performance"))
     columns = {name: column for name, column in table.columns.items() if name in used}

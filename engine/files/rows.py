@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.files.resources import COST, uses_resources
 from engine.files.spillovers import SPILLOVER
 from engine.files.tables import number
 from engine.model.curves import FAMILIES
@@ -121,6 +122,9 @@ def build(rows: dict[str, Row], notes: list[str]) -> Portfolio:
     for name, row in rows.items():
         if row.get(SPILLOVER) is not None:
             raise ValueError(f"{name}: has {SPILLOVER}, which engine.load_bet and engine allocate read")
+        if uses_resources({name: row}):
+            what = f"{name}: has a {COST} of resources"
+            raise ValueError(f"{what}, which engine.load_bet and engine allocate read")
     parsed = {name: _parse(name, row, notes) for name, row in rows.items()}
     curves = _join([family for family, _, _ in parsed.values()], [values for _, values, _ in parsed.values()])
     given = [parts for _, _, parts in parsed.values()]

@@ -126,6 +126,8 @@ def with_rules(given: Portfolio | Ruled, rules: str | Path | Mapping[str, Any]) 
     **Raises:** `ValueError` in one line naming the file and what is wrong.
     """
     held, where = (rules, "") if isinstance(rules, Mapping) else (read_rules(Path(rules)), f"{rules}: ")
+    if not isinstance(given, (Portfolio, Ruled)):
+        raise ValueError(f"rules are given for {type(given).__name__}, expected a portfolio")
     base = given if isinstance(given, Ruled) else Ruled(given)
     try:
         homes = {group.name: list(group.members) for group in base.groups if not group.binds}

@@ -39,6 +39,7 @@ from engine.live.model import (
     number_within,
 )
 from engine.model.portfolio import Portfolio
+from engine.resources.resources import Resourced
 
 # The shares of draws below the band and below its upper edge.
 BAND = (0.1, 0.9)
@@ -46,7 +47,11 @@ BAND = (0.1, 0.9)
 MOST_CURVES, MOST_CONCAVE = 4_000, 20_000
 LEAST_TAIL, MOST_TAIL = 0.05, 0.5
 # Bets that the page does not show.
-OTHERS: dict[type, str] = {Approaches: "approaches that may fail", Coupled: "projects that spill over"}
+OTHERS: dict[type, str] = {
+    Approaches: "approaches that may fail",
+    Coupled: "projects that spill over",
+    Resourced: "several resources",
+}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -25,7 +26,7 @@ class AllocateConfig(ReadingConfig):
     """`engine allocate`."""
 
     portfolio: str = MISSING
-    budget: float | None = MISSING
+    budget: Any = MISSING
     unit: Any = MISSING
     rules: Any = MISSING
     prices: bool = MISSING
@@ -42,7 +43,7 @@ class AllocateConfig(ReadingConfig):
 def allocate(config: AllocateConfig) -> None:
     """`engine allocate`."""
     from engine.allocation.allocate import allocate as solve
-    from engine.cli.bets import bet_table, drawn, objective_of, place
+    from engine.cli.bets import drawn, objective_of
     from engine.cli.sheet import show
     from engine.cli.tables import allocation_table
     from engine.cli.waiting import waiting
@@ -51,7 +52,6 @@ def allocate(config: AllocateConfig) -> None:
     from engine.files.portfolios import portfolio_path
     from engine.files.rules import with_rules
     from engine.model.portfolio import Portfolio
-    from engine.rules.ruled import Ruled
 
     if config.format not in ("table", "json"):
         raise ValueError(f"format is {config.format!r}, expected table or json")
@@ -62,19 +62,13 @@ def allocate(config: AllocateConfig) -> None:
         portfolio = drawn(portfolio, config.outcomes, config.seed)
         portfolio = with_rules(portfolio, config.rules) if config.rules is not None else portfolio
         if not isinstance(portfolio, Portfolio):
-            refuse_plan(
-                config.plan, config.within, "for a bet: plans are held beside curves that are certain"
-            )
-            more = {"unit": config.unit, "prices": config.prices} if isinstance(portfolio, Ruled) else {}
-            budget = _bet_budget(config, **more)
-            answer: Any = place(portfolio, budget, one_solver(config.solver), config.objective, **more)
-            sheet = bet_table(answer, portfolio)
+            answer, sheet = _placed(config, portfolio)
         elif config.budget is not None and config.plan is not None:
             answer, sheet = _beside_plan(config, portfolio)
         elif config.budget is not None:
             refuse_plan(None, config.within, "without a plan")
             options = options | objective_of(config.objective)
-            answer = solve(portfolio, config.budget, solver, unit=config.unit, **options)
+            answer = solve(portfolio, _one_budget(config.budget), solver, unit=config.unit, **options)
             sheet = allocation_table(answer)
         else:
             answer, sheet = _for_target(config, portfolio, target)
@@ -94,10 +88,15 @@ def _beside_plan(config: AllocateConfig, portfolio: Any) -> tuple[Any, Any]:
 
     solver, options = one_solver(config.solver)
     options = options | objective_of(config.objective)
-    assert config.budget is not None
     effort = load_efforts(config.plan, decimal=config.decimal)
     found = own_plan(
-        portfolio, effort, config.budget, solver, within=config.within, unit=config.unit, **options
+        portfolio,
+        effort,
+        _one_budget(config.budget),
+        solver,
+        within=config.within,
+        unit=config.unit,
+        **options,
     )
     return found, own_plan_table(found)
 
@@ -117,13 +116,42 @@ def _for_target(config: AllocateConfig, portfolio: Any, target: dict[str, float]
     return answer, allocation_table(answer.allocation, answer.goal)
 
 
-def _bet_budget(config: AllocateConfig, **known: Any) -> float:
-    """The budget of a bet, or a `ValueError` for what such bets do not know."""
+def _placed(config: AllocateConfig, given: Any) -> tuple[Any, Any]:
+    """(the budget placed on what is more than a portfolio, as a sheet)."""
+    from engine.cli.bets import bet_table, place
+
+    kind = type(given).__name__
+    refuse_plan(config.plan, config.within, "for a bet: plans are held beside curves that are certain")
+    more = {"unit": config.unit, "prices": config.prices} if kind == "Ruled" else {}
+    budget = _bet_budget(config, kind)
+    answer = place(given, budget, one_solver(config.solver), config.objective, **more)
+    return answer, bet_table(answer, given)
+
+
+def _bet_budget(config: AllocateConfig, kind: str) -> Any:
+    """The budget of a bet, or of each resource, or a `ValueError` for what bets do not know."""
     if config.budget is None:
         raise ValueError("a target is given, expected budget=... for a bet, or with rules")
-    if config.unit is not None and "unit" not in known:
+    if config.unit is not None and kind != "Ruled":
         raise ValueError(f"unit is {config.unit!r}, expected none for a bet")
-    return config.budget
+    if kind != "Resourced":
+        return _one_budget(config.budget)
+    if not isinstance(config.budget, Mapping):
+        raise ValueError(f"budget={config.budget}, expected budget.NAME=... for each resource")
+    return dict(config.budget)
+
+
+def _one_budget(budget: Any) -> float:
+    """A budget that is a number, or a `ValueError`."""
+    if isinstance(budget, Mapping):
+        names = ", ".join(f"budget.{name}" for name in budget) or "budget={}"
+        raise ValueError(f"{names} is given, expected budget=... for a portfolio of one cost")
+    try:
+        if isinstance(budget, bool):
+            raise ValueError
+        return float(budget)
+    except (TypeError, ValueError):
+        raise ValueError(f"budget={budget}, expected a number") from None
 
 
 def _check_target(config: AllocateConfig) -> dict[str, float]:
