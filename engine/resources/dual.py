@@ -25,6 +25,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from engine.model.curves.base import Vector
+from engine.resources.menu import Choice, Menu, Prices
 from engine.solvers.responses import Scalar
 from engine.solvers.rounding import epsilon, least_positive, sum_error
 
@@ -33,31 +34,6 @@ from engine.solvers.rounding import epsilon, least_positive, sum_error
 EVALUATIONS, NEAR = 24, 0.02
 # How far the prices that are looked at lie from those in force towards the best seen.
 TOWARDS_BEST = 0.5
-
-Choice = Int[Array, " projects"]
-Prices = Float[Array, " resources"]
-
-
-class Menu(NamedTuple):
-    """What each project may choose among: units of effort, rising, and what they return (−∞: not allowed);
-    what a unit uses of each resource, and the budgets, in shares of them: 1, or 0 where there is none."""
-
-    levels: Float[Array, "projects choices"]
-    returns: Float[Array, "projects choices"]
-    usage: Float[Array, "resources projects"]
-    budgets: Float[Array, " resources"]
-
-    def units(self, choice: Choice) -> Vector:
-        """Units of effort of a choice for each project."""
-        return jnp.take_along_axis(self.levels, choice[:, None], axis=1)[:, 0]
-
-    def paid(self, choice: Choice) -> Vector:
-        """What a choice for each project returns."""
-        return jnp.take_along_axis(self.returns, choice[:, None], axis=1)[:, 0]
-
-    def spend(self, units: Vector) -> Prices:
-        """What these units use of each resource."""
-        return jnp.sum(self.usage * units[None], axis=1)
 
 
 class Dual(NamedTuple):
@@ -103,12 +79,22 @@ def respond(menu: Menu, prices: Prices) -> Response:
     return Response(choice, jnp.take_along_axis(payoff, choice[:, None], axis=1)[:, 0])
 
 
+def lagrangian(menu: Menu, prices: Prices, slack: Scalar) -> tuple[Scalar, Scalar, Response]:
+    """(L(p), how far rounding can move it, the best responses). What it may be off by beyond half of `slack`,
+    which the caller allows for, is added to it."""
+    response = respond(menu, prices)
+    paid, spend = menu.paid(response.choice), menu.spend(menu.units(response.choice))
+    size = jnp.sum(jnp.abs(paid)) + jnp.sum(prices * (spend + menu.budgets))
+    rounding = sum_error(menu.terms, size)
+    off = jnp.maximum(0.5 * (rounding - slack), 0.0)
+    return jnp.sum(response.payoff) + jnp.sum(prices * menu.budgets) + off, rounding, response
+
+
 def slack_of(menu: Menu, choice: Choice, value: Scalar) -> Scalar:
     """How far rounding can move a plan's value or a bound of its size: see `solution.rounding_slack`."""
     returns = menu.paid(choice)
-    terms = sum(menu.usage.shape)
     total = jnp.sum(jnp.where(jnp.isfinite(returns), jnp.abs(returns), 0.0))
-    return sum_error(terms, total + 3.0 * jnp.abs(value))
+    return sum_error(menu.terms, total + 3.0 * jnp.abs(value))
 
 
 def minimise(menu: Menu, least: Choice, guess: Prices, enough: Scalar, slack: Scalar) -> Dual:
@@ -163,13 +149,8 @@ def _advance(menu: Menu, search: _Search, enough: Scalar, slack: Scalar) -> _Sea
     inforce, rest = dual[:-1], dual[-1]
     reached = rest + jnp.sum(inforce * menu.budgets)
     prices = search.swerve * search.prices + (1.0 - search.swerve) * jnp.maximum(inforce, 0.0)
-    response = respond(menu, prices)
-    units, paid = menu.units(response.choice), jnp.sum(menu.paid(response.choice))
-    spend = menu.spend(units)
-    size = jnp.sum(jnp.abs(menu.paid(response.choice))) + jnp.sum(prices * (spend + menu.budgets))
-    rounding = sum_error(sum(menu.usage.shape), size)
-    off = jnp.maximum(0.5 * (rounding - slack), 0.0)
-    bound = jnp.sum(response.payoff) + jnp.sum(prices * menu.budgets) + off
+    bound, rounding, response = lagrangian(menu, prices, slack)
+    spend, paid = menu.spend(menu.units(response.choice)), jnp.sum(menu.paid(response.choice))
     best = jnp.minimum(bound, search.bound)
     straight = search.swerve == 0.0
     # Of prices that are equal up to rounding those in force, which are 0 where something is left.

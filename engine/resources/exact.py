@@ -8,7 +8,7 @@ from jaxtyping import Array, Int
 
 from engine.model.portfolio import project_names
 from engine.resources.branching import MOST_BOXES, Found, solve_table
-from engine.resources.dual import Prices
+from engine.resources.menu import Prices
 from engine.resources.resources import Resourced
 from engine.solvers.lattice import most_units
 from engine.solvers.rounding import whole

@@ -95,11 +95,11 @@ def test_it_takes_names_but_for_capitals_and_signs() -> None:
 def test_a_limit_of_boxes_leaves_a_bound() -> None:
     rng = np.random.default_rng(5)
     usage: Any = rng.uniform(1, 2, (4, 30))
-    curves = engine.Tabulated(np.stack([np.zeros(30), usage.sum(0)], axis=1))
+    curves = engine.Tabulated(np.stack([np.zeros(30), usage.sum(0) + rng.uniform(0, 1, 30)], axis=1))
     given = engine.Resourced(engine.Portfolio(curves, upper=np.ones(30)), usage, tuple("abcd"))
     short = engine.bet(given, usage.sum(1) * 0.4, most_boxes=10)
     assert not short.proved
-    assert 0 < short.gap < 0.15
+    assert 0 < short.gap < 0.1
     assert "gap at most" in short.proof
     full = engine.bet(given, usage.sum(1) * 0.4, most_boxes=1000)
     assert short.value <= full.value <= full.bound <= short.bound * (1 + 1e-12)  # each has its own rounding

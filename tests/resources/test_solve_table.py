@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from engine.resources.branching import Found, build_menu, solve_table
+from engine.resources.branching import Found, solve_table
 from engine.resources.dual import minimise, respond
+from engine.resources.menu import build_menu
 from tests.resources.draws import Drawn, by_highs, draw, every_plan
 from tests.resources.published import WEING1
 
