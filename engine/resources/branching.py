@@ -21,7 +21,7 @@ from engine.model.curves.base import Vector
 from engine.resources.boxes import Examined, Problem, examine
 from engine.resources.dual import lagrangian, payoffs, slack_of
 from engine.resources.menu import Choice, Menu, Prices, build_menu, ends, narrowed
-from engine.solvers.batching import loop_unfinished
+from engine.solvers.batching import for_unfinished, loop_unfinished
 from engine.solvers.boxes import FREE_NODES, Node, take_in, twins_of
 from engine.solvers.responses import Scalar
 
@@ -75,9 +75,32 @@ def solve_table(
 ) -> Found:
     """The best plan of a table of returns at 0, 1, … units, −∞ where a number of units is not allowed.
 
-    Of one portfolio; batches are `jax.vmap`'s business. Where more than `most_boxes` would have to be looked
-    at, the best plan found and a bound that holds.
+    Of one portfolio; batches are `jax.vmap`'s business, which on a CPU takes one after the other: searches
+    differ in length. Where more than `most_boxes` would have to be looked at, the best plan found and a bound
+    that holds.
     """
+    some, projects = jnp.zeros((), table.dtype), table.shape[0]
+    nothing = Found(
+        effort=jnp.zeros(projects, table.dtype),
+        value=some,
+        bound=some,
+        prices=jnp.zeros_like(budgets),
+        proved=jnp.asarray(False),
+        boxes=jnp.int32(0),
+    )
+    entries = usage.shape[0] * table.size + 2 * OPEN_BOXES * projects
+    search = for_unfinished(_search, entries, alone=True)
+    limit = jnp.asarray(most_boxes, jnp.int32)
+    return search(jnp.asarray(False), nothing, table, usage, budgets, limit)  # type: ignore[no-any-return]
+
+
+def _search(
+    table: Float[Array, "projects levels"],
+    usage: Float[Array, "resources projects"],
+    budgets: Float[Array, " resources"],
+    most_boxes: Int[Array, ""],
+) -> Found:
+    """The best plan of one table."""
     problem = _problem(build_menu(table, usage, budgets))
     tree = _grow(problem, _sapling(problem), most_boxes)
     effort = problem.menu.units(tree.choice)
@@ -132,7 +155,7 @@ def _sapling(problem: Problem, before: Tree | None = None) -> Tree:
     return before._replace(nodes=nodes, choice=first, narrow=narrow)
 
 
-def _grow(problem: Problem, tree: Tree, most_boxes: Int[Array, ""] | int) -> Tree:
+def _grow(problem: Problem, tree: Tree, most_boxes: Int[Array, ""]) -> Tree:
     """The search tree once it is finished, or few choices are left."""
 
     def unfinished(tree: Tree, given: tuple[Problem, Array]) -> Bool[Array, ""]:
@@ -146,7 +169,7 @@ def _grow(problem: Problem, tree: Tree, most_boxes: Int[Array, ""] | int) -> Tre
             return tree
         return tree._replace(narrow=jnp.all(jnp.sum(_kept(given[0], tree), axis=1) <= FEW))
 
-    return loop_unfinished(unfinished, step, tree, (problem, jnp.asarray(most_boxes, jnp.int32)))
+    return loop_unfinished(unfinished, step, tree, (problem, most_boxes))
 
 
 def _next(tree: Tree, enough: Scalar) -> Int[Array, " boxes"]:
