@@ -22,6 +22,7 @@ from engine.allocation.allocate import (
     solve,
 )
 from engine.allocation.bet import Beside, Bet
+from engine.allocation.ruled_resources import place_ruled_resources
 from engine.allocation.running import Program, batched, on_host, program, round_size
 from engine.model.lots import in_lots
 from engine.model.portfolio import Portfolio
@@ -46,8 +47,8 @@ PARTS = 16
 def place_ruled(given: Ruled, budget: Any, *, unit: float | str | None = None, prices: bool = True) -> Bet:
     """Place a budget over a portfolio with rules, in whole units: the optimum, proved.
 
-    **Arguments:** `unit`, what effort is bought in multiples of, as of `engine.allocate`; `prices`, whether
-    to say what each rule costs.
+    **Arguments:** `budget`, a number for each resource where there are several; `unit`, what effort is bought
+    in multiples of, as of `engine.allocate`; `prices`, whether to say what each rule costs.
 
     **Returns:** a `Bet`; beside it what the optimum would be without each rule, and without all of them. A
     difference is the price of that rule. Its figures say what a unit more of each group's `most` would bring.
@@ -57,6 +58,10 @@ def place_ruled(given: Ruled, budget: Any, *, unit: float | str | None = None, p
     """
     ruled = normalise_ruled(given, np.dtype(np.float64))
     check_batch(ruled.portfolio)
+    if ruled.usage is not None:
+        if unit is not None:
+            raise ValueError(f"unit is {unit!r}, expected none where there are several resources")
+        return place_ruled_resources(ruled, budget, prices=prices)
     budgets = check_budgets(budget, ruled.shape[:-1], ruled.dtype)
     lot = check_unit(unit, budgets, ruled.portfolio, whole=True)
     if lot != 1:

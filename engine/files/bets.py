@@ -123,6 +123,8 @@ def reader_of(held: Held) -> Reader:
     resources = of_resources(keys) if isinstance(held, Table) else [COST] * uses_resources(held)
     readers |= dict.fromkeys(resources, read_resourced)
     there += resources
+    if resources and any(key in (SHARED_RULES, *RULES) for key in there):
+        return read_ruled
     if len({readers[key] for key in there}) > 1:
         raise ValueError(f"has {' and '.join(there)}, expected one of them")
     return readers[there[0]] if there else read_portfolio
@@ -150,10 +152,12 @@ def read_ruled(held: Held, how: Reading, title: str, notes: list[str], found: li
         if "project" not in held.columns:
             raise missing(held, "project", KNOWN)
         table, own = take_columns(held)
-        return ruled(build(steady(rows_in(table, how, title, notes)), found), own)
+        rows, resources, usage = take_usage(rows_in(table, how, title, notes))
+        return ruled(build(steady(rows), found), own, usage=usage, resources=resources)
     rows, own = take_rules(held)
     shared = next((row.pop(SHARED_RULES) for row in rows.values() if SHARED_RULES in row), None)
-    return ruled(build(steady(rows), found), own, shared)
+    rows, resources, usage = take_usage(rows)
+    return ruled(build(steady(rows), found), own, shared, usage=usage, resources=resources)
 
 
 def read_coupled(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Coupled:

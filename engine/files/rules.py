@@ -32,6 +32,7 @@ from engine.files.delimited import decode
 from engine.files.names import nearest, some
 from engine.files.tables import Table, number
 from engine.model.portfolio import Portfolio
+from engine.resources.resources import Resourced
 from engine.rules.ruled import Fund, Group, Need, Ruled, normalise_ruled
 
 NUMBERS = ("minimum", "lot", "now", "within")
@@ -88,13 +89,20 @@ def _shares(table: Table, key: str) -> bool:
     return any("%" in word for word in table.words(key)[0])
 
 
-def ruled(portfolio: Portfolio, own: Mapping[str, Row], shared: Any = None) -> Ruled:
-    """A portfolio with rules: those of single projects by name, and the mapping of those of several.
+def ruled(
+    portfolio: Portfolio,
+    own: Mapping[str, Row],
+    shared: Any = None,
+    usage: np.ndarray | None = None,
+    resources: tuple[str, ...] = (),
+) -> Ruled:
+    """A portfolio with rules: those of single projects by name, the mapping of those of several, and what it
+    uses of several resources, if there are any.
 
     **Raises:** `ValueError` naming the rule that cannot be.
     """
     names = portfolio.names
-    parts: dict[str, Any] = {}
+    parts: dict[str, Any] = {"usage": usage, "resources": resources} if resources else {}
     for key in NUMBERS:
         if any(key in rules for rules in own.values()):
             parts[key] = np.array([_number(name, own[name], key) for name in names])
@@ -118,14 +126,16 @@ def ruled(portfolio: Portfolio, own: Mapping[str, Row], shared: Any = None) -> R
     )
 
 
-def with_rules(given: Portfolio | Ruled, rules: str | Path | Mapping[str, Any]) -> Ruled:
-    """A portfolio, or one with rules, with those of a mapping or a YAML file besides.
+def with_rules(given: Portfolio | Resourced | Ruled, rules: str | Path | Mapping[str, Any]) -> Ruled:
+    """A portfolio, of several resources too, or one with rules, with those of a mapping or a file besides.
 
     **Arguments:** `rules`, what may stand under `rules` in a portfolio's file: `groups`, `either`, `spend`.
 
     **Raises:** `ValueError` in one line naming the file and what is wrong.
     """
     held, where = (rules, "") if isinstance(rules, Mapping) else (read_rules(Path(rules)), f"{rules}: ")
+    if isinstance(given, Resourced):
+        given = Ruled(given.portfolio, usage=given.usage, resources=given.resources)
     if not isinstance(given, (Portfolio, Ruled)):
         raise ValueError(f"rules are given for {type(given).__name__}, expected a portfolio")
     base = given if isinstance(given, Ruled) else Ruled(given)

@@ -112,6 +112,7 @@ def enveloped(ruled: Ruled) -> Enveloped | None:
     portfolio = ruled.portfolio
     plain = portfolio.threshold is None and portfolio.curvature is None and portfolio.startup is None
     apart = not (ruled.needs or ruled.spend_all or ruled.lot is not None or ruled.only is not None)
+    apart = apart and ruled.usage is None
     groups = [group for group in ruled.groups if group.binds]
     members = [ruled.members(group) for group in groups]
     single = sum(map(len, members)) == len({project for group in members for project in group})

@@ -110,6 +110,8 @@ class Ruled:
     - `now`: effort today; `within`: the share of it by which effort may differ.
     - `groups`, `needs`: see `Group`, `Need`.
     - `spend_all`: whether all of the budget is spent.
+    - `usage`, `resources`: what a unit of effort uses of several resources, [..., resources, projects], and
+      their names, as of an `engine.Resourced`; rules of spending are then of none.
     """
 
     portfolio: Portfolio
@@ -122,6 +124,8 @@ class Ruled:
     groups: tuple[Group, ...] = ()
     needs: tuple[Need, ...] = ()
     spend_all: bool = dataclasses.field(default=False, metadata={"static": True})
+    usage: Float[Array, "resources projects"] | None = None
+    resources: tuple[str, ...] = dataclasses.field(default=(), metadata={"static": True})
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -152,6 +156,7 @@ class Ruled:
     def bounded(self) -> bool:
         """Whether its rules are bounds on effort, and nothing or at least so much."""
         shapes = self.lot is None and self.only is None and self.portfolio.startup is None
+        shapes = shapes and self.usage is None
         return shapes and not self.composes
 
     def as_portfolio(self) -> Portfolio:
@@ -283,6 +288,9 @@ def normalise_ruled(given: Ruled, dtype: np.dtype | None = None) -> Ruled:
         if bad.any():
             name = given.labels[np.flatnonzero(bad.reshape(-1, shape[-1]).any(axis=0))[0]]
             raise ValueError(f"{name}: has {key} without now, expected what it has now")
+    if given.usage is not None:
+        usage: Any = np.asarray(given.usage, kind)
+        parts["usage"] = np.broadcast_to(usage, (*shape[:-1], *usage.shape[-2:]))
     checked = dataclasses.replace(given, **parts)
     _check_groups(checked)
     batch = shape[:-1]
@@ -311,6 +319,11 @@ def _check_groups(given: Ruled) -> None:
             raise ValueError(f"group {name} occurs twice, expected names that differ")
         if name in given.labels:
             raise ValueError(f"group {name} has the name of a project, expected another")
+    if given.usage is not None and (given.spend_all or any(group.spends for group in given.groups)):
+        raise ValueError(
+            "a group bounds spending, or all is spent, where there are several resources: expected rules of "
+            "how many are funded, either-or and needs only"
+        )
     for group in given.groups:
         if not group.members:
             raise ValueError(f"group {group.name} has no members, expected at least one project")

@@ -94,6 +94,19 @@ def projects_of(node: Node) -> tuple[int, ...]:
     return tuple(project for child in node.children for project in projects_of(child))
 
 
+def scattered(given: Ruled) -> tuple[Loose, ...]:
+    """All rules of several projects, without a tree, of portfolios that use several resources."""
+    names = given.labels
+    counts = [
+        LooseCount(given.members(group), group.counts) for group in given.groups if group.counts is not None
+    ]
+    needs = [
+        LooseNeed(names.index(need.project), names.index(need.needs), place)
+        for place, need in enumerate(given.needs)
+    ]
+    return (*counts, *needs)
+
+
 def plant(given: Ruled) -> tuple[Together, tuple[Loose, ...]]:
     """The tree of a portfolio's rules, and the rules that do not fit into it.
 

@@ -145,3 +145,19 @@ def test_who_reads_portfolios_says_who_reads_rules(tmp_path: Path, name: str, te
 
 def test_a_need_is_told_by_its_fields() -> None:
     assert Need("a", "b") == Need("a", "b", None)
+
+
+def test_what_uses_several_resources_may_have_rules(tmp_path: Path) -> None:
+    text = """project,family,scale,rate,upper,cost.people,cost.money,excludes,minimum
+a,log,9,0.3,5,1,2,b,2
+b,log,8,0.4,5,2,1,,
+"""
+    given = load_bet(written(tmp_path, "p.csv", text))
+    assert isinstance(given, Ruled)
+    assert given.resources == ("people", "money")
+    np.testing.assert_array_equal(given.usage, [[1, 2], [2, 1]])
+    assert given.groups[0].one_of
+    bare = text.replace(",excludes,minimum", "").replace(",b,2", "").replace(",,", "")
+    plain = load_bet(written(tmp_path, "q.csv", bare))
+    again = with_rules(plain, {"either": [["a", "b"]]})
+    assert again.resources == ("people", "money")

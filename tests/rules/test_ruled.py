@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import jax
 import numpy as np
@@ -207,6 +208,49 @@ def test_chains_hang_below_each_other() -> None:
     assert not plant(normalise_ruled(Ruled(portfolio, needs=chain)))[1]
     assert list(bet(Ruled(portfolio, needs=chain), 3.0).effort) == [1, 1, 1, 0]
     assert list(bet(Ruled(portfolio, needs=chain), 2.0).effort) == [0, 0, 0, 1]
+
+
+def test_projects_over_three_years_of_which_two_exclude_each_other() -> None:
+    """A budget for each year is a resource; without the exclusion all three would not fit the third year."""
+    values = [[0.0, 0.2], [0.0, 0.3], [0.0, 0.5]]
+    portfolio = Portfolio(Tabulated(values), upper=np.ones(3), names=("p1", "p2", "p3"))
+    usage = np.array([[0.5, 0.0, 1.5], [0.3, 0.8, 1.5], [0.2, 0.2, 0.3]])
+    years = ("one", "two", "three")
+    apart = (Group("p1 or p2", ("p1", "p2"), counts=(0, 1)),)
+    ruled = Ruled(portfolio, groups=apart, usage=usage, resources=years)
+    answer = bet(ruled, {"one": 3.1, "two": 2.5, "three": 0.5})
+    assert float(answer.value) == pytest.approx(0.8)
+    assert list(answer.effort) == [0, 1, 1]
+    assert bool(answer.proved)
+    assert float(bet(ruled, [3.1, 2.5, 1.0]).beside["without p1 or p2"].value) == pytest.approx(0.8)
+    with pytest.raises(ValueError, match="a group bounds spending, or all is spent"):
+        bet(dataclasses.replace(ruled, spend_all=True), [3.1, 2.5, 0.5])
+
+
+def test_several_resources_with_rules_are_the_best_of_all_plans() -> None:
+    rng = np.random.default_rng(11)
+    for _ in range(6):
+        ruled, _ = random_ruled(rng, Shape(4, 4, 1))
+        groups = tuple(
+            Group(g.name, g.members, counts=g.counts) for g in ruled.groups if g.counts is not None
+        )
+        usage = rng.integers(0, 4, (1, 2, 4)).astype(float)
+        budgets = np.floor(rng.uniform(3.0, 15.0, (1, 2)))
+        free = dataclasses.replace(ruled.portfolio, cost=None)
+        changes = {"portfolio": free, "groups": groups, "spend_all": False}
+        plain = dataclasses.replace(ruled, **changes)
+        given = dataclasses.replace(plain, usage=usage, resources=("people", "money"))
+        case = Case(plain, np.array([1e9]), 0, np.asarray(ruled.portfolio.curves.values))  # type: ignore[attr-defined]
+        choices = [[k for k in range(4) if case.allowed(i, k)] for i in range(4)]
+        plans = np.array(list(itertools.product(*choices))).reshape(-1, 4)
+        within = np.all(plans @ usage[0].T <= budgets[0] + SAME, axis=1)
+        best = best_of(case, plans[within]) if within.any() else -np.inf
+        answer = bet(given, budgets, prices=False)
+        if np.isinf(best):
+            assert answer.solution.status[0] == 1
+        else:
+            assert float(answer.value[0]) == pytest.approx(best, rel=SAME)
+            assert bool(answer.proved[0])
 
 
 @pytest.mark.parametrize(

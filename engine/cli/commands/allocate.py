@@ -123,18 +123,19 @@ def _placed(config: AllocateConfig, given: Any) -> tuple[Any, Any]:
     kind = type(given).__name__
     refuse_plan(config.plan, config.within, "for a bet: plans are held beside curves that are certain")
     more = {"unit": config.unit, "prices": config.prices} if kind == "Ruled" else {}
-    budget = _bet_budget(config, kind)
+    several = kind == "Resourced" or bool(getattr(given, "resources", ()))
+    budget = _bet_budget(config, kind, several)
     answer = place(given, budget, one_solver(config.solver), config.objective, **more)
     return answer, bet_table(answer, given)
 
 
-def _bet_budget(config: AllocateConfig, kind: str) -> Any:
+def _bet_budget(config: AllocateConfig, kind: str, several: bool) -> Any:
     """The budget of a bet, or of each resource, or a `ValueError` for what bets do not know."""
     if config.budget is None:
         raise ValueError("a target is given, expected budget=... for a bet, or with rules")
     if config.unit is not None and kind != "Ruled":
         raise ValueError(f"unit is {config.unit!r}, expected none for a bet")
-    if kind != "Resourced":
+    if not several:
         return _one_budget(config.budget)
     if not isinstance(config.budget, Mapping):
         raise ValueError(f"budget={config.budget}, expected budget.NAME=... for each resource")
