@@ -116,7 +116,7 @@ def test_all_solvers_in_either_precision(engine: Run, tmp_path: Path, dtype: str
     [
         *("textbook", "growth", "ml_first", "nascent", "research_lab", "product_embedded"),
         *("independent_division", "big_tech", "many_bets", "young_team", "mature_team"),
-        *("accuracy_pays_at_scale", "threshold_research", "platform"),
+        *("accuracy_pays_at_scale", "threshold_research", "platform", "rules"),
     ],
 )
 def test_every_scenario_runs(engine: Run, scenario: str) -> None:

@@ -78,7 +78,7 @@ def test_all_scenarios_ship() -> None:
         *("textbook", "growth", "ml_first", "nascent", "research_lab", "product_embedded"),
         *("independent_division", "big_tech", "staged", "s_shaped"),
         *("many_bets", "young_team", "mature_team", "accuracy_pays_at_scale", "threshold_research"),
-        *("moonshot", "platform"),
+        *("moonshot", "platform", "rules"),
     }
 
 
