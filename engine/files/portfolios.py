@@ -29,7 +29,7 @@ from engine.files.names import nearest, some
 from engine.files.reading import Reading, arrange, measured
 from engine.files.resources import of_resources
 from engine.files.rows import DEFAULTS, RISING, Row, build, gather_rows, rows_of
-from engine.files.rules import KEYS, RULES
+from engine.files.rules import KEYS, NAMING, RULES, as_text
 from engine.files.runs import resolved
 from engine.files.shipped import as_path, config_folder
 from engine.files.spillovers import SPILLOVER, onto_rows
@@ -320,8 +320,11 @@ def _read_yaml(text: str) -> dict[str, Row]:
     if not isinstance(projects, dict) or not all(isinstance(r, dict) for r in projects.values()):
         raise ValueError("has no mapping `projects` of project names to their keys")
     rows = {name: dict(row) for name, row in projects.items()}
+    plain = as_text(text)
+    for name, row in rows.items():
+        row |= {key: plain["projects"][name][key] for key in NAMING if key in row}
     if SHARED_RULES in data and rows:
-        rows[next(iter(rows))][SHARED_RULES] = data[SHARED_RULES]
+        rows[next(iter(rows))][SHARED_RULES] = plain[SHARED_RULES]
     return onto_rows(rows, data[SPILLOVER]) if SPILLOVER in data else rows
 
 

@@ -40,6 +40,8 @@ SETS = ("levels", "fund", "requires", "excludes")
 GROUP = "group"
 # What only a portfolio with rules has: columns of a table, keys of a YAML file.
 RULES = (*(name for name in NUMBERS if name != "now"), *SETS)
+# Those that name projects or groups, which are text whatever YAML takes them for.
+NAMING = ("requires", "excludes", GROUP)
 KEYS = (*NUMBERS, *SETS, GROUP)
 FUND = {"may": Fund.MAY, "must": Fund.MUST, "never": Fund.NEVER, "keep": Fund.KEEP}
 COUNTS = ("at_least", "at_most", "exactly", "all_or_none")
@@ -155,7 +157,7 @@ def read_rules(path: Path) -> Mapping[str, Any]:
     **Raises:** `ValueError` naming the file, for one that cannot be read.
     """
     try:
-        data = yaml.safe_load(decode(path.expanduser().read_bytes()))
+        data = as_text(decode(path.expanduser().read_bytes()))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error}), expected a file") from None
     except (yaml.YAMLError, ValueError) as error:
@@ -165,6 +167,11 @@ def read_rules(path: Path) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         raise ValueError(f"{path}: has no rules, expected {', '.join(TOP)}")
     return data
+
+
+def as_text(text: str) -> Any:
+    """What a YAML file holds, of which every word and number is text: a project may be called on, or 1."""
+    return yaml.load(text, Loader=yaml.BaseLoader)
 
 
 def _shared(held: Any, names: tuple[str, ...], homes: dict[str, list[str]]) -> tuple[list[Group], bool]:
@@ -234,12 +241,14 @@ def _counts(where: str, group: Mapping[str, Any], size: int) -> tuple[int, ...] 
     given = {key: group[key] for key in COUNTS if group.get(key) is not None}
     if not given:
         return None
-    if given.get("all_or_none") is True:
-        return (0, size) if len(given) == 1 else None
+    if "all_or_none" in given:
+        if str(given["all_or_none"]).lower() != "true" or len(given) > 1:
+            raise ValueError(f"{where}: all_or_none is {given['all_or_none']!r}, expected true, and alone")
+        return (0, size)
     for key, count in given.items():
-        if key == "all_or_none" or isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            expected = "true" if key == "all_or_none" else "a whole number of projects"
-            raise ValueError(f"{where}: {key} is {count!r}, expected {expected}")
+        if isinstance(count, bool) or not str(count).isdigit():
+            raise ValueError(f"{where}: {key} is {count!r}, expected a whole number of projects")
+    given = {key: int(count) for key, count in given.items()}
     low, high = given.get("at_least", 0), given.get("at_most", size)
     if "exactly" in given:
         low = high = given["exactly"]

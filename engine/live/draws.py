@@ -40,6 +40,7 @@ from engine.live.model import (
 )
 from engine.model.portfolio import Portfolio
 from engine.resources.resources import Resourced
+from engine.rules.ruled import Ruled
 
 # The shares of draws below the band and below its upper edge.
 BAND = (0.1, 0.9)
@@ -51,6 +52,7 @@ OTHERS: dict[type, str] = {
     Approaches: "approaches that may fail",
     Coupled: "projects that spill over",
     Resourced: "several resources",
+    Ruled: "rules",
 }
 
 

@@ -161,3 +161,18 @@ b,log,8,0.4,5,2,1,,
     plain = load_bet(written(tmp_path, "q.csv", bare))
     again = with_rules(plain, {"either": [["a", "b"]]})
     assert again.resources == ("people", "money")
+
+
+def test_names_that_yaml_takes_for_something_else_are_names(tmp_path: Path) -> None:
+    text = """projects:
+  on: {family: log, scale: 9, rate: 0.3, excludes: no}
+  no: {family: log, scale: 8, rate: 0.4, requires: 1}
+  1: {family: log, scale: 7, rate: 0.5, group: yes}
+rules:
+  groups: {yes: {most: 5}, both: {members: [on, 1], at_most: 1}}
+"""
+    given = load_bet(written(tmp_path, "p.yaml", text))
+    assert isinstance(given, Ruled)
+    members = {group.name: group.members for group in given.groups}
+    assert members == {"on or no": ("on", "no"), "yes": ("1",), "both": ("on", "1")}
+    assert [(need.project, need.needs) for need in given.needs] == [("no", "1")]

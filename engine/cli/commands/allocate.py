@@ -121,7 +121,9 @@ def _placed(config: AllocateConfig, given: Any) -> tuple[Any, Any]:
     from engine.cli.bets import bet_table, place
 
     kind = type(given).__name__
-    refuse_plan(config.plan, config.within, "for a bet: plans are held beside curves that are certain")
+    refuse_plan(
+        config.plan, config.within, "for a bet or rules: plans are held beside portfolios of certain curves"
+    )
     more = {"unit": config.unit, "prices": config.prices} if kind == "Ruled" else {}
     several = kind == "Resourced" or bool(getattr(given, "resources", ()))
     budget = _bet_budget(config, kind, several)
