@@ -28,7 +28,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # Folders and files whose subject is what solvers and curves compute, that compare it with other processes, or
 # that compute more than they compile.
 AS_USERS_COMPILE = {"solvers", "bets", "resources", "model", "processes", "cluster"}
-AS_USERS_COMPILE |= {"test_docs.py", "test_gpu.py"}
+AS_USERS_COMPILE |= {"test_docs.py", "test_gpu.py", "test_sectors.py"}
 # What makes XLA compile in a third of the time: LLVM does little, and kernels are emitted as its code at once
 # rather than through MLIR, whose passes are set up anew for every kernel.
 QUICK = {

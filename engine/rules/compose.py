@@ -164,9 +164,10 @@ def combined(parts: list[Member | Composed], counting: Counting, states: int) ->
         before = jnp.concatenate([nothing[None], before])
         names = [m.project for m in members]
         back.append(lambda row, spend: read_members(before, rows, names, counting, row, spend))
-    for curve in curves:
+    for place, curve in enumerate(curves):
         back.append(curve_reader(best, curve, counting))
-        best = with_curve(best, curve.curve, counting)
+        begins = place == 0 and not members
+        best = begun(curve.curve, counting, states) if begins else with_curve(best, curve.curve, counting)
 
     def read(row: Whole, spend: Whole) -> Levels:
         found: Levels = {}
@@ -235,6 +236,18 @@ def with_curve(best: Rows, curve: Rows, counting: Counting) -> Rows:
     """A budget curve with another one more."""
     lifted = [counted_up(raised(best, row), count, counting) for count, row in enumerate(curve)]
     return functools.reduce(jnp.maximum, lifted)
+
+
+def begun(curve: Rows, counting: Counting, states: int) -> Rows:
+    """A budget curve as the first of several, up to so many steps."""
+    inside = curve[:, : states + 1]
+    wide = jnp.pad(inside, ((0, 0), (0, states + 1 - inside.shape[1])), constant_values=-jnp.inf)
+    rows: list[list[Array]] = [[] for _ in range(counting.rows)]
+    for count in range(curve.shape[0]):
+        if (to := counting.row(count)) is not None:
+            rows[to].append(wide[count])
+    none = jnp.full_like(wide[0], -jnp.inf)
+    return jnp.stack([functools.reduce(jnp.maximum, group, none) for group in rows])
 
 
 def counted_up(rows: Rows, count: int, counting: Counting) -> Rows:

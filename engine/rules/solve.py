@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool
 
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio
-from engine.rules.compose import Levels, Member, Terms, combined, compose, part
+from engine.rules.compose import Composed, Levels, Member, Terms, combined, compose, part
 from engine.rules.levels import allowed, at_least
 from engine.rules.listed import Listed, least_equal, rising
 from engine.rules.ruled import Group, Ruled
@@ -195,7 +195,7 @@ def of_few(root: Together, terms: Terms, states: dict[Node, int], budget: Scalar
     """The optimum within the budget over few parts: what all but the last do not spend, the last may."""
     *first, last = [part(child, terms, states) for child in root.children]
     most = lattice.states
-    parts = [combined(some, Counting(), most) for some in (first, [last]) if some]
+    parts = [joined(some, most) for some in (first, [last]) if some]
     table = rising(same_length([p.best() for p in parts], most + 1))
     spend = jnp.floor((budget + budget_slack(budget)) / lattice.step).astype(jnp.int32)
     steps = jnp.arange(most + 1, dtype=jnp.int32)
@@ -212,6 +212,12 @@ def of_few(root: Together, terms: Terms, states: dict[Node, int], budget: Scalar
         Portfolio(Listed(table), lower=least), budget / lattice.step, lattice._replace(units=most), rough=True
     )
     return Found(levels, value, dual.price / lattice.step, jnp.isfinite(value))
+
+
+def joined(parts: list[Member | Composed], most: int) -> Composed:
+    """The budget curve of some parts; of one that has such a curve, itself."""
+    alone = parts[0]
+    return alone if len(parts) == 1 and isinstance(alone, Composed) else combined(parts, Counting(), most)
 
 
 def same_length(rows: list[Array], length: int = 0) -> Array:
