@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.allocation.bet import Beside, Bet
     from engine.allocation.frontier import Frontier, budget_frontier
     from engine.allocation.own_plan import OwnPlan, own_plan
+    from engine.allocation.periods import Schedule
     from engine.allocation.place import bet
     from engine.allocation.resourced import ResourceBet
     from engine.allocation.risk_frontier import RiskFrontier, risk_frontier
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from engine.model.curves.staged import Lifecycle, Tabulated
     from engine.model.portfolio import Portfolio
     from engine.model.rising import rising_prices
+    from engine.periods.spread import Spread
     from engine.resources.resources import Resourced
     from engine.rules.ruled import Fund, Group, Need, Ruled
     from engine.simulation.simulate import NamedScenario, Simulated, scenario, simulate
@@ -68,6 +70,7 @@ _HOMES = {
         "budget_frontier",
     ),
     "engine.allocation.own_plan": ("OwnPlan", "own_plan"),
+    "engine.allocation.periods": ("Schedule",),
     "engine.allocation.place": ("bet",),
     "engine.allocation.resourced": ("ResourceBet",),
     "engine.allocation.risk_frontier": ("RiskFrontier", "risk_frontier"),
@@ -119,6 +122,7 @@ _HOMES = {
     "engine.rules.ruled": ("Fund", "Group", "Need", "Ruled"),
     "engine.model.rising": ("rising_prices",),
     "engine.resources.resources": ("Resourced",),
+    "engine.periods.spread": ("Spread",),
     "engine.simulation.simulate": (
         "NamedScenario",
         "Simulated",
@@ -178,9 +182,11 @@ __all__ = [
     "RiskFrontier",
     "Root",
     "Ruled",
+    "Schedule",
     "Simulated",
     "Solution",
     "Spending",
+    "Spread",
     "Status",
     "Study",
     "Tabulated",

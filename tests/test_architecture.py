@@ -19,6 +19,7 @@ LAYERS = (
     {"model"},
     {"solvers"},
     {"bets", "resources", "rules"},
+    {"periods"},
     {"allocation", "files", "planning"},
     {"fitting", "simulation", "advice"},
     {"study"},

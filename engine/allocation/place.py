@@ -8,12 +8,14 @@ from typing import Any
 from engine.allocation.approaches import place_approaches
 from engine.allocation.bet import Bet
 from engine.allocation.here_and_now import place_uncertain
+from engine.allocation.periods import place_spread
 from engine.allocation.resourced import place_resourced
 from engine.allocation.ruled import place_ruled
 from engine.allocation.spillover import place_coupled
 from engine.bets.approaches import Approaches
 from engine.bets.spillover import Coupled
 from engine.bets.uncertain import Uncertain
+from engine.periods.spread import Spread
 from engine.resources.resources import Resourced
 from engine.rules.ruled import Ruled
 
@@ -24,6 +26,7 @@ PLACES: dict[type, Callable[..., Bet]] = {
     Coupled: place_coupled,
     Ruled: place_ruled,
     Resourced: place_resourced,
+    Spread: place_spread,
 }
 
 
@@ -31,9 +34,9 @@ def bet(given: Any, budget: Any, **options: Any) -> Bet:
     """Place a budget on what is more than a portfolio: a bet before it is known what it brings, or projects
     with rules; on one, or on each of a batch.
 
-    **Arguments:** `given`, an `engine.Uncertain`, `engine.Approaches`, `engine.Coupled`, `engine.Resourced`
-    or `engine.Ruled`; `budget` in units of cost, one number or an array of the leading axes' shape, or a
-    number for each resource by name; `options` of that type, by name.
+    **Arguments:** `given`, an `engine.Uncertain`, `engine.Approaches`, `engine.Coupled`, `engine.Resourced`,
+    `engine.Ruled` or `engine.Spread`; `budget` in units of cost, one number or an array of the leading axes'
+    shape, or a number for each resource by name, or for each period; `options` of that type, by name.
 
     **Returns:** a `Bet`, of NumPy numbers; of several resources an `engine.ResourceBet`.
 

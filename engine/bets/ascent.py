@@ -105,15 +105,22 @@ def ascend(
     tolerance: Scalar | float,
     max_steps: Scalar | int,
 ) -> Climb:
-    """The best effort that a climb from z meets."""
+    """The best effort that a climb from z meets.
+
+    Of one budget; or of several, each over projects of its own: numbers of the box are then [budgets], arrays
+    of it, of z and of efforts [budgets, projects].
+    """
+    several = box.budget.ndim == 1
+    put, respond = (jax.vmap(place), jax.vmap(knapsack)) if several else (place, knapsack)
     optimiser = optax.adam(LEARNING_RATE, MEMORY, MEMORY_OF_SQUARES)
 
     def evaluate(free: Vector) -> tuple[Vector, Scalar, Scalar, Vector]:
-        effort, moved, binding = place(box, free)
+        effort, moved, binding = put(box, free)
         gradient = jnp.nan_to_num(slope(effort))
-        gap = jnp.sum(gradient * (knapsack(box, gradient) - effort))
-        spends = jnp.maximum(jnp.sum(moved * box.costs), least_positive(free.dtype))
-        price = jnp.where(binding, jnp.sum(moved * gradient) / spends, 0.0)
+        gap = jnp.sum(gradient * (respond(box, gradient) - effort))
+        spends = jnp.maximum(jnp.sum(moved * box.costs, axis=-1), least_positive(free.dtype))
+        price = jnp.where(binding, jnp.sum(moved * gradient, axis=-1) / spends, 0.0)
+        price = jnp.expand_dims(price, -1)
         return effort, value(effort), gap, moved * (gradient - box.costs * price)
 
     def step(climb: Climb) -> Climb:

@@ -24,6 +24,7 @@ PLACED: dict[str, dict[str, dict[str, str]]] = {
     },
     "Ruled": {"exact": {}},
     "Resourced": {"exact": {}},
+    "Spread": {"exact": {}, "relaxation": {}},
     "Uncertain": {"exact": {}},
 }
 WORDS = {
@@ -31,6 +32,7 @@ WORDS = {
     "Coupled": "effort that spills over",
     "Ruled": "a portfolio with rules",
     "Resourced": "several resources",
+    "Spread": "effort over periods",
     "Uncertain": "draws of curves",
 }
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from engine.figures.allocations import curves_figure as curves_figure
     from engine.figures.bets import risk_figure as risk_figure
     from engine.figures.fits import fit_figure as fit_figure
+    from engine.figures.periods import schedule_figure as schedule_figure
     from engine.figures.studies import SolverTime as SolverTime
     from engine.figures.studies import along_figure as along_figure
     from engine.figures.studies import loss_figure as loss_figure
@@ -26,6 +27,7 @@ _HOMES = {
     "curves_figure": "engine.figures.allocations",
     "risk_figure": "engine.figures.bets",
     "fit_figure": "engine.figures.fits",
+    "schedule_figure": "engine.figures.periods",
     "along_figure": "engine.figures.studies",
     "loss_figure": "engine.figures.studies",
     "phase_figure": "engine.figures.studies",
@@ -46,6 +48,7 @@ __all__ = [
     "phase_figure",
     "risk_figure",
     "save",
+    "schedule_figure",
     "time_figure",
 ]
 

@@ -16,6 +16,7 @@ projects, and beside it `cost`, `lower`, `upper` and `weight`.
 
 **Several resources** (`engine.Resourced`): columns `cost.people` and `cost.money`, or a `cost` that is a
 mapping in a YAML file; see `resources`.
+**Carry-over** (`engine.Spread`): a column `carry`, or that key of projects in a YAML file; see `periods`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from engine.bets.approaches import Approaches, normalise_approaches
 from engine.bets.spillover import Coupled, normalise_coupled
 from engine.bets.uncertain import SHARED, Uncertain, normalise_uncertain
 from engine.files.headers import missing
+from engine.files.periods import CARRIES, take_carries
 from engine.files.portfolios import (
     APPROACH,
     APPROACHES,
@@ -62,10 +64,11 @@ from engine.files.tables import Table, text_table
 from engine.model.curves import FAMILIES
 from engine.model.curves.mixture import Mixture
 from engine.model.portfolio import Portfolio
+from engine.periods.spread import Spread, normalise_spread
 from engine.resources.resources import Resourced, normalise_resourced
 from engine.rules.ruled import Ruled
 
-Holds = Portfolio | Approaches | Coupled | Resourced | Ruled | Uncertain
+Holds = Portfolio | Approaches | Coupled | Resourced | Ruled | Spread | Uncertain
 Reader = Callable[[Held, Reading, str, list[str], list[str]], Holds]
 # What may stand beside the approaches of a project in a YAML file.
 BESIDE = ("cost", "weight")
@@ -81,8 +84,8 @@ def load_bet(path: str | Path, **reading: Any) -> Holds:
 
     **Arguments:** `reading`, as of `load_portfolio`.
 
-    **Returns:** an `Approaches`, `Coupled`, `Resourced`, `Ruled`, `Uncertain` or `Portfolio` of float64
-    arrays, with names.
+    **Returns:** an `Approaches`, `Coupled`, `Resourced`, `Ruled`, `Spread`, `Uncertain` or `Portfolio` of
+    float64 arrays, with names.
 
     **Warns:** as `load_portfolio` does.
 
@@ -118,6 +121,7 @@ def reader_of(held: Held) -> Reader:
         SPILLOVER: read_coupled,
         SHARED_RULES: read_ruled,
         **dict.fromkeys(RULES, read_ruled),
+        **dict.fromkeys(CARRIES, read_spread),
     }
     there = [key for key in readers if key in keys]
     resources = of_resources(keys) if isinstance(held, Table) else [COST] * uses_resources(held)
@@ -172,6 +176,13 @@ def read_resourced(held: Held, how: Reading, title: str, notes: list[str], found
     rows = rows_in(held, how, title, notes) if isinstance(held, Table) else held
     plain, resources, usage = take_usage(rows)
     return normalise_resourced(Resourced(build(steady(plain), found), usage, resources))  # type: ignore[arg-type]
+
+
+def read_spread(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Spread:
+    """A portfolio whose effort carries over; see `read_portfolio`."""
+    rows = rows_in(held, how, title, notes) if isinstance(held, Table) else held
+    plain, carry, carried = take_carries(rows)
+    return normalise_spread(Spread(build(steady(plain), found), carry, carried))  # type: ignore[arg-type]
 
 
 def read_uncertain(held: Held, how: Reading, title: str, notes: list[str], found: list[str]) -> Uncertain:
@@ -275,7 +286,7 @@ def save_bet(bet: Holds, path: str | Path) -> None:
 
     **Raises:** `ValueError` in one line naming the file, for what cannot be written: see `save_portfolio`.
     """
-    if isinstance(bet, (Coupled, Resourced, Ruled, Uncertain)):
+    if isinstance(bet, (Coupled, Resourced, Ruled, Spread, Uncertain)):
         raise ValueError(f"a bet is {type(bet).__name__}, expected approaches or a portfolio to write")
     if not isinstance(bet, Approaches):
         save_portfolio(bet, path)

@@ -26,6 +26,7 @@ import yaml
 from engine.files.delimited import decode
 from engine.files.headers import ignored_note, missing, nearly
 from engine.files.names import nearest, some
+from engine.files.periods import CARRIES
 from engine.files.reading import Reading, arrange, measured
 from engine.files.resources import of_resources
 from engine.files.rows import DEFAULTS, RISING, Row, build, gather_rows, rows_of
@@ -53,7 +54,7 @@ APPROACH, APPROACHES = "approach", "approaches"
 DRAW, DRAWS = "draw", "draws"
 # The mapping of rules in a YAML file, which stands beside `projects`, and is held by the first of them.
 SHARED_RULES = "rules"
-KNOWN = ("project", APPROACH, DRAW, SPILLOVER, *MEASURED, *OPTIONAL, *PARAMETERS, *KEYS, *UNREAD)
+KNOWN = ("project", APPROACH, DRAW, SPILLOVER, *CARRIES, *MEASURED, *OPTIONAL, *PARAMETERS, *KEYS, *UNREAD)
 # What a file holds: a table whose columns have our names, or the rows by project of a YAML file.
 Held = Table | dict[str, Row]
 
@@ -226,7 +227,7 @@ def rows_in(table: Table, how: Reading, title: str | None, notes: list[str]) -> 
         raise missing(table, "project", KNOWN)
     if long_form:
         table = _continued(measured(table, how, notes), how)
-    used = {"project", SPILLOVER, *OPTIONAL, *(MEASURED if long_form else PARAMETERS)}
+    used = {"project", SPILLOVER, *CARRIES, *OPTIONAL, *(MEASURED if long_form else PARAMETERS)}
     used |= set(of_resources(table.columns))
     ignored = [name for name in table.columns if name not in used | UNREAD]
     notes += ignored_note(ignored, table.columns, used, not how.columns.get("performance"))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.files.periods import CARRIES
 from engine.files.resources import COST, uses_resources
 from engine.files.spillovers import SPILLOVER
 from engine.files.tables import number
@@ -120,8 +121,9 @@ def build(rows: dict[str, Row], notes: list[str]) -> Portfolio:
     if not rows:
         raise ValueError("has no projects, expected at least one")
     for name, row in rows.items():
-        if row.get(SPILLOVER) is not None:
-            raise ValueError(f"{name}: has {SPILLOVER}, which engine.load_bet and engine allocate read")
+        for key in (SPILLOVER, *CARRIES):
+            if row.get(key) is not None:
+                raise ValueError(f"{name}: has {key}, which engine.load_bet and engine allocate read")
         if uses_resources({name: row}):
             what = f"{name}: has a {COST} of resources"
             raise ValueError(f"{what}, which engine.load_bet and engine allocate read")

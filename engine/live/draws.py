@@ -39,6 +39,7 @@ from engine.live.model import (
     number_within,
 )
 from engine.model.portfolio import Portfolio
+from engine.periods.spread import Spread as Carried
 from engine.resources.resources import Resourced
 from engine.rules.ruled import Ruled
 
@@ -53,6 +54,7 @@ OTHERS: dict[type, str] = {
     Coupled: "projects that spill over",
     Resourced: "several resources",
     Ruled: "rules",
+    Carried: "effort that carries over",
 }
 
 

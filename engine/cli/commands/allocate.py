@@ -27,6 +27,9 @@ class AllocateConfig(ReadingConfig):
 
     portfolio: str = MISSING
     budget: Any = MISSING
+    budget_by_period: Any = MISSING
+    periods: int | None = MISSING
+    discount: float = MISSING
     unit: Any = MISSING
     rules: Any = MISSING
     prices: bool = MISSING
@@ -44,6 +47,7 @@ def allocate(config: AllocateConfig) -> None:
     """`engine allocate`."""
     from engine.allocation.allocate import allocate as solve
     from engine.cli.bets import drawn, objective_of
+    from engine.cli.periods import over_periods
     from engine.cli.sheet import show
     from engine.cli.tables import allocation_table
     from engine.cli.waiting import waiting
@@ -61,6 +65,7 @@ def allocate(config: AllocateConfig) -> None:
         portfolio = load_bet(portfolio_path(config.portfolio), **config.reading())
         portfolio = drawn(portfolio, config.outcomes, config.seed)
         portfolio = with_rules(portfolio, config.rules) if config.rules is not None else portfolio
+        portfolio = over_periods(portfolio, config.periods, config.budget_by_period, config.discount)
         if not isinstance(portfolio, Portfolio):
             answer, sheet = _placed(config, portfolio)
         elif config.budget is not None and config.plan is not None:
@@ -119,24 +124,30 @@ def _for_target(config: AllocateConfig, portfolio: Any, target: dict[str, float]
 def _placed(config: AllocateConfig, given: Any) -> tuple[Any, Any]:
     """(the budget placed on what is more than a portfolio, as a sheet)."""
     from engine.cli.bets import bet_table, place
+    from engine.cli.periods import schedule_table
 
     kind = type(given).__name__
     refuse_plan(
         config.plan, config.within, "for a bet or rules: plans are held beside portfolios of certain curves"
     )
-    more = {"unit": config.unit, "prices": config.prices} if kind == "Ruled" else {}
+    known: dict[str, dict[str, Any]] = {
+        "Ruled": {"unit": config.unit, "prices": config.prices},
+        "Spread": {"periods": config.periods},
+    }
     several = kind == "Resourced" or bool(getattr(given, "resources", ()))
     budget = _bet_budget(config, kind, several)
-    answer = place(given, budget, one_solver(config.solver), config.objective, **more)
-    return answer, bet_table(answer, given)
+    answer: Any = place(given, budget, one_solver(config.solver), config.objective, **known.get(kind, {}))
+    return answer, schedule_table(answer) if kind == "Spread" else bet_table(answer, given)
 
 
 def _bet_budget(config: AllocateConfig, kind: str, several: bool) -> Any:
-    """The budget of a bet, or of each resource, or a `ValueError` for what bets do not know."""
-    if config.budget is None:
+    """The budget of a bet, of each resource or period, or a `ValueError` for what bets do not know."""
+    if config.budget is None and config.budget_by_period is None:
         raise ValueError("a target is given, expected budget=... for a bet, or with rules")
     if config.unit is not None and kind != "Ruled":
         raise ValueError(f"unit is {config.unit!r}, expected none for a bet")
+    if config.budget_by_period is not None:
+        return list(config.budget_by_period)
     if not several:
         return _one_budget(config.budget)
     if not isinstance(config.budget, Mapping):
@@ -161,7 +172,8 @@ def _check_target(config: AllocateConfig) -> dict[str, float]:
     """The target that the budget is asked for; empty where the budget is given."""
     kinds = [kind.name for kind in fields(TargetConfig)]
     target = {kind: number for kind in kinds if (number := getattr(config.target, kind)) is not None}
-    keys = ["budget"] * (config.budget is not None) + [f"target.{kind}" for kind in target]
+    budgets = [key for key in ("budget", "budget_by_period") if getattr(config, key) is not None]
+    keys = budgets + [f"target.{kind}" for kind in target]
     if not keys:
         choices = ", ".join(f"target.{kind}" for kind in kinds)
         raise ValueError(f"budget is missing, expected budget=... or one of {choices}")
