@@ -86,6 +86,26 @@ def test_two_of_four_investments_of_which_some_hang_together() -> None:
     assert bool(answer.proved)
 
 
+def test_factories_and_the_warehouses_that_need_them() -> None:
+    """Hillier & Lieberman (2010), Introduction to Operations Research, section 12.1: California
+    Manufacturing builds one warehouse at most, where there is a factory; the best return is 14."""
+    portfolio = items([9, 5, 6, 4], [6, 3, 5, 2])
+    one = Group("one warehouse", ("c", "d"), counts=(0, 1))
+    answer = bet(Ruled(portfolio, groups=(one,), needs=(Need("c", "a"), Need("d", "b"))), 10.0)
+    assert (float(answer.value), list(answer.effort)) == (14.0, [1, 1, 0, 0])
+    assert bool(answer.proved)
+
+
+def test_all_five_spots_are_bought() -> None:
+    """Hillier & Lieberman (2010), section 12.4: Supersuds buys five spots for three products, of which some
+    make a loss; the best profit is 7."""
+    profits = [[0, 1, 3, 3], [0, 0, 2, 3], [0, -1, 2, 4]]
+    portfolio = Portfolio(Tabulated(profits), upper=[3.0, 3.0, 3.0], names=("1", "2", "3"))
+    answer = bet(Ruled(portfolio, spend_all=True), 5.0)
+    assert (float(answer.value), list(answer.effort)) == (7.0, [2, 0, 3])
+    assert bool(answer.proved)
+
+
 def test_what_needs_each_other_is_taken_together_or_not_at_all() -> None:
     """Three that need each other make more than the one that is worth most of those left."""
     portfolio = items([100, 10, 5, 50], [1, 1, 1, 1])
