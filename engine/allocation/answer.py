@@ -89,7 +89,18 @@ class Allocation(Solved):
         """Why budget is left over of one allocation, in words; nothing where none is."""
         if not self.unspent > 1e-9 * max(float(self.budget), 1.0):
             return ""
-        return "nothing more pays" if self.price == 0 else "no further unit fits"
+        upper = np.inf if self.portfolio.upper is None else self.portfolio.upper
+        costs = 1.0 if self.portfolio.cost is None else self.portfolio.cost
+        real = SOLVERS[self.solver].real(self.options)
+        more = 1e-9 * (1.0 + self.effort) if real else self.unit
+        room = self.effort + more <= upper
+        if not np.any(room):
+            return "all at their upper bounds"
+        if self.price == 0:
+            return "nothing more pays"
+        if np.any(room & (costs * more <= self.unspent * (1.0 + 1e-12))):
+            return f"{self.solver} found nothing more that pays"
+        return "no further unit fits" if self.unit == 1 else "no further lot fits"
 
     @property
     def units(self) -> Float[np.ndarray, "... projects"] | None:
@@ -184,8 +195,8 @@ class Allocation(Solved):
 
     @property
     def left_over(self) -> str:
-        """What is unspent of one allocation, and of a profit why."""
-        reason = f": {self.why_unspent}" if self.counted and self.why_unspent else ""
+        """What is unspent of one allocation, and why."""
+        reason = f": {self.why_unspent}" if self.why_unspent else ""
         return f"unspent {self.unspent:g}{reason}"
 
     def to_pandas(self) -> Any:
