@@ -91,9 +91,10 @@ class ResourceBet(Bet):
 @register_dataclass
 @dataclass(frozen=True)
 class Asked:
-    """Projects and the budgets of their resources: arrays [..., projects] and [..., resources]."""
+    """Projects, with rules or without, and the budgets of their resources: arrays [..., projects] and
+    [..., resources]."""
 
-    given: Resourced
+    given: Any
     budgets: Any
     names: tuple[str, ...] = dataclasses.field(default=(), metadata={"static": True})
 

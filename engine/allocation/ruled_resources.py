@@ -13,10 +13,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import register_dataclass
 
 from engine.allocation.bet import Beside
-from engine.allocation.resourced import LEAST_UNITS, PARTS, ResourceBet, check_resources
+from engine.allocation.resourced import LEAST_UNITS, PARTS, Asked, ResourceBet, check_resources
 from engine.allocation.running import Program, batched, program, round_size
 from engine.resources.branching import MOST_BOXES, OPEN_BOXES, solve_table
 from engine.resources.exact import judge, units_of
@@ -28,21 +27,6 @@ from engine.rules.tree import scattered
 from engine.solvers.lattice import round_up
 from engine.solvers.responses import Scalar
 from engine.solvers.solution import Solution, Status
-
-
-@register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Asked:
-    """Projects with rules, and the budgets of their resources, arrays [..., projects], [..., resources]."""
-
-    given: Ruled
-    budgets: Any
-    names: tuple[str, ...] = dataclasses.field(default=(), metadata={"static": True})
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(..., projects)."""
-        return self.given.shape
 
 
 def place_ruled_resources(ruled: Ruled, budget: Any, *, prices: bool) -> ResourceBet:

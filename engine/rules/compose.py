@@ -242,18 +242,13 @@ def begun(curve: Rows, counting: Counting, states: int) -> Rows:
     """A budget curve as the first of several, up to so many steps."""
     inside = curve[:, : states + 1]
     wide = jnp.pad(inside, ((0, 0), (0, states + 1 - inside.shape[1])), constant_values=-jnp.inf)
-    rows: list[list[Array]] = [[] for _ in range(counting.rows)]
-    for count in range(curve.shape[0]):
-        if (to := counting.row(count)) is not None:
-            rows[to].append(wide[count])
-    none = jnp.full_like(wide[0], -jnp.inf)
-    return jnp.stack([functools.reduce(jnp.maximum, group, none) for group in rows])
+    return counted_up(wide, 0, counting)
 
 
 def counted_up(rows: Rows, count: int, counting: Counting) -> Rows:
     """Rows with so many more funded projects."""
     found: list[list[Array]] = [[] for _ in range(counting.rows)]
-    for row in range(counting.rows):
+    for row in range(rows.shape[0]):
         to = counting.row(row + count)
         if to is not None:
             found[to].append(rows[row])
