@@ -135,6 +135,8 @@ def with_rules(given: Portfolio | Resourced | Ruled, rules: str | Path | Mapping
 
     **Raises:** `ValueError` in one line naming the file and what is wrong.
     """
+    if not isinstance(rules, (str, Path, Mapping)):
+        raise ValueError(f"rules is {rules!r}, expected a YAML file, or {', '.join(TOP)}")
     held, where = (rules, "") if isinstance(rules, Mapping) else (read_rules(Path(rules)), f"{rules}: ")
     if isinstance(given, Resourced):
         given = Ruled(given.portfolio, usage=given.usage, resources=given.resources)

@@ -28,6 +28,8 @@ from engine.solvers.lattice import Lattice
 
 # Who is funded is tried in all ways for so many projects of rules that cross the tree.
 MOST_LOOSE = 10
+# Where rules are of shares, budgets are tried that grow so, up to so many times what the others ask for.
+GROWTH, MOST_TIMES = 1.02, 100.0
 # The sets of steps that can be spent, by how many projects are funded.
 Spends = dict[int, int]
 
@@ -166,20 +168,48 @@ def conflict(given: Ruled, budget: float, lattice: Lattice, large: Lattice, lot:
         return bool(spends >> lattice.states) if rules.spend_all else bool(spends)
 
     def at_all(rules: Ruled) -> bool:
-        return bool(Attainable(rules, budget, large).spends())
+        return bool(Attainable(unscaled(rules), budget, large).spends())
 
     if not at_all(given):
         return f"no budget keeps these rules together: {in_words(smallest(given, at_all))}"
     rules = in_words(smallest(given, within))
-    spends = Attainable(given, budget, large).spends()
-    least = ((spends & -spends).bit_length() - 1) * lattice.step
+    least = least_budget(given, budget, large)
+    if least is None:
+        return (
+            f"budget {budget * lot:g} does not keep {rules}, nor does one {MOST_TIMES:g} times what they ask"
+        )
     if least > budget:
         return f"budget {budget * lot:g} does not keep {rules}, expected at least {least * lot:g}"
-    below = (spends & ((1 << (lattice.states + 1)) - 1)).bit_length() - 1
+    spends = Attainable(given, budget, lattice).spends()
+    below = (spends.bit_length() - 1) * lattice.step
     return (
         f"no allocation spends all of {budget * lot:g} and keeps {rules}, expected a budget of "
-        f"{below * lattice.step * lot:g}, or not to spend all"
+        f"{below * lot:g}, or not to spend all"
     )
+
+
+def unscaled(given: Ruled) -> Ruled:
+    """The rules but for shares of the budget, which grow with it."""
+    groups = tuple(dataclasses.replace(g, least_share=None, most_share=None) for g in given.groups)
+    return dataclasses.replace(given, groups=groups)
+
+
+def least_budget(given: Ruled, budget: float, large: Lattice) -> float | None:
+    """The least budget that keeps the rules; where some are shares of it, the first of rising budgets that
+    does, each `GROWTH` times the one before, and None where none does."""
+    spends = Attainable(unscaled(given), budget, large).spends()
+    least = ((spends & -spends).bit_length() - 1) * large.step
+    if all(group.least_share is None and group.most_share is None for group in given.groups):
+        return least
+    amount, most = max(least, large.step), MOST_TIMES * max(least, large.step)
+    while amount <= most:
+        states = int(np.ceil(amount / large.step))
+        units = max(large.units, int(large.units * states / max(large.states, 1)))
+        wide = large._replace(states=states, units=units)
+        if Attainable(given, states * large.step, wide).spends():
+            return states * large.step
+        amount *= GROWTH
+    return None
 
 
 def smallest(given: Ruled, kept: Callable[[Ruled], bool]) -> list[str]:

@@ -78,7 +78,7 @@ class Group:
 
 
 # The bounds on what a group spends, and the numbers that bound nothing.
-FREE = {"least": 0.0, "most": np.inf, "least_share": 0.0, "most_share": np.inf, "minimum": 0.0}
+FREE = {"least": 0.0, "most": np.inf, "least_share": 0.0, "most_share": 1.0, "minimum": 0.0}
 SPENDING = tuple(FREE)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,3 +177,24 @@ rules:
     members = {group.name: group.members for group in given.groups}
     assert members == {"on or no": ("on", "no"), "yes": ("1",), "both": ("on", "1")}
     assert [(need.project, need.needs) for need in given.needs] == [("no", "1")]
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (5, "rules is 5, expected a YAML file, or groups, either, spend"),
+        (["a"], "expected a YAML file"),
+        ("none.yaml", "none.yaml: cannot be read"),
+        ({"groups": {"x": {"members": ["y"], "most": 1}, "y": {"members": ["x"]}}}, "holds itself"),
+        (
+            {"groups": {"x": {"members": ["a"], "all_or_none": "maybe"}}},
+            "all_or_none is 'maybe', expected true",
+        ),
+    ],
+)
+def test_rules_that_are_none_are_one_line(tmp_path: Path, rules: Any, said: str) -> None:
+    text = "project,family,scale,rate\na,log,9,0.3\nb,log,8,0.4\n"
+    portfolio = load_portfolio(written(tmp_path, "p.csv", text))
+    with pytest.raises(ValueError, match=said) as refused:
+        with_rules(portfolio, rules)
+    assert "\n" not in str(refused.value)

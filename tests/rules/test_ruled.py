@@ -215,6 +215,16 @@ def test_all_is_spent_or_it_is_said_which_budget_could_be() -> None:
         bet(Ruled(portfolio, spend_all=True), 25.0)
 
 
+def test_a_budget_of_nothing_is_a_budget() -> None:
+    portfolio = Portfolio(Log([5.0, 4.0], [0.5, 0.4]), names=("a", "b"))
+    groups = (Group("g", ("a", "b"), most_share=0.5, most=3.0),)
+    answer = bet(Ruled(portfolio, minimum=[2.0, 3.0], groups=groups), 0.0)
+    assert (float(answer.value), list(answer.effort)) == (0.0, [0, 0])
+    assert all(float(plan.difference) == 0.0 for plan in answer.beside.values())
+    with pytest.raises(ValueError, match=r"budget 0 does not keep .*g least.*, expected at least 2"):
+        bet(Ruled(portfolio, groups=(Group("g", ("a",), least=1.0, most_share=0.5),)), 0.0)
+
+
 def test_a_need_is_met_from_an_effort_on() -> None:
     portfolio = Portfolio(Tabulated([[0, 0, 0, 0], [0, 5, 6, 7]]), upper=[3.0, 3.0], names=("a", "b"))
     assert list(bet(Ruled(portfolio, needs=(Need("b", "a", 2.0),)), 3.0).effort) == [2.0, 1.0]
