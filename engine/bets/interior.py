@@ -32,6 +32,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from engine.bets.certificate import weighted_gap
+from engine.bets.factored import factored, solved
 from engine.bets.objectives import Draws, MeanCVaR, MeanDeviation, Objective, deviation
 from engine.bets.room import Room, filled, filled_in_proportion, room_of
 from engine.bets.uncertain import Uncertain
@@ -297,12 +298,12 @@ def directions(objective: Objective, room: Room, point: Point, here: Here) -> Ca
     diagonal = jnp.minimum(here.weights @ here.bends, 0.0) - shares.low / low - shares.high / high
     bend = draws.bend + jnp.diag(jnp.where(free, diagonal, -1.0))
     bend -= shares.water / left * jnp.outer(free, free).astype(left.dtype)
-    factor = jax.scipy.linalg.cho_factor(-bend)
+    columns = factored(-bend)
     slope = here.weights @ here.slopes
 
     def towards(to: Products) -> Point:
         gradient = slope + draws.push(to) + to.low / low - to.high / high - to.left / left
-        share = jax.scipy.linalg.cho_solve(factor, jnp.where(free, gradient, 0.0))
+        share = solved(columns, jnp.where(free, gradient, 0.0))
         by = Shares(
             share,
             to.low / low - shares.low - shares.low / low * share,
