@@ -25,9 +25,6 @@ from engine.solvers.responses import Scalar
 from engine.solvers.solution import Status
 
 MOST_PERIODS = 1000
-# So many problems a thread that there is one: where two ran side by side, batches of factored matrices, which
-# XLA divides among its own threads, waited for each other for ever.
-ONE_THREAD = 1 << 40
 # Numbers a project that one problem holds while it is solved, times periods², and starts where it has some.
 NUMBERS = 24
 HOW = {True: "interior point", False: "gradient from {starts} starts"}
@@ -188,7 +185,7 @@ def place_spread(
     size = round_size(bare, NUMBERS * length**2 * climbs)
     options = {"tolerance": tolerance, "max_steps": max_steps}
     run, numbers = compiled(climbs), np.asarray(total)
-    solution, beside, spending = batched(run, asked, numbers, size, (options,), least=ONE_THREAD)
+    solution, beside, spending = batched(run, asked, numbers, size, (options,))
     return Schedule(
         budget=total[()],
         solution=solution,

@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from engine.bets.factored import factored, solved
 from engine.periods.field import Budgets, Field, gap_at
 from engine.periods.spread import Efforts, Spread, backward
 from engine.solvers.responses import Scalar
@@ -241,11 +242,12 @@ def directions(spread: Spread, field: Field, point: Point) -> Callable[[Multipli
     bent = jnp.where(free.T[:, :, None] & free.T[:, None, :], bent, 0.0)
     barrier = jnp.where(free, prices.low / far.low + prices.high / far.high, 1.0)
     blocks = bent + barrier.T[:, :, None] * jnp.eye(periods, dtype=effort.dtype)[None]
-    factors = jax.vmap(jnp.linalg.cholesky)(blocks)
+    factors = jax.vmap(factored)(blocks)
     slope = backward(lags, jnp.nan_to_num(spread.own_slope(effort)))
 
     def solve(right: Float[Array, "projects periods columns"]) -> Float[Array, "projects periods columns"]:
-        return jax.vmap(lambda factor, side: jax.scipy.linalg.cho_solve((factor, True), side))(factors, right)
+        columns = jax.vmap(solved, in_axes=(None, 1), out_axes=1)
+        return jax.vmap(columns)(factors, right)
 
     # Costs of what has a choice, as a matrix from periods to periods: one block a project.
     costs = jnp.where(free, field.costs, 0.0).T
@@ -253,13 +255,13 @@ def directions(spread: Spread, field: Field, point: Point) -> Callable[[Multipli
     by_period = jnp.einsum("npq,npr->qr", spent, solve(spent))
     open_ = alive(field)
     loose = jnp.where(open_, far.water / jnp.where(open_, prices.water, 1.0), 1.0)
-    schur = jnp.linalg.cholesky(field.sums(by_period) + jnp.diag(loose))
+    schur = factored(field.sums(by_period) + jnp.diag(loose))
 
     def towards(to: Multipliers) -> Point:
         right = slope + to.low / far.low - to.high / far.high
         right = jnp.where(free, right - field.costs * field.spread(to.water / far.water), 0.0)
         alone = solve(right.T[:, :, None])[:, :, 0].T
-        pull = jax.scipy.linalg.cho_solve((schur, True), field.spent(jnp.where(free, alone, 0.0)))
+        pull = solved(schur, field.spent(jnp.where(free, alone, 0.0)))
         priced = jnp.where(free, field.costs * field.spread(pull), 0.0)
         by = alone - solve(priced.T[:, :, None])[:, :, 0].T
         moves = Multipliers(
