@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import register_dataclass
@@ -22,11 +21,11 @@ from engine.allocation.allocate import (
     solve,
 )
 from engine.allocation.bet import Beside, Bet
-from engine.allocation.ruled_resources import place_ruled_resources
-from engine.allocation.running import Program, batched, on_host, program, round_size
+from engine.allocation.ruled_resources import against, place_ruled_resources
+from engine.allocation.running import Program, batched, on_host, one_after_another, program, round_size
 from engine.model.lots import in_lots
 from engine.model.portfolio import Portfolio
-from engine.rules.branching import branched, decidable
+from engine.rules.branching import branched
 from engine.rules.envelope import Enveloped, as_curves
 from engine.rules.feasible import conflict
 from engine.rules.ruled import OWN, Group, Ruled, normalise_ruled
@@ -125,29 +124,20 @@ def optimum(ruled: Ruled, budgets: np.ndarray, *, capped: bool = False) -> Solut
         return by_curves(ruled, budgets, given)
     root, loose = plant(ruled)
     lattice = lattice_of(ruled, budgets)
-    if loose:
-        ruled = decidable(ruled)
     lattice = lattice.shared(ruled.shape[-1], budgets.size)
     caps = caps_of(ruled, budgets, lattice) if capped else {}
     plan = plan_of(root, ruled, caps, lattice.states)
     size = round_size(ruled.portfolio, 8 * (lattice.units + lattice.states))
-    bare = dataclasses.replace(ruled, portfolio=dataclasses.replace(ruled.portfolio, names=()))
     code = compiled(lattice.sizes, plan)
 
     def solved(part: Ruled, budgets: np.ndarray) -> Solution:
         nameless = dataclasses.replace(part, portfolio=dataclasses.replace(part.portfolio, names=()))
         return batched(code, nameless, budgets, size, (lattice.numbers,))
 
-    if not loose:
-        return solved(bare, budgets)
-    batch = budgets.shape
-    flat = jax.tree.map(lambda a: a.reshape(-1, *a.shape[len(batch) :]), ruled)
-    found = []
-    for place, one in enumerate(budgets.ravel()):
-        portfolio = jax.tree.map(lambda a: a[place], flat) if batch else ruled  # noqa: B023
-        found.append(branched(portfolio, loose, lambda part: solved(part, np.asarray(one))))  # noqa: B023
-    together = jax.tree.map(lambda *parts: np.stack(parts), *found)
-    return jax.tree.map(lambda a: a.reshape(batch + a.shape[1:]), together)
+    def search(one: Ruled, budget: np.ndarray) -> Solution:
+        return branched(one, loose, lambda part: solved(part, np.asarray(budget)))
+
+    return one_after_another(search, ruled, budgets, budgets.ndim) if loose else solved(ruled, budgets)
 
 
 def by_curves(ruled: Ruled, budgets: np.ndarray, given: Enveloped) -> Solution:
@@ -285,16 +275,12 @@ def asked(ruled: Ruled) -> float:
 
 def priced(ruled: Ruled, budgets: np.ndarray, solution: Solution) -> tuple[dict[str, Beside], dict[str, Any]]:
     """(what there would be without each rule, and without all; what a unit more of each `most` brings)."""
-
-    def against(value: Any) -> Beside:
-        return Beside(value, value - solution.value, np.zeros_like(value))
-
     rules = list(ruled.rules())
     if len(rules) > MOST_PRICED:
         rules = list(by_kind(ruled))
-    beside = {f"without {name}": against(optimum(less, budgets).value) for name, less in rules}
+    beside = {f"without {name}": against(optimum(less, budgets), solution) for name, less in rules}
     if len(rules) > 1:
-        beside["without rules"] = against(solve(ruled.portfolio, budgets).value)
+        beside["without rules"] = against(solve(ruled.portfolio, budgets), solution)
     figures = {}
     for place, group in enumerate(ruled.groups):
         for key, unit in (("most", 1.0), ("most_share", 1.0 / np.maximum(budgets, 1.0))):

@@ -10,17 +10,16 @@ import dataclasses
 import functools
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from engine.allocation.bet import Beside
 from engine.allocation.resourced import LEAST_UNITS, PARTS, Asked, ResourceBet, check_resources
-from engine.allocation.running import Program, batched, program, round_size
+from engine.allocation.running import Program, batched, one_after_another, program, round_size
 from engine.resources.branching import MOST_BOXES, OPEN_BOXES, solve_table
 from engine.resources.exact import judge, units_of
 from engine.resources.resources import Resourced, normalise_resourced
-from engine.rules.branching import branched, decidable
+from engine.rules.branching import branched
 from engine.rules.levels import allowed
 from engine.rules.ruled import Ruled
 from engine.rules.tree import scattered
@@ -38,12 +37,8 @@ def place_ruled_resources(ruled: Ruled, budget: Any, *, prices: bool) -> Resourc
     solution = optimum(ruled, budgets, units)
     if not ruled.shape[:-1] and int(solution.status) == Status.INFEASIBLE:
         raise ValueError("the budgets do not keep the rules together with the bounds of projects")
-    beside: dict[str, Beside] = {}
-    for name, less in ruled.rules() if prices else ():
-        value = optimum(less, budgets, units).value
-        beside[f"without {name}"] = Beside(
-            np.asarray(value), np.asarray(value - solution.value), np.zeros(np.shape(value))
-        )
+    rules = ruled.rules() if prices else ()
+    beside = {f"without {name}": against(optimum(less, budgets, units), solution) for name, less in rules}
     return ResourceBet(
         budget=budgets,
         solution=solution,
@@ -56,21 +51,22 @@ def place_ruled_resources(ruled: Ruled, budget: Any, *, prices: bool) -> Resourc
 
 def optimum(ruled: Ruled, budgets: np.ndarray, units: int) -> Solution:
     """The optimum of one portfolio, or of each of a batch."""
-    loose = scattered(ruled)
-    batch = budgets.shape[:-1]
-    flat = jax.tree.map(lambda a: a.reshape(-1, *a.shape[len(batch) :]), decidable(ruled))
-    size = round_size(ruled.portfolio, 4 * (OPEN_BOXES + units))
-    found = []
-    for place, amounts in enumerate(budgets.reshape(-1, budgets.shape[-1])):
-        one = jax.tree.map(lambda a, place=place: a[place], flat)
+    loose, size = scattered(ruled), round_size(ruled.portfolio, 4 * (OPEN_BOXES + units))
 
-        def solve(part: Ruled, amounts: np.ndarray = amounts) -> Solution:
+    def search(one: Ruled, amounts: np.ndarray) -> Solution:
+        def solve(part: Ruled) -> Solution:
             bare = dataclasses.replace(part, portfolio=dataclasses.replace(part.portfolio, names=()))
             return batched(compiled(units), Asked(bare, amounts), np.asarray(float(MOST_BOXES)), size)
 
-        found.append(branched(one, loose, solve))
-    together = jax.tree.map(lambda *parts: np.stack(parts), *found)
-    return jax.tree.map(lambda a: a.reshape(batch + a.shape[1:]), together)
+        return branched(one, loose, solve)
+
+    return one_after_another(search, ruled, budgets, budgets.ndim - 1)
+
+
+def against(other: Solution, solution: Solution) -> Beside:
+    """Another optimum beside a solution."""
+    value: Any = other.value
+    return Beside(value, value - solution.value, np.zeros_like(value))
 
 
 @functools.lru_cache(maxsize=64)

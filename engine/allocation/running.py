@@ -130,6 +130,16 @@ def batched(
     return jax.tree.map(lambda *parts: np.concatenate(parts).reshape(batch + parts[0].shape[1:]), *rounds)
 
 
+def one_after_another(solve: Callable[[Any, np.ndarray], T], given: Any, numbers: np.ndarray, axes: int) -> T:
+    """A function of one of a batch and its numbers, for each in turn; `axes`, how many lead. For searches
+    that branch on the host."""
+    batch = numbers.shape[:axes]
+    flat = jax.tree.map(lambda a: a.reshape(-1, *a.shape[axes:]), given)
+    each = numbers.reshape(-1, *numbers.shape[axes:])
+    found = [solve(jax.tree.map(lambda a, i=i: a[i], flat), each[i]) for i in range(each.shape[0])]
+    return jax.tree.map(lambda *parts: np.stack(parts).reshape(batch + np.shape(parts[0])), *found)
+
+
 def round_size(portfolio: Any, entries: int) -> int:
     """How many portfolios run at once, at so many numbers a project: bounded memory, whatever the batch."""
     room = ROUND_ENTRIES if jax.default_backend() == "cpu" else ACCELERATOR_ROUND_ENTRIES

@@ -20,9 +20,7 @@ submodular maximization over continuous domains.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +30,7 @@ from jaxtyping import Array, Float
 
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio, project_names
-from engine.model.validation import check, normalise
+from engine.model.validation import check, normalise, over_batch
 from engine.solvers.responses import Scalar
 
 Matrix = Float[Array, "projects projects"]
@@ -144,13 +142,8 @@ def normalise_coupled(given: Coupled, dtype: np.dtype | None = None) -> Coupled:
             f"spillover has shape {spillover.shape}, expected leading axes that fit {portfolio.shape[:-1]}"
         ) from None
 
-    def spread(array: Any) -> np.ndarray:
-        host = np.asarray(array)
-        return np.broadcast_to(host, batch + host.shape[len(portfolio.shape) - 1 :])
-
     matrix = np.broadcast_to(spillover.astype(portfolio.dtype), (*batch, projects, projects))
-    bare = dataclasses.replace(portfolio, names=())
-    spread_out = dataclasses.replace(jax.tree.map(spread, bare), names=portfolio.names)
+    spread_out = over_batch(portfolio, batch)
     return Coupled(spread_out, matrix)  # type: ignore[arg-type]
 
 

@@ -62,6 +62,18 @@ def normalise(portfolio: Portfolio | Curve, dtype: np.dtype | None = None) -> Po
     return dataclasses.replace(portfolio, curves=spread_curve(portfolio.curves), **parts)
 
 
+def over_batch(portfolio: Portfolio, batch: tuple[int, ...]) -> Portfolio:
+    """A normalised portfolio with all arrays broadcast to these leading axes."""
+    own = len(portfolio.shape) - 1
+
+    def spread(array: Any) -> np.ndarray:
+        host = np.asarray(array)
+        return np.broadcast_to(host, batch + host.shape[own:])
+
+    bare = dataclasses.replace(portfolio, names=())
+    return dataclasses.replace(jax.tree.map(spread, bare), names=portfolio.names)
+
+
 def _check_curves(curves: Any) -> None:
     """Curves are of a family, and those of a mixture are chosen among."""
     if not isinstance(curves, Curve):

@@ -18,7 +18,6 @@ methods for media mix modeling with carryover and shape effects (Google).
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +29,7 @@ from jaxtyping import Array, Float
 
 from engine.model.curves.base import Vector
 from engine.model.portfolio import Portfolio, project_names
-from engine.model.validation import check, normalise
+from engine.model.validation import check, normalise, over_batch
 from engine.solvers.responses import Scalar
 
 Efforts = Float[Array, "periods projects"]
@@ -156,12 +155,7 @@ def normalise_spread(given: Spread, dtype: np.dtype | None = None) -> Spread:
             f"expected ones that fit {parts[0]}"
         ) from None
 
-    def spread(array: Any) -> np.ndarray:
-        host = np.asarray(array)
-        return np.broadcast_to(host, batch + host.shape[len(portfolio.shape) - 1 :])
-
-    bare = dataclasses.replace(portfolio, names=())
-    spread_out = dataclasses.replace(jax.tree.map(spread, bare), names=portfolio.names)
+    spread_out = over_batch(portfolio, batch)
     kind = portfolio.dtype
     return Spread(
         spread_out,

@@ -13,13 +13,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
 from engine.model.portfolio import Portfolio, project_names
-from engine.model.validation import check, normalise
+from engine.model.validation import check, normalise, over_batch
 
 # More resources make for more boxes than are looked at in a minute.
 MOST_RESOURCES = 4
@@ -83,12 +82,7 @@ def normalise_resourced(given: Resourced, dtype: np.dtype | None = None) -> Reso
             f"usage has shape {usage.shape}, expected leading axes that fit {portfolio.shape[:-1]}"
         ) from None
 
-    def spread(array: Any) -> np.ndarray:
-        host = np.asarray(array)
-        return np.broadcast_to(host, batch + host.shape[len(portfolio.shape) - 1 :])
-
-    bare = dataclasses.replace(portfolio, names=())
-    spread_out = dataclasses.replace(jax.tree.map(spread, bare), names=portfolio.names)
+    spread_out = over_batch(portfolio, batch)
     whole: Any = np.broadcast_to(usage.astype(portfolio.dtype), (*batch, *usage.shape[-2:]))
     check_bounded(spread_out, whole)
     return Resourced(spread_out, whole, resources)

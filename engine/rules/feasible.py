@@ -111,11 +111,8 @@ class Attainable:
         idle = 1 if levels[0] else 0
         funded = 0
         for level in np.flatnonzero(levels[1:]) + 1:
-            funded |= (
-                (1 << int(self.steps[project, level])) & self.full
-                if self.steps[project, level] <= self.lattice.states
-                else 0
-            )
+            if self.steps[project, level] <= self.lattice.states:
+                funded |= 1 << int(self.steps[project, level])
         return {count: spends for count, spends in ((0, idle), (1, funded)) if spends}
 
     def after(self, node: After, own: np.ndarray) -> Spends:

@@ -232,7 +232,8 @@ def plan_of(root: Together, given: Ruled, caps: dict[int, float], steps: int) ->
 
     def walk(node: Node, most: int) -> None:
         if isinstance(node, Together):
-            most = min(most, int(caps.get(-1 if node.group is None else node.group, most)))
+            if node.group is not None:
+                most = min(most, int(caps.get(node.group, most)))
             found[node] = most
             for child in node.children:
                 walk(child, most)

@@ -53,7 +53,8 @@ def aim(solvers: Collection[str]) -> str:
 
 def method_of(name: str) -> Method:
     """The method of a name: a solver of portfolios, or what else there is."""
-    return every()[name] if name in every() else find_method(name)
+    there = every()
+    return there[name] if name in there else find_method(name)
 
 
 def every() -> dict[str, Method]:
