@@ -9,8 +9,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from benchmarks.peer_comparison import ROOT
+from engine.figures.looks import MARKERS
 from engine.figures.palette import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
-from engine.figures.style import MARKERS, STYLE, new_figure, save
+from engine.figures.style import STYLE, new_figure, save
 
 PICTURE = ROOT / "docs" / "figures" / "scaling.png"
 TITLES = {

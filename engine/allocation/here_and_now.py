@@ -28,7 +28,7 @@ from engine.allocation.running import Program, batched, on_host, program, round_
 from engine.bets.objectives import Mean, MeanCVaR, Objective, check_objective, find_objective
 from engine.bets.risk import certified_effort, judge
 from engine.bets.uncertain import Uncertain, normalise_uncertain
-from engine.model.portfolio import Portfolio
+from engine.model.portfolio import Portfolio, numbered
 from engine.solvers.relaxation import feasible_set
 from engine.solvers.solution import Solution
 
@@ -74,7 +74,7 @@ def place_uncertain(
     here = _returns(bet, solution.effort)
     figures = _figures(here, goal)
     beside = _knowledge(bet, budgets, here, goal) if knowledge else {}
-    names = bet.names or tuple(f"project {i}" for i in range(bet.shape[-1]))
+    names = bet.names or numbered(bet.shape[-1])
     numbers_of = [f"{f.name} {getattr(goal, f.name):g}" for f in dataclasses.fields(goal)]
     words = [f"{goal.name.replace('_', ' ')} of {bet.count} draws", *numbers_of]
     how = ", ".join([*words, "whole units" if whole else "real effort"])

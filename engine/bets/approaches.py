@@ -21,7 +21,7 @@ from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
 from engine.model.curves.base import Vector
-from engine.model.portfolio import Portfolio
+from engine.model.portfolio import Portfolio, numbered
 from engine.model.validation import check, normalise
 
 # Sets of approaches double with each.
@@ -87,7 +87,7 @@ class Approaches:
     @property
     def places(self) -> tuple[tuple[str, ...], ...]:
         """(project, approach) of every approach that is no padding, (project,) of one without a name."""
-        names = self.names or tuple(f"project {i}" for i in range(self.shape[-1]))
+        names = self.names or numbered(self.shape[-1])
         labels = self.labels or (tuple(f"approach {a}" for a in range(self.count)),) * len(names)
         return tuple(
             (name, label) if label else (name,)

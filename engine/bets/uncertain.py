@@ -29,7 +29,7 @@ from engine.model.curves.base import Curve, Vector
 from engine.model.curves.mixture import Mixture
 from engine.model.curves.s_shaped import Hill, Weibull
 from engine.model.curves.staged import Tabulated
-from engine.model.portfolio import Portfolio
+from engine.model.portfolio import Portfolio, numbered
 from engine.model.validation import check, normalise
 
 # What is the same in all draws.
@@ -305,6 +305,6 @@ def check_draws(draws: Portfolio, names: tuple[str, ...]) -> None:
     try:
         check(entries)
     except ValueError:  # thousands of names are made only where one of them is said
-        known = names or tuple(f"project {project}" for project in range(projects))
+        known = names or numbered(projects)
         labels = tuple(f"draw {draw} of {name}" for draw in range(count) for name in known)
         check(dataclasses.replace(entries, names=labels))

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.cli.sheet import Group, Sheet
 from engine.cli.tables import MOST_EFFORT_COLUMNS
-from engine.study.columns import number_text
+from engine.study.words import number_text
 
 if TYPE_CHECKING:
     from engine.allocation.bet import Bet

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli.sheet import Group, Sheet
 from engine.cli.tables import allocation_table
-from engine.study.columns import number_text
+from engine.study.words import number_text
 
 if TYPE_CHECKING:
     from engine.allocation.own_plan import OwnPlan

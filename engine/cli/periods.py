@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.cli.sheet import Group, Sheet
-from engine.study.columns import number_text
+from engine.study.words import number_text
 
 if TYPE_CHECKING:
     from engine.allocation.periods import Schedule

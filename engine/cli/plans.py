@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.cli.sheet import WIDTH, Group, Sheet
-from engine.study.columns import number_text, percent_text
+from engine.study.words import number_text, percent_text
 
 if TYPE_CHECKING:
     from engine.advice.answer import Advice

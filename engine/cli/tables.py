@@ -9,7 +9,8 @@ import numpy as np
 
 from engine.cli.sheet import Group, Sheet
 from engine.solvers.solution import Status
-from engine.study.columns import LOSS, OPTIMUM, RETURN, SHOWN, number_text, rate_text
+from engine.study.columns import LOSS, OPTIMUM, RETURN, SHOWN
+from engine.study.words import number_text, rate_text
 
 if TYPE_CHECKING:  # a command imports what it needs and no more
     from engine.allocation.answer import Allocation

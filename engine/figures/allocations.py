@@ -16,11 +16,10 @@ from matplotlib.lines import Line2D
 
 from engine.allocation.answer import Allocation
 from engine.allocation.frontier import Frontier
-from engine.figures.palette import PALETTE, VERMILLION
+from engine.figures.looks import project_colour, project_hatch, solver_look
+from engine.figures.palette import SOFT
 from engine.figures.style import (
     COLUMNS,
-    HATCHES,
-    MARKERS,
     PANEL_HEIGHT,
     STYLE,
     WIDTH,
@@ -69,8 +68,8 @@ def curves_figure(
         _shade_stages(panel, grid, stage[:, i], last[:, i])
         panel.plot(grid, returns[:, i], color="black", linewidth=1.2)
         _draw_tangent(panel, float(efforts[0, i]), float(marked[i, 0]), _price(portfolio, first, i), end)
-        for k in reversed(range(len(solutions))):
-            panel.plot(efforts[k, i], marked[i, k], **_mark(k), clip_on=False)
+        for k, solver in reversed(list(enumerate(solutions))):
+            panel.plot(efforts[k, i], marked[i, k], **_mark(solver), clip_on=False)
         frontier = bool(last[np.searchsorted(grid, min(efforts[0, i], end)), i])
         panel.set_title(short(names[i]) + (" (frontier)" if frontier else ""))
         panel.set_xlim(0, end)
@@ -79,8 +78,8 @@ def curves_figure(
         panel.tick_params(labelbottom=True)
     figure.supxlabel("effort (units)", fontsize=STYLE["axes.labelsize"])
     figure.supylabel("return", fontsize=STYLE["axes.labelsize"])
-    handles = [Line2D([], [], **_mark(k), label=name) for k, name in enumerate(solutions)]
-    handles.append(Line2D([], [], color=VERMILLION, linewidth=1.2, label="slope of the shadow price"))
+    handles = [Line2D([], [], **_mark(solver), label=solver) for solver in solutions]
+    handles.append(Line2D([], [], color=SOFT, linewidth=1.6, label="slope of the shadow price"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return list(panels[:projects])
 
@@ -116,18 +115,18 @@ def _draw_tangent(axes: Axes, effort: float, value: float, slope: float, end: fl
     if effort > 0 and math.isfinite(slope):
         half = 0.11 * end
         ends = np.array([max(effort - half, 0.0), effort + half])
-        axes.plot(ends, value + slope * (ends - effort), color=VERMILLION, linewidth=1.2, scaley=False)
+        axes.plot(ends, value + slope * (ends - effort), color=SOFT, linewidth=1.6, scaley=False)
 
 
-def _mark(k: int) -> dict[str, Any]:
-    """How the k-th solver is marked: the first filled, the others hollow."""
-    colour = PALETTE[k % len(PALETTE)]
+def _mark(solver: str) -> dict[str, Any]:
+    """How a solver is marked: the best filled, the others hollow around it."""
+    look = solver_look(solver)
     return {
         "linestyle": "none",
-        "marker": MARKERS[k % len(MARKERS)],
-        "markersize": 6 if k == 0 else 8,
-        "color": colour,
-        "markerfacecolor": colour if k == 0 else "none",
+        "marker": look.marker,
+        "markersize": 6 if look.filled else 9,
+        "color": look.colour,
+        "markerfacecolor": look.colour if look.filled else "none",
         "markeredgewidth": 1.4,
     }
 
@@ -154,10 +153,14 @@ def allocation_figure(portfolio: Portfolio, frontier: Frontier) -> tuple[Axes, A
         layers.append(np.delete(spend, named, axis=1).sum(axis=1))
         labels.append(f"{len(names) - len(named)} others")
     areas = above.stackplot(
-        budget, layers, labels=labels, colors=[tint(k) for k in range(len(layers))], linewidth=0.6
+        budget,
+        layers,
+        labels=labels,
+        colors=[tint(project_colour(i)) for i in (*named, len(names))][: len(layers)],
+        linewidth=0.6,
     )
-    for k, area in enumerate(areas):
-        area.set_hatch(HATCHES[k % len(HATCHES)])
+    for k, area in zip((*named, len(names)), areas, strict=False):
+        area.set_hatch(project_hatch(k))
         area.set_edgecolor("black")
     above.set(ylabel="spend (units of cost)", xlim=(budget[0], budget[-1]), ylim=(0, None))
     handles, texts = above.get_legend_handles_labels()

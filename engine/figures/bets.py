@@ -6,7 +6,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 
 from engine.allocation.risk_frontier import RiskFrontier
-from engine.figures.palette import PALETTE
+from engine.figures.palette import BLUE
 from engine.figures.style import STYLE, only_axes
 
 
@@ -14,9 +14,9 @@ from engine.figures.style import STYLE, only_axes
 def risk_figure(frontier: RiskFrontier, axes: Axes | None = None) -> Axes:
     """Mean against CVaR, a point for each aversion to risk; hollow where it is not proved."""
     axes = only_axes(axes)
-    axes.plot(frontier.cvar, frontier.mean, color=PALETTE[0], linewidth=1.3, zorder=1)
-    faces = [PALETTE[0] if proved else "white" for proved in frontier.proved]
-    axes.scatter(frontier.cvar, frontier.mean, c=faces, edgecolors=PALETTE[0], s=22, zorder=2)
+    axes.plot(frontier.cvar, frontier.mean, color=BLUE, linewidth=1.3, zorder=1)
+    faces = [BLUE if proved else "white" for proved in frontier.proved]
+    axes.scatter(frontier.cvar, frontier.mean, c=faces, edgecolors=BLUE, s=22, zorder=2)
     for place, label in ((0, "aversion 0"), (-1, "aversion 1")):
         axes.annotate(
             label,

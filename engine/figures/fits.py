@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from engine.figures.palette import BLUE, PALETTE, SKY
+from engine.figures.palette import BLUE, SKY
 from engine.figures.style import STYLE, WIDTH, new_figure, short, tint
 from engine.fitting.folder import FittedCurve
 
@@ -24,7 +24,7 @@ def fit_figure(curve: FittedCurve) -> tuple[Axes, Axes]:
             curve.grid,
             curve.low,
             curve.high,
-            color=tint(PALETTE.index(SKY)),
+            color=tint(SKY),
             label="nine tenths of the draws",
         )
     above.plot(curve.grid, curve.fitted, color="black", linewidth=1.3, label=f"{curve.family}, fitted")

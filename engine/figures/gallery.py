@@ -36,32 +36,13 @@ from engine.study.grid import Axis, Grid
 from engine.study.manifest import StoreError
 from engine.study.results import Found, plain
 from engine.study.study import Study
+from engine.study.words import axis_name, listed, metric_name, sentence, setting_text
 
 # Metrics that are chances, shown from none to all, and others that are shown in per cent.
 CHANCES = ("frontier", "optimal", "proved")
+# Differences, with a line where there is none.
+SIGNED = ("over_equal", "over_static", "over_richer")
 PERCENT = (*CHANCES, "gap", "loss", "largest_share", "unspent", "platform_share", "gained")
-
-# What the axes of a grid are called in figures; other keys are called by their names.
-LABELS = {
-    "budget": "budget (units of cost)",
-    "scenario.skew": "skew of the weights (rank to the power −skew)",
-    "scenario.projects": "projects",
-    "scenario.success.value": "chance of success",
-    "scenario.approaches.moonshot.success.value": "chance of a moonshot",
-    "scenario.spillover.chance": "chance that the platform lifts a project",
-    "scenario.spillover.share.median": "effort received per unit spent on the platform",
-    "scenario.uncertainty.spread.scale": "σ of the log of each project's scale",
-    "scenario.planning.stall": "chance a period that a project stalls",
-    "scenario.planning.resume": "chance a period that a stall ends",
-    "scenario.planning.noise": "noise of looks, as a share of a project's scale",
-}
-
-# What metrics are called whose own names say too little.
-NAMES = {
-    "over_equal": "return less that of equal split",
-    "over_static": "return less that of the static plan",
-    "over_richer": "return less that of a richer static plan",
-}
 
 
 class Illustration(NamedTuple):
@@ -108,7 +89,7 @@ def illustrate_portfolio(
     where = f" of {what}" if what else ""
     yield Illustration(
         "curves",
-        f"The curves{where}, and what {_listed(solvers)} spend of a budget of {budget:g}. Bands are stages, "
+        f"The curves{where}, and what {listed(solvers)} spend of a budget of {budget:g}. Bands are stages, "
         "the darkest the frontier.",
         curves_figure(portfolio, solutions)[0],
     )
@@ -161,7 +142,7 @@ def illustrate_study(study: Study, view: View | None = None) -> Iterator[Illustr
     judged = weakest or shown
     missed = {p: share for (p, s), share in _missed(found).items() if s == judged}
     point = max(missed, key=lambda p: missed[p])
-    where = ", ".join(f"{key} {setting(value)}" for key, value in manifest.settings[point].items())
+    where = ", ".join(f"{key} {setting_text(value)}" for key, value in manifest.settings[point].items())
     at = f" at {where}" if where else ""
     yield from _first_portfolio(study.point(point), solvers, f"the first portfolio{at}")
 
@@ -191,7 +172,7 @@ def _plans(study: Study, shown: str) -> Iterator[Illustration]:
         for solver in point.solvers
         if (solver, "regret_1") in first and solver != "clairvoyant"
     }
-    where = ", ".join(f"{key} {setting(value)}" for key, value in study.manifest.settings[0].items())
+    where = ", ".join(f"{key} {setting_text(value)}" for key, value in study.manifest.settings[0].items())
     at = f" at {where}" if where else ""
     if regrets:
         caption = (
@@ -242,7 +223,7 @@ def _along(number: int, axis: Axis) -> Along:
     if len(set(values)) == len(values):
         return Along(number, axis.keys[0], values)
     places = zip(*axis.values, strict=True)
-    return Along(number, " and ".join(axis.keys), [", ".join(map(setting, place)) for place in places])
+    return Along(number, " and ".join(axis.keys), [", ".join(map(setting_text, place)) for place in places])
 
 
 def _over_grid(
@@ -255,14 +236,14 @@ def _over_grid(
         return
     table = _means_on(study, metric, x, y)
     chance, percent = metric in CHANCES, metric in PERCENT
-    label = _chance(metric) if chance else NAMES.get(metric, f"mean {metric.replace('_', ' ')}")
+    label = metric_name(metric)
     meaning = "" if chance else f": {study.point(0).metrics[metric]}"
-    x_label = LABELS.get(x.key, x.key)
+    x_label = axis_name(x.key)
     if y is None:
         means = {s: np.array([_mean(table.get((s, i, 0))) for i in range(len(x.values))]) for s in solvers}
         errors = {s: np.array([_error(table.get((s, i, 0))) for i in range(len(x.values))]) for s in solvers}
         axes = along_figure(x.values, means, errors, x_label=x_label, label=label, percent=percent)
-        caption = f"{_sentence(label)} by {x.key}{meaning}. Bars are two standard errors."
+        caption = f"{sentence(label)} by {x.key}{meaning}. Bars are two standard errors."
         yield Illustration(metric, caption, axes)
         return
     rows, columns = range(len(y.values)), range(len(x.values))
@@ -272,16 +253,16 @@ def _over_grid(
         x.values,
         y.values,
         x_label=x_label,
-        y_label=LABELS.get(y.key, y.key),
+        y_label=axis_name(y.key),
         label=label,
         chance=chance,
         percent=percent,
-        signed=metric in NAMES,
+        signed=metric in SIGNED,
     )
     fixed = [one for n, one in enumerate(grid.axes) if n not in (x.number, y.number)]
-    at = ", ".join(f"{axis.keys[0]} {setting(plain(axis.values[0][0]))}" for axis in fixed)
+    at = ", ".join(f"{axis.keys[0]} {setting_text(plain(axis.values[0][0]))}" for axis in fixed)
     where = f"over {x.key} and {y.key}{', at ' if at else ''}{at}"
-    yield Illustration(f"{metric}_{solver}", f"{_sentence(label)} by {solver}, {where}{meaning}.", axes)
+    yield Illustration(f"{metric}_{solver}", f"{sentence(label)} by {solver}, {where}{meaning}.", axes)
 
 
 def _means_on(study: Study, metric: str, x: Along, y: Along | None) -> dict[tuple[str, int, int], Summary]:
@@ -297,10 +278,6 @@ def _means_on(study: Study, metric: str, x: Along, y: Along | None) -> dict[tupl
         if found.metric == metric and not any(place):
             table[found.solver, i, j] = found.summary
     return table
-
-
-def _chance(metric: str) -> str:
-    return "chance to reach the frontier" if metric == "frontier" else f"share {metric}"
 
 
 def _mean(summary: Summary | None) -> float:
@@ -362,16 +339,3 @@ def _checked(choice: str | None, known: Sequence[str], key: str) -> str | None:
         expected = f"one of {', '.join(known)}" if known else "none: the study has no other axis"
         raise ValueError(f"{key} is {choice!r}, expected {expected}")
     return choice
-
-
-def setting(value: Any) -> str:
-    """A setting in words."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:]

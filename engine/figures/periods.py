@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from engine.allocation.periods import Schedule
-from engine.figures.palette import PALETTE
+from engine.figures.looks import MARKERS, project_colour, project_dash
 from engine.figures.plans import effort_over_time_figure
-from engine.figures.style import DASHES, MARKERS, STYLE, only_axes, short
+from engine.figures.style import STYLE, only_axes, short
 
 
 @mpl.rc_context(STYLE)
@@ -27,12 +27,11 @@ def schedule_figure(found: Schedule, axes: Axes | None = None) -> Axes:
     axes = only_axes(axes)
     effort_over_time_figure(found.effort, [short(name) for name in found.names], axes)
     periods = np.arange(1, found.periods + 1)
-    # Coloured as the bars are: in the order of the projects that ever have effort.
-    for k, project in enumerate(np.flatnonzero(found.effort.sum(axis=0) > 0).tolist()):
+    for project in np.flatnonzero(found.effort.sum(axis=0) > 0).tolist():
         look: dict[str, Any] = {
-            "color": PALETTE[k % len(PALETTE)],
-            "linestyle": DASHES[k % len(DASHES)],
-            "marker": MARKERS[k % len(MARKERS)],
+            "color": project_colour(project),
+            "linestyle": project_dash(project),
+            "marker": MARKERS[project % len(MARKERS)],
         }
         label = f"{short(found.names[project])}, effective"
         axes.plot(periods, found.effective[:, project], label=label, markeredgecolor="white", **look)

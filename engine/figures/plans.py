@@ -11,8 +11,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from engine.figures.palette import PALETTE
-from engine.figures.style import DASHES, HATCHES, STYLE, only_axes
+from engine.figures.looks import project_colour, project_hatch, solver_look
+from engine.figures.style import STYLE, only_axes
 
 
 class Regret(NamedTuple):
@@ -29,9 +29,10 @@ def regret_figure(regrets: Mapping[str, Regret], axes: Axes | None = None) -> Ax
     """Regret over time, a line a policy in a band of two standard errors; thin, what nine in ten portfolios
     stay below."""
     axes = only_axes(axes)
-    for k, (policy, regret) in enumerate(regrets.items()):
+    for policy, regret in regrets.items():
         periods = np.arange(1, regret.mean.size + 1)
-        line: dict[str, Any] = {"color": PALETTE[k % len(PALETTE)], "linestyle": DASHES[k % len(DASHES)]}
+        look = solver_look(policy)
+        line: dict[str, Any] = {"color": look.colour, "linestyle": look.dash}
         axes.plot(periods, regret.mean, label=policy, linewidth=1.5, **line)
         axes.plot(periods, regret.high, linewidth=0.6, **line)
         low, high = regret.mean - 2.0 * regret.error, regret.mean + 2.0 * regret.error
@@ -51,8 +52,8 @@ def effort_over_time_figure(
     axes = only_axes(axes)
     below = np.zeros(effort.shape[0])
     periods = np.arange(1, effort.shape[0] + 1)
-    for k, project in enumerate(np.flatnonzero(effort.sum(axis=0) > 0).tolist()):
-        look: dict[str, Any] = {"color": PALETTE[k % len(PALETTE)], "hatch": HATCHES[k % len(HATCHES)]}
+    for project in np.flatnonzero(effort.sum(axis=0) > 0).tolist():
+        look: dict[str, Any] = {"color": project_colour(project), "hatch": project_hatch(project)}
         spent = effort[:, project]
         axes.bar(periods, spent, 0.85, below, label=names[project], edgecolor="white", linewidth=0.4, **look)
         below = below + spent

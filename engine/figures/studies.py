@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
-from engine.figures.palette import PALETTE
-from engine.figures.style import DASHES, MARKERS, STYLE, only_axes
+from engine.figures.looks import solver_look
+from engine.figures.style import STYLE, only_axes
 from engine.simulation.summaries import BINS, LEAST, MOST, Summary
 
 MOST_NUMBERED_CELLS = 150
@@ -109,9 +109,9 @@ def along_figure(
     axes = only_axes(axes)
     numeric = all(isinstance(value, (int, float)) for value in x)
     places = np.asarray(x, float) if numeric else np.arange(len(x), dtype=float)
-    for k, (solver, mean) in enumerate(means.items()):
+    for solver, mean in means.items():
         bars = 2.0 * np.nan_to_num(np.asarray(errors[solver]))
-        axes.errorbar(places, mean, bars, label=solver, **_line(k), capsize=2)
+        axes.errorbar(places, mean, bars, label=solver, **_line(solver), capsize=2)
     if not numeric:
         axes.set_xticks(places, [str(value) for value in x])
     axes.set(xlabel=x_label, ylabel=label)
@@ -121,12 +121,14 @@ def along_figure(
     return axes
 
 
-def _line(k: int) -> dict[str, Any]:
+def _line(solver: str) -> dict[str, Any]:
+    look = solver_look(solver)
     return {
-        "color": PALETTE[k % len(PALETTE)],
-        "linestyle": DASHES[k % len(DASHES)],
-        "marker": MARKERS[k % len(MARKERS)],
-        "markersize": 4,
+        "color": look.colour,
+        "linestyle": look.dash,
+        "marker": look.marker,
+        "markerfacecolor": look.colour if look.filled else "white",
+        "markersize": 4.5,
         "linewidth": 1.3,
     }
 
@@ -140,10 +142,10 @@ def loss_figure(losses: Mapping[str, Summary], axes: Axes | None = None) -> Axes
     axes = only_axes(axes)
     edges = LEAST * (MOST / LEAST) ** (np.arange(BINS + 1) / BINS)
     shown = (edges >= 1e-5) & (edges <= 1.0)
-    for k, (solver, summary) in enumerate(losses.items()):
+    for solver, summary in losses.items():
         count = max(float(summary.count), 1.0)
         more = 1.0 - np.cumsum(np.asarray(summary.counts)) / count
-        line = {**_line(k), "marker": "none"}
+        line = {**_line(solver), "marker": "none"}
         never = " (never)" if more[0] <= 0 else ""
         axes.plot(edges[shown], np.maximum(more[shown], 0.0), label=solver + never, **line)
     axes.set_xscale("log")
@@ -160,9 +162,9 @@ def time_figure(times: Sequence[SolverTime], axes: Axes | None = None) -> Axes:
     """What each solver misses against how long it takes, a mark a solver and point; lower left is better."""
     axes = only_axes(axes)
     solvers = list(dict.fromkeys(time.solver for time in times))
-    for k, solver in enumerate(solvers):
+    for solver in solvers:
         mine = [time for time in times if time.solver == solver]
-        line = {**_line(k), "linestyle": "none", "markersize": 7 if len(mine) == 1 else 4}
+        line = {**_line(solver), "linestyle": "none", "markersize": 7 if len(mine) == 1 else 4}
         seconds = 1e6 * np.array([time.seconds for time in mine])
         axes.plot(seconds, [max(time.loss, 0.0) for time in mine], label=solver, alpha=0.85, **line)
     axes.set_xscale("log")

@@ -1,8 +1,8 @@
 """Figures: what a portfolio, a run, a study or a fit looks like. Data in, the Axes drawn on out.
 
 Every function draws on the Axes it is given, or on a new figure, and returns them; nothing is shown or saved.
-Colours are those of `palette`; lines differ in dash and marker, and areas in
-hatch, too, so that all of it reads in black and white. Needs `engine[figures]`.
+Colours, marks and dashes are those of `looks`, so that all of it reads in black and white. Needs
+`engine[figures]`.
 
 Source: Nuñez, Anderton & Renslow (2018) for cividis, the colour map of the phase diagram.
 """
@@ -17,12 +17,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from engine.figures.palette import PALETTE
-
-DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "+++", "ooo", "**", "||")
 
 STYLE: Any = {
     "font.size": 9,
@@ -75,8 +69,6 @@ def short(name: str, most: int = 24) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
-def tint(k: int) -> Any:
-    """The k-th colour, mixed with white so that hatches show on it; lighter once the palette is used up."""
-    share = 0.65 if k < len(PALETTE) else 0.35
-    colour = np.array(mpl.colors.to_rgb(PALETTE[k % len(PALETTE)]))
-    return tuple(share * colour + (1 - share))
+def tint(colour: str, share: float = 0.65) -> Any:
+    """A colour mixed with white, so that hatches show on it."""
+    return tuple(share * np.array(mpl.colors.to_rgb(colour)) + (1 - share))

@@ -158,7 +158,7 @@ def table_html(names: list[str], picture: Picture) -> str:
 def labels(names: tuple[str, ...]) -> list[str]:
     """Names short enough to be read, and no two alike."""
     short = [n if len(n) <= LONGEST_NAME else n[: LONGEST_NAME - 1] + "…" for n in names]
-    return [s if short.count(s) == 1 else f"{i + 1} {s}"[:LONGEST_NAME] for i, s in enumerate(short)]
+    return [s if short.count(s) == 1 else f"{i} {s}"[:LONGEST_NAME] for i, s in enumerate(short)]
 
 
 def project_columns(names: list[str], picture: Picture) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from engine.live.model import (
     nice_above,
     number_within,
 )
-from engine.model.portfolio import Portfolio
+from engine.model.portfolio import Portfolio, numbered
 from engine.periods.spread import Spread as Carried
 from engine.resources.resources import Resourced
 from engine.rules.ruled import Ruled
@@ -101,7 +101,7 @@ class LiveDraws:
         given = normalise_uncertain(given, np.dtype(np.float64))
         _check_size(given)
         projects = given.shape[-1]
-        self.names = given.names or tuple(f"project {i + 1}" for i in range(projects))
+        self.names = given.names or numbered(projects)
         self.draws = dataclasses.replace(given, names=())
         cost, upper = (
             np.full(projects, absent) if part is None else np.asarray(part)

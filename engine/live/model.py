@@ -34,7 +34,7 @@ from engine.files.records import unpacked_size
 from engine.files.tables import ENDINGS
 from engine.model.keys import portfolio_key
 from engine.model.lots import in_lots
-from engine.model.portfolio import Portfolio
+from engine.model.portfolio import Portfolio, project_names
 from engine.model.validation import check, normalise
 from engine.simulation.config import ScenarioConfig
 from engine.simulation.scenarios import build_scenario
@@ -114,7 +114,7 @@ class Live:
         (projects,) = portfolio.shape
         if projects > MOST_PROJECTS:
             raise ValueError(f"the portfolio has {projects} projects, expected at most {MOST_PROJECTS}")
-        self.names = portfolio.names or tuple(f"project {i + 1}" for i in range(projects))
+        self.names = project_names(portfolio)
         given = {name: getattr(portfolio, name) for name in DRAGGED}
         absent = {"weight": np.ones(projects), "startup": np.zeros(projects), "curvature": np.zeros(projects)}
         start: dict[str, Any] = {n: absent[n] if v is None else np.array(v) for n, v in given.items()}

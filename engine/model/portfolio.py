@@ -237,7 +237,12 @@ class Portfolio:
 
 def project_names(portfolio: Portfolio) -> tuple[str, ...]:
     """The projects' names, or their numbers."""
-    return portfolio.names or tuple(f"project {i}" for i in range(portfolio.shape[-1]))
+    return portfolio.names or numbered(portfolio.shape[-1])
+
+
+def numbered(projects: int) -> tuple[str, ...]:
+    """What projects without names are called: by their places in the arrays, from 0 as there."""
+    return tuple(f"project {place}" for place in range(projects))
 
 
 def concave_utility(curvature: Vector | None, performance: Vector) -> Vector:

@@ -17,15 +17,16 @@ import jinja2
 import yaml
 
 from engine._version import __version__
-from engine.figures.gallery import Illustration, illustrate_study, setting
+from engine.figures.gallery import Illustration, illustrate_study
 from engine.figures.style import rendered
 from engine.simulation.methods import aim, reference
 from engine.simulation.summaries import Summary, means, standard_error
-from engine.study.columns import SHOWN, Column, rate_text
+from engine.study.columns import SHOWN, Column
 from engine.study.grid import write_grid
 from engine.study.results import Found, summaries
 from engine.study.store import Progress
 from engine.study.study import Study
+from engine.study.words import rate_text, setting_text
 
 WORST, SLOWEST = 5, 5
 
@@ -218,7 +219,7 @@ def _point_table(found: list[Found], keys: Sequence[str]) -> HtmlTable:
         value, statistics = of["value"], {metric: {"mean": _mean(f)} for metric, f in of.items()}
         rows.append(
             [
-                *(setting(value.settings[key]) for key in keys),
+                *(setting_text(value.settings[key]) for key in keys),
                 solver,
                 f"{int(value.summary.count):,}",
                 *(column.text(solver, statistics) for column in _columns(found)),
@@ -285,7 +286,7 @@ def _slowest(study: Study) -> Iterable[dict[str, Any]]:
 def _settings(study: Study, block: int) -> str:
     """A block and the settings of its point in words."""
     settings = study.manifest.settings_of(block)
-    return ", ".join([f"block {block}", *(f"{key} {setting(value)}" for key, value in settings.items())])
+    return ", ".join([f"block {block}", *(f"{key} {setting_text(value)}" for key, value in settings.items())])
 
 
 def _replay(study: Study, block: int) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from engine.solvers.registry import REFERENCE, Takes
+from engine.study.words import number_text, percent_text
 
 
 class Column(NamedTuple):
@@ -124,20 +124,3 @@ SHOWN: dict[Takes, Shown] = {
         means=(PLANS[0][0], PLANS[0][2], PLANS[1][0], PLANS[1][1], PLANS[1][3], *PLANS[2]),
     ),
 }
-
-
-def number_text(number: Any, digits: int = 5) -> str:
-    """A number with so many significant digits; a dash where there is none."""
-    if math.isnan(number):
-        return "–"
-    return "0" if abs(number) < 1e-12 else f"{number:.{digits}g}"
-
-
-def percent_text(share: float, places: int = 2) -> str:
-    """A share in per cent; a dash where there is none."""
-    return "–" if math.isnan(share) else f"{100 * share:.{places}f} %"
-
-
-def rate_text(rate: float) -> str:
-    """So many a second, in three digits; a dash where that is not known."""
-    return "–" if math.isnan(rate) else f"{float(f'{rate:.3g}'):,.0f}"

@@ -14,8 +14,10 @@ import engine
 from engine.allocation.frontier import budget_frontier
 from engine.figures.allocations import allocation_figure, curves_figure
 from engine.figures.fits import fit_figure
+from engine.figures.looks import SOLVERS as LOOKS
+from engine.figures.looks import solver_look
 from engine.figures.studies import SolverTime, along_figure, loss_figure, phase_figure, time_figure
-from engine.figures.style import DASHES, save
+from engine.figures.style import save
 from engine.files.shipped import config_folder
 from engine.fitting.folder import FittedCurve
 from engine.simulation.summaries import summarise
@@ -139,13 +141,23 @@ def test_times_are_marked_by_solver() -> None:
 
 
 def test_lines_differ_without_colour() -> None:
-    names = [f"solver {k}" for k in range(7)]
+    names = ["greedy", "density", "threshold", "waterfilling", "relaxation", "bound", "exact"]
     means = {name: np.arange(3.0) + k for k, name in enumerate(names)}
     axes = along_figure([1, 2, 3], means, {n: np.ones(3) for n in names}, x_label="budget", label="value")
     lines = [container.lines[0] for container in axes.containers]
     assert len({line.get_marker() for line in lines}) == 7
-    assert len({str(dash) for dash in DASHES}) == len(DASHES)
+    assert len({str(solver_look(name).dash) for name in names}) == 7
     check_text(axes)
+
+
+def test_every_solver_has_a_look_and_keeps_it() -> None:
+    from engine.simulation.methods import every
+
+    assert set(every()) <= set(LOOKS)
+    assert solver_look("exact").filled
+    assert solver_look("greedy") != solver_look("exact")
+    assert solver_look("mine") == solver_look("mine")
+    assert solver_look("mine") not in LOOKS.values()
 
 
 def test_words_are_places_on_an_axis() -> None:

@@ -332,7 +332,7 @@ def test_nonsense_from_the_page_is_one_red_line(serve: Serve, visit: Callable[[S
     for name, value, message in (
         ("budget", 1e9, "budget is 1e+09, expected a number from 0 to 300"),
         ("budget", -5, "budget is -5"),
-        ("weight 3", 1e300, "project 4: weight is 1e+300"),
+        ("weight 3", 1e300, "project 3: weight is 1e+300"),
         ("most_budget", 1e9, "most_budget is 1e+09"),
         ("seed", -7, "seed is -7"),
     ):
