@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # a command imports what it needs and no more
     from engine.allocation.answer import Allocation
     from engine.allocation.frontier import Frontier
     from engine.fitting.fitted import Fitted
+    from engine.simulation.summaries import Summary
     from engine.study.study import Study
 
 MOST_EFFORT_COLUMNS = 8
@@ -99,18 +100,31 @@ def result_table(study: Study) -> Sheet:
     )
 
 
-def _by_solver(study: Study) -> dict[tuple[int, str], dict[str, dict[str, float]]]:
-    """The statistics of each metric, by point and solver."""
-    from engine.simulation.summaries import means, quantile
+class _Statistics(dict[str, float]):
+    """The statistics of a summary, each worked out when it is asked for: quantiles take their time."""
 
-    by: dict[tuple[int, str], dict[str, dict[str, float]]] = {}
+    def __init__(self, summary: Summary) -> None:
+        super().__init__()
+        self.summary = summary
+
+    def __missing__(self, name: str) -> float:
+        from engine.simulation.summaries import quantile, standard_error
+
+        known = float(self.summary.count) > 0
+        if name == "standard_error":
+            self[name] = standard_error(self.summary)
+        elif name.startswith("q"):
+            self[name] = quantile(self.summary, int(name[1:]) / 100)
+        else:
+            self[name] = float(getattr(self.summary, name)) if known or name == "count" else math.nan
+        return self[name]
+
+
+def _by_solver(study: Study) -> dict[tuple[int, str], dict[str, _Statistics]]:
+    """The statistics of each metric, by point and solver."""
+    by: dict[tuple[int, str], dict[str, _Statistics]] = {}
     for one in study.found:
-        statistics = means(one.summary) | {
-            "q99": quantile(one.summary, 0.99),
-            "least": float(one.summary.least) if float(one.summary.count) else math.nan,
-            "count": float(one.summary.count),
-        }
-        by.setdefault((one.point, one.solver), {})[one.metric] = statistics
+        by.setdefault((one.point, one.solver), {})[one.metric] = _Statistics(one.summary)
     return by
 
 

@@ -6,12 +6,15 @@ Each public name is imported when it is first asked for: the live page takes col
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.figures.allocations import allocation_figure as allocation_figure
-    from engine.figures.allocations import curves_figure as curves_figure
     from engine.figures.bets import risk_figure as risk_figure
+    from engine.figures.budgets import returns_figure as returns_figure
+    from engine.figures.budgets import shares_figure as shares_figure
+    from engine.figures.curves import curves_figure as curves_figure
+    from engine.figures.curves import gains_figure as gains_figure
     from engine.figures.fits import fit_figure as fit_figure
     from engine.figures.periods import schedule_figure as schedule_figure
     from engine.figures.studies import SolverTime as SolverTime
@@ -23,9 +26,11 @@ if TYPE_CHECKING:
     from engine.fitting.folder import FittedCurve as FittedCurve
 
 _HOMES = {
-    "allocation_figure": "engine.figures.allocations",
-    "curves_figure": "engine.figures.allocations",
     "risk_figure": "engine.figures.bets",
+    "returns_figure": "engine.figures.budgets",
+    "shares_figure": "engine.figures.budgets",
+    "curves_figure": "engine.figures.curves",
+    "gains_figure": "engine.figures.curves",
     "fit_figure": "engine.figures.fits",
     "schedule_figure": "engine.figures.periods",
     "along_figure": "engine.figures.studies",
@@ -40,20 +45,29 @@ _HOMES = {
 __all__ = [
     "FittedCurve",
     "SolverTime",
-    "allocation_figure",
     "along_figure",
     "curves_figure",
     "fit_figure",
+    "gains_figure",
     "loss_figure",
     "phase_figure",
+    "returns_figure",
     "risk_figure",
     "save",
     "schedule_figure",
+    "shares_figure",
     "time_figure",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "allocation_figure":
+        warnings.warn(
+            "engine.figures.allocation_figure is now shares_figure, and goes with the next release",
+            FutureWarning,
+            stacklevel=2,
+        )
+        name = "shares_figure"
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from engine.figures.palette import BLUE, SKY
+from engine.figures.palette import BLUE, SKY, SOFT
 from engine.figures.style import STYLE, WIDTH, new_figure, short, tint
 from engine.fitting.folder import FittedCurve
 
@@ -32,7 +32,7 @@ def fit_figure(curve: FittedCurve) -> tuple[Axes, Axes]:
     above.errorbar(curve.effort, curve.performance, markersize=4.5, label="measured", **bars)
     most = float(curve.effort.max())
     for axes in (above, below):
-        axes.axvline(most, color="#777777", linewidth=0.9, linestyle=":")
+        axes.axvline(most, color=SOFT, linewidth=0.9, linestyle=":")
     above.text(most, 0.02, " beyond the measurements", transform=above.get_xaxis_transform(), fontsize=7.5)
     above.set(title=short(curve.name, 60), ylabel="performance (as measured)")
     if curve.logarithmic:

@@ -28,3 +28,14 @@ DARK = {
     LINE: "#3A4048",
     PAPER: "#16191D",
 }
+
+# Greys of stages, the frontier's the strongest.
+STAGE_GREYS = ("#ffffff", "#f2f2f2", "#e6e6e6", "#dadada", "#cecece")
+FRONTIER_GREY = "#bcbcbc"
+DARK_GREYS = {
+    "#f2f2f2": "#1e2227",
+    "#e6e6e6": "#262b31",
+    "#dadada": "#2e343b",
+    "#cecece": "#363d45",
+    "#bcbcbc": "#49525c",
+}

@@ -10,13 +10,22 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.patheffects import withStroke
 
 from engine.figures.looks import solver_look
+from engine.figures.palette import INK, LINE, PAPER
 from engine.figures.style import STYLE, only_axes
 from engine.simulation.summaries import BINS, LEAST, MOST, Summary
 
-MOST_NUMBERED_CELLS = 150
+MOST_NUMBERED_CELLS = 80
+LEAST_NAMED_CELLS = 12
 MOST_TICKS = 12
+# A boundary is read on every colour under it.
+BOUNDARY: Any = {"color": INK, "linewidth": 1.6}
+CASED: Any = [withStroke(linewidth=3.4, foreground=PAPER)]
+# Numbers on colours that are the same on light and dark paper, and so are no ink.
+ON_DARK, ON_LIGHT = "#fefefe", "#010101"
 
 
 class SolverTime(NamedTuple):
@@ -38,39 +47,73 @@ def phase_figure(
     label: str = "chance to reach the frontier",
     chance: bool = True,
     percent: bool = True,
-    signed: bool = False,
+    line: float | None = None,
+    regions: tuple[str, str] | None = None,
     axes: Axes | None = None,
 ) -> Axes:
     """A quantity over two axes of a grid: the phase diagram, where it is the chance to reach the frontier.
 
+    Few cells have their numbers written in them, and the boundary then runs between cells.
+
     **Arguments:** `values[i, j]` at y[i] and x[j], NaN where nothing is known; `chance`, whether colours go
-    from 0 to 1, with the line of one half; `percent`, whether numbers are shown in per cent; `signed`,
-    whether it is a difference, with the line of none.
+    from 0 to 1; `percent`, whether numbers are shown in per cent; `line`, at which value a boundary is drawn;
+    `regions`, the names of what lies below and above it.
     """
     axes = only_axes(axes)
     values = np.asarray(values, float)
     low, high = (0.0, 1.0) if chance else (None, None)
     masked = np.ma.masked_invalid(values)
-    mesh = axes.pcolormesh(masked, cmap="cividis", edgecolors="white", linewidth=0.3, vmin=low, vmax=high)
-    if values.size <= MOST_NUMBERED_CELLS:
+    mesh = axes.pcolormesh(masked, cmap="cividis", edgecolors="face", linewidth=0.3, vmin=low, vmax=high)
+    numbered = values.size <= MOST_NUMBERED_CELLS
+    if numbered:
         _write_cells(axes, values, mesh, percent)
-    line = 0.5 if chance else 0.0
-    lined = (chance or signed) and min(values.shape) > 1 and np.nanmin(values) < line < np.nanmax(values)
-    if lined:
-        centres = np.arange(values.shape[1]) + 0.5, np.arange(values.shape[0]) + 0.5
-        axes.contour(*centres, masked, levels=[line], colors="white", linewidths=1.8, linestyles="--")
+    if line is not None:
+        _draw_boundary(axes, masked, line, numbered)
+        if regions is not None and not numbered:
+            _name_regions(axes, values > line, np.isfinite(values), regions)
     for axis, given in ((axes.xaxis, x), (axes.yaxis, y)):
         step = -(-len(given) // MOST_TICKS)
         axis.set_ticks(np.arange(0, len(given), step) + 0.5, [_value(v) for v in list(given)[::step]])
         axis.set_tick_params(length=0)
     axes.set(xlabel=x_label, ylabel=y_label)
     figure: Any = axes.get_figure()
-    bar = figure.colorbar(
-        mesh, ax=axes, label=f"{label} (dashed: {'one half' if chance else 'none'})" if lined else label
-    )
+    bar = figure.colorbar(mesh, ax=axes, label=label)
     if percent:
         bar.ax.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, symbol=" %"))
+    if line is not None and bar.ax.get_ylim()[0] < line < bar.ax.get_ylim()[1]:
+        bar.ax.axhline(line, **BOUNDARY)
     return axes
+
+
+def _draw_boundary(axes: Axes, values: np.ma.MaskedArray, line: float, between: bool) -> None:
+    """Where values cross the line: smooth through the cells, or between them, striking no number."""
+    above = np.ma.filled(values, np.nan) > line
+    if min(values.shape) < 2 or above.all() or not above.any():
+        return
+    if not between:
+        centres = np.arange(values.shape[1]) + 0.5, np.arange(values.shape[0]) + 0.5
+        drawn = axes.contour(*centres, values, levels=[line], colors=INK, linewidths=1.6)
+        drawn.set_path_effects(CASED)
+        return
+    sides = [[(j + 1, i), (j + 1, i + 1)] for i, j in np.argwhere(above[:, 1:] != above[:, :-1])]
+    sides += [[(j, i + 1), (j + 1, i + 1)] for i, j in np.argwhere(above[1:] != above[:-1])]
+    axes.add_collection(
+        LineCollection(sides, colors=INK, linewidth=1.6, capstyle="round", path_effects=CASED)
+    )
+
+
+def _name_regions(axes: Axes, above: np.ndarray, known: np.ndarray, names: tuple[str, str]) -> None:
+    """The name of each region where it is widest."""
+    for name, region in zip(names, (~above & known, above & known), strict=True):
+        if np.count_nonzero(region) < LEAST_NAMED_CELLS:
+            continue
+        outside = np.argwhere(~np.pad(region, 1)) - 1
+        inside = np.argwhere(region)
+        # Names are three times as wide as they are high.
+        apart = (inside[:, None] - outside[None]) * np.array([1.0, 1 / 3])
+        row, column = inside[np.argmax(np.min(np.sum(apart**2, axis=-1), axis=1))] + 0.5
+        box = {"boxstyle": "round,pad=0.3", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.85}
+        axes.text(column, row, name, ha="center", va="center", fontsize=8, color=INK, bbox=box)
 
 
 def _write_cells(axes: Axes, values: np.ndarray, mesh: Any, percent: bool) -> None:
@@ -79,15 +122,8 @@ def _write_cells(axes: Axes, values: np.ndarray, mesh: Any, percent: bool) -> No
             red, green, blue, _ = mesh.cmap(mesh.norm(value))
             dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
             text = f"{100 * value:.0f}" if percent else f"{value:.3g}"
-            axes.text(
-                column + 0.5,
-                row + 0.5,
-                text,
-                ha="center",
-                va="center",
-                fontsize=7,
-                color="white" if dark else "black",
-            )
+            place: Any = {"ha": "center", "va": "center", "fontsize": 7}
+            axes.text(column + 0.5, row + 0.5, text, color=ON_DARK if dark else ON_LIGHT, **place)
 
 
 def _value(value: Any) -> str:
@@ -98,20 +134,22 @@ def _value(value: Any) -> str:
 def along_figure(
     x: Sequence[Any],
     means: Mapping[str, Float[np.ndarray, " points"]],
-    errors: Mapping[str, Float[np.ndarray, " points"]],
+    bars: Mapping[str, Float[np.ndarray, "*sides points"]],
     *,
     x_label: str,
     label: str,
     percent: bool = False,
     axes: Axes | None = None,
 ) -> Axes:
-    """A quantity along one axis of a grid, a line a solver, with bars of two standard errors."""
+    """A quantity along one axis of a grid, a line a solver, with bars of what is not known.
+
+    **Arguments:** `means` by solver; `bars`, how far they go on both sides, or [2, points] below and above.
+    """
     axes = only_axes(axes)
     numeric = all(isinstance(value, (int, float)) for value in x)
     places = np.asarray(x, float) if numeric else np.arange(len(x), dtype=float)
     for solver, mean in means.items():
-        bars = 2.0 * np.nan_to_num(np.asarray(errors[solver]))
-        axes.errorbar(places, mean, bars, label=solver, **_line(solver), capsize=2)
+        axes.errorbar(places, mean, np.nan_to_num(bars[solver]), label=solver, **_line(solver), capsize=2)
     if not numeric:
         axes.set_xticks(places, [str(value) for value in x])
     axes.set(xlabel=x_label, ylabel=label)
@@ -172,7 +210,7 @@ def time_figure(times: Sequence[SolverTime], axes: Axes | None = None) -> Axes:
     axes.set_ylim(-2e-6, 1.5 * max([1e-4, *(time.loss for time in times)]))
     axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{100 * v:g} %"))
     axes.set(xlabel="time a portfolio (µs)", ylabel="mean loss (share of the optimum)")
-    axes.grid(True, which="major", linewidth=0.4, color="#cccccc")
+    axes.grid(True, which="major", linewidth=0.4, color=LINE)
     axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
     axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())

@@ -9,6 +9,7 @@ Source: Nuñez, Anderton & Renslow (2018) for cividis, the colour map of the pha
 
 from __future__ import annotations
 
+import functools
 import io
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from engine.figures.looks import solver_look
+from engine.figures.palette import DARK, DARK_GREYS, INK, PALETTE, PAPER
 
 STYLE: Any = {
     "font.size": 9,
@@ -34,9 +38,11 @@ STYLE: Any = {
     "hatch.linewidth": 0.4,
 }
 
-# Inches: a column of text.
-WIDTH, HEIGHT = 6.4, 3.6
-COLUMNS, PANEL_HEIGHT = 3, 1.75
+# Inches: a column of text, and of a phone, where it is shown at three quarters.
+WIDTH, HEIGHT = 5.2, 3.3
+COLUMNS, PANEL_HEIGHT = 3, 1.5
+# How much colour is in areas, and in what is missed.
+AREA, GAP = 0.65, 0.3
 
 
 def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
@@ -59,9 +65,51 @@ def rendered(axes: Axes, ending: str) -> bytes:
     return data.getvalue()
 
 
+def themed(axes: Axes) -> bytes:
+    """The figure of these Axes as SVG whose colours follow the reader's choice of light or dark.
+
+    Text stays text, which is read aloud, searched, and a third of the size.
+    """
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        text = rendered(axes, "svg").decode()
+    used = {light: dark for light, dark in _dark_colours().items() if light in text}
+    for light in used:
+        text = text.replace(light, f"var(--{light[1:]},{light})")
+    dark = "".join(f"--{light[1:]}:{dark};" for light, dark in used.items())
+    ink = f"svg{{fill:{INK.lower()}}}"
+    style = f"{ink}@media (prefers-color-scheme:dark){{svg{{{dark}fill:{DARK[INK]}}}}}"
+    head = text.index(">", text.index("<svg")) + 1
+    return f"{text[:head]}<style>{style}</style>{text[head:]}".encode()
+
+
+@functools.cache
+def _dark_colours() -> dict[str, str]:
+    """What stands on dark paper for the palette, its tints and the greys of stages, as SVG writes them."""
+    colours = {light: dark for light, dark in DARK.items() if light in PALETTE}
+    tints = {
+        hexadecimal(tint(light, share)): hexadecimal(tint(dark, share, DARK[PAPER]))
+        for light, dark in colours.items()
+        for share in (AREA, GAP)
+    }
+    return {light.lower(): dark for light, dark in {**tints, **DARK, **DARK_GREYS}.items()}
+
+
 def save(axes: Axes, path: Path) -> None:
     """Write the figure of these Axes; the ending of the name says in what format."""
     path.write_bytes(rendered(axes, path.suffix[1:]))
+
+
+def mark(solver: str) -> dict[str, Any]:
+    """How a point of a solver is marked: the best filled, the others hollow around it."""
+    look = solver_look(solver)
+    return {
+        "linestyle": "none",
+        "marker": look.marker,
+        "markersize": 6 if look.filled else 9,
+        "color": look.colour,
+        "markerfacecolor": look.colour if look.filled else "none",
+        "markeredgewidth": 1.4,
+    }
 
 
 def short(name: str, most: int = 24) -> str:
@@ -69,6 +117,16 @@ def short(name: str, most: int = 24) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
-def tint(colour: str, share: float = 0.65) -> Any:
-    """A colour mixed with white, so that hatches show on it."""
-    return tuple(share * np.array(mpl.colors.to_rgb(colour)) + (1 - share))
+def tint(colour: str, share: float = AREA, paper: str = PAPER) -> Any:
+    """A colour mixed with paper, so that hatches show on it."""
+    return tuple(share * to_rgb(colour) + (1 - share) * to_rgb(paper))
+
+
+def to_rgb(colour: str) -> np.ndarray:
+    """Red, green and blue, from 0 to 1."""
+    return np.array(mpl.colors.to_rgb(colour))
+
+
+def hexadecimal(colour: Any) -> str:
+    """A colour as SVG writes it."""
+    return str(mpl.colors.to_hex(colour))

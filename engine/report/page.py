@@ -7,26 +7,30 @@ phone and on paper. What comes from users is escaped. Needs `engine[figures]`.
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import math
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
+import numpy as np
 import yaml
 
 from engine._version import __version__
-from engine.figures.gallery import Illustration, illustrate_study
-from engine.figures.style import rendered
+from engine.figures.gallery import Data, Illustration
+from engine.figures.study_gallery import illustrate_study
+from engine.figures.style import themed
+from engine.report.findings import findings, planned, question_of
 from engine.simulation.methods import aim, reference
-from engine.simulation.summaries import Summary, means, standard_error
 from engine.study.columns import SHOWN, Column
 from engine.study.grid import write_grid
 from engine.study.results import Found, summaries
 from engine.study.store import Progress
 from engine.study.study import Study
-from engine.study.words import rate_text, setting_text
+from engine.study.words import percent_text, rate_text, setting_text
 
 WORST, SLOWEST = 5, 5
 
@@ -61,10 +65,10 @@ def study_page(study: Study, question: str | None = None) -> str:
     return _render(
         "report.html",
         title=f"{manifest.title}: {' × '.join(manifest.keys) or f'budget {study.point(0).budget:g}'}",
-        question=question or manifest.question or _question(study),
+        question=question or manifest.question or question_of(study),
         extent=f"{points if several else ''}{portfolios:,} portfolios, seed {manifest.run['seed']}.",
         warnings=_warnings(found, progress),
-        findings=_findings(found),
+        findings=findings(found),
         figures=_embedded(illustrate_study(study)),
         solvers=solver_table(found, study.rates()),
         points=_point_table(found, manifest.keys) if len({f.point for f in found}) > 1 else None,
@@ -114,98 +118,22 @@ def _render(template: str, **parts: Any) -> str:
     return environment.get_template(template).render(version=__version__, **parts)
 
 
-def _question(study: Study) -> str:
-    """What the study asks, in words, where its author did not say."""
-    manifest = study.manifest
-    over = f", over {' and '.join(manifest.keys)}" if manifest.keys else ""
-    asked = f"How do {', '.join(manifest.solvers)} allocate{over}, and what do they miss?"
-    scenario = manifest.config.get("scenario")
-    return f"{asked} The scenario: {scenario.get('description') or scenario['name']}." if scenario else asked
-
-
-def _findings(found: list[Found]) -> list[str]:
-    """What the numbers say first: who loses how much, and where the frontier is reached."""
-    lines, solvers = _worth_of_looks(found), {f.solver for f in found}
-    best = reference(solvers)
-    for solver in dict.fromkeys(f.solver for f in found if f.solver != best):
-        losses = [
-            f.summary for f in found if f.solver == solver and f.metric == "loss" and float(f.summary.count)
-        ]
-        if losses:
-            mean = [float(summary.mean) for summary in losses]
-            largest = max(float(summary.largest) for summary in losses)
-            each = _range(mean, lambda share: f"{max(share, 0.0):.2%}")
-            lines.append(
-                f"{solver} misses {each} of the {aim(solvers)} on average, {max(largest, 0):.1%} at worst."
-            )
-    proved: dict[str, list[float]] = {}
-    for f in found:
-        if f.metric == "proved":
-            proved.setdefault(f.solver, []).append(float(f.summary.mean))
-    lines += [
-        f"{solver} proves {_range(shares, lambda share: f'{share:.1%}')} of its answers optimal."
-        for solver, shares in proved.items()
-        if not planned(found)
-    ]
-    shown = best if any(f.solver == best for f in found) else found[-1].solver
-    chances = [f for f in found if f.metric == "frontier" and f.solver == shown]
-    if len(chances) > 1:
-        most = sum(float(f.summary.mean) > 0.5 for f in chances)
-        lines.append(f"At {most} of {len(chances)} points most portfolios have a project at the frontier.")
-    return lines
-
-
-def planned(found: list[Found]) -> bool:
-    """Whether these are of plans."""
-    return any(f.metric == "over_static" for f in found)
-
-
-def _worth_of_looks(found: list[Found]) -> list[str]:
-    """Of plans: what re-planning is worth, and where more than a larger budget without it."""
-    lines = []
-    for solver in dict.fromkeys(f.solver for f in found if f.solver not in ("static", "clairvoyant")):
-        mine = [f for f in found if f.solver == solver and float(f.summary.count) > 1]
-        gains = [float(f.summary.mean) for f in mine if f.metric == "over_static"]
-        if not gains:
-            continue
-        sure = [surely_above(f.summary) for f in mine if f.metric == "over_richer"]
-        each = _range(gains, lambda gain: f"{gain:.3g}")
-        where = (
-            f"at {sum(sure)} of {len(sure)} points" if len(sure) > 1 else "sure" if any(sure) else "not sure"
-        )
-        lines.append(
-            f"{solver} returns {each} more than a plan that is never revised; more than such a plan with the "
-            f"larger budget: {where}, by two standard errors."
-        )
-    return lines
-
-
-def surely_above(summary: Summary) -> bool:
-    """Whether a mean is above 0 by two standard errors."""
-    return float(summary.mean) > 2.0 * standard_error(summary)
-
-
 def _columns(found: list[Found]) -> tuple[Column, ...]:
     return SHOWN["plan" if planned(found) else "portfolio"].means
 
 
-def _range(numbers: list[float], show: Callable[[float], str]) -> str:
-    low, high = show(min(numbers)), show(max(numbers))
-    return low if low == high else f"{low} to {high}"
-
-
 def solver_table(found: list[Found], rates: Mapping[str, float] | None = None) -> HtmlTable:
     """One row a solver: the mean over all points, which all have as many portfolios."""
+    columns = _columns(found)
+    means_of: dict[str, dict[str, list[float]]] = {}
+    for f in found:
+        means_of.setdefault(f.solver, {}).setdefault(f.metric, []).append(_mean(f))
     rows = []
-    for solver in dict.fromkeys(f.solver for f in found):
-        means_of: dict[str, list[float]] = {}
-        for f in found:
-            if f.solver == solver:
-                means_of.setdefault(f.metric, []).append(_mean(f))
-        averages = {metric: {"mean": _average(numbers)} for metric, numbers in means_of.items()}
+    for solver, of in means_of.items():
+        averages = {metric: {"mean": _average(numbers)} for metric, numbers in of.items()}
         speed = [rate_text(rates.get(solver, math.nan))] if rates else []
-        rows.append([solver, *(column.text(solver, averages) for column in _columns(found)), *speed])
-    headings = [column.heading for column in _columns(found)]
+        rows.append([solver, *(column.text(solver, averages) for column in columns), *speed])
+    headings = [column.heading for column in columns]
     caption = PLANS_CAPTION if planned(found) else CAPTION
     return HtmlTable(["solver", *headings, *(["portfolios/s"] if rates else [])], rows, [0], caption)
 
@@ -214,7 +142,7 @@ def _point_table(found: list[Found], keys: Sequence[str]) -> HtmlTable:
     by: dict[tuple[int, str], dict[str, Found]] = {}
     for f in found:
         by.setdefault((f.point, f.solver), {})[f.metric] = f
-    rows = []
+    rows, columns = [], _columns(found)
     for (_, solver), of in by.items():
         value, statistics = of["value"], {metric: {"mean": _mean(f)} for metric, f in of.items()}
         rows.append(
@@ -222,15 +150,15 @@ def _point_table(found: list[Found], keys: Sequence[str]) -> HtmlTable:
                 *(setting_text(value.settings[key]) for key in keys),
                 solver,
                 f"{int(value.summary.count):,}",
-                *(column.text(solver, statistics) for column in _columns(found)),
+                *(column.text(solver, statistics) for column in columns),
             ]
         )
-    headings = [*keys, "solver", "portfolios", *(column.heading for column in _columns(found))]
+    headings = [*keys, "solver", "portfolios", *(column.heading for column in columns)]
     return HtmlTable(headings, rows, [len(keys)])
 
 
 def _mean(found: Found) -> float:
-    return means(found.summary)["mean"]
+    return float(found.summary.mean) if float(found.summary.count) else math.nan
 
 
 def _average(values: Iterable[float]) -> float:
@@ -251,7 +179,10 @@ def _worst(study: Study) -> Iterable[dict[str, Any]]:
     for one in chosen:
         seen.setdefault(one[3], one)
     found = [
-        {"text": f"{solver} misses {share:.1%} ({_settings(study, block)})", "command": _replay(study, block)}
+        {
+            "text": f"{solver} misses {percent_text(share, 1)} ({_settings(study, block)})",
+            "command": _replay(study, block),
+        }
         for _, share, solver, block in list(seen.values())[:WORST]
     ]
     if found:
@@ -299,11 +230,34 @@ def _machine(facts: dict[str, Any]) -> str:
     return f"{versions}; {device['count']} × {device['kind']}, {facts['cores']} cores."
 
 
-def _embedded(illustrations: Iterable[Illustration]) -> list[dict[str, str]]:
-    """Figures as SVG within the page."""
-    figures = []
-    for illustration in illustrations:
-        data = rendered(illustration.axes, "svg")
-        source = "data:image/svg+xml;base64," + base64.b64encode(data).decode()
-        figures.append({"name": illustration.name, "caption": illustration.caption, "source": source})
-    return figures
+def _embedded(illustrations: Iterable[Illustration]) -> list[dict[str, Any]]:
+    """Figures as SVG within the page, and their numbers as CSV behind a link."""
+    return [
+        {
+            "name": one.name,
+            "caption": one.caption,
+            "source": _link("image/svg+xml", themed(one.axes)),
+            "data": _link("text/csv", _csv(one.data)),
+            "rows": max(map(len, one.data.values()), default=0),
+        }
+        for one in illustrations
+    ]
+
+
+def _link(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _csv(data: Data) -> bytes:
+    """Columns as a table, numbers to twelve digits: more than what is drawn is known to."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(data)
+    columns = [_cells(column) for column in data.values()]
+    writer.writerows(zip(*columns, strict=True))
+    return text.getvalue().encode()
+
+
+def _cells(column: Sequence[Any] | np.ndarray) -> list[Any]:
+    values = column.tolist() if isinstance(column, np.ndarray) else column
+    return [f"{value:.12g}" if isinstance(value, float) else value for value in values]

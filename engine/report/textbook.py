@@ -1,5 +1,9 @@
 """The textbook experiment as a study: the whole argument, each step with its figure and its numbers.
 
+Five pictures carry it, of concave curves and then of staged ones: what one unit more gains, with the price
+that cuts it; the shares of the budget at every budget; the curves, as far as their frontiers; what every
+budget returns, greedy beside the optimum; and the map of where the optimum reaches a frontier.
+
 Concave curves; diminishing returns spread the budget; at three times the budget one project reaches the
 frontier; with one dominant weight it does so early; where the boundary lies; greedy is right on every one of
 these portfolios; and what staged curves change. Every number in the text is computed here.
@@ -7,6 +11,7 @@ these portfolios; and what staged curves change. Every number in the text is com
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,13 +19,20 @@ import numpy as np
 from engine.allocation.allocate import allocate
 from engine.allocation.answer import Allocation
 from engine.allocation.frontier import budget_frontier
-from engine.figures.gallery import Illustration, illustrate_portfolio, illustrate_study
+from engine.figures.gallery import (
+    Illustration,
+    illustrate_portfolio,
+    illustrate_returns,
+    illustrate_shares,
+)
+from engine.figures.study_gallery import illustrate_first, illustrate_study
 from engine.files.portfolios import load_portfolio
 from engine.files.shipped import config_folder
 from engine.model.portfolio import Portfolio
 from engine.report.page import HtmlTable, solver_table
 from engine.study.results import Found
 from engine.study.study import Study
+from engine.study.words import listed, percent_text, range_text
 
 SMALL, LARGE = 100, 300
 # Losses below are those of summing in another order.
@@ -51,20 +63,31 @@ def textbook(concave: Study, staged: Study) -> list[Chapter]:
         load_portfolio(config_folder() / "portfolios" / f"{name}.csv") for name in ("textbook", "ml_first")
     )
     pictures = {one.name: one for one in illustrate_study(staged)}
+    # A portfolio from amid the map, rather than the one that is worst for greedy.
+    pictures |= {one.name: one for one in illustrate_first(staged, _amid(staged))}
     return [
         _low_hanging_fruit(five),
         _spread(five),
         _growth(five),
         _dominant(company),
         _boundary(concave),
-        _greedy_is_right(concave.found),
+        _greedy_is_right(concave.found, five),
         _stages(staged.found, pictures),
         _instead(staged, pictures),
     ]
 
 
+def _amid(study: Study) -> int:
+    """The point of the middle budget and the least skew."""
+    settings = study.manifest.settings
+    budgets = sorted({own["budget"] for own in settings})
+    skew = min(own["scenario.skew"] for own in settings)
+    return settings.index({"budget": budgets[len(budgets) // 2], "scenario.skew": skew})
+
+
 def _low_hanging_fruit(five: Portfolio) -> Chapter:
     solution = allocate(five, SMALL, "exact")
+    curves, gains, *_ = illustrate_portfolio(five, SMALL, ["exact", "greedy"])
     rows = solution.projects()
     stages = sorted({row["stage"] for row in rows})
     text = [
@@ -75,7 +98,8 @@ def _low_hanging_fruit(five: Portfolio) -> Chapter:
         f"next unit would gain {min(r['gain'] for r in rows):.3f} to {max(r['gain'] for r in rows):.3f} "
         "wherever it goes: low-hanging fruit everywhere.",
     ]
-    return Chapter("Low-hanging fruit", text, [_curves(five, SMALL, "fruit")])
+    pictures = [curves._replace(name="fruit"), gains]
+    return Chapter("Low-hanging fruit", text, pictures)
 
 
 def _spread(five: Portfolio) -> Chapter:
@@ -85,11 +109,10 @@ def _spread(five: Portfolio) -> Chapter:
     price = frontier.price
     text = [
         f"Diminishing returns spread the budget: from {SMALL} to 400 units no project's share of it moves "
-        f"by more than {moved:.1%}. What changes is the price: the unit after {SMALL} returns "
-        f"{price[SMALL]:.3f}, the one after {LARGE} only {price[LARGE]:.3f}.",
+        f"by more than {percent_text(max(moved, 1e-3), 1)}. What changes is the price: the unit after "
+        f"{SMALL} returns {price[SMALL]:.3f}, the one after {LARGE} only {price[LARGE]:.3f}.",
     ]
-    _, allocation = illustrate_portfolio(five, 400 / 1.5, ["exact"])
-    return Chapter("Diminishing returns spread the budget", text, [allocation._replace(name="spread")])
+    return Chapter("Diminishing returns spread the budget", text, [illustrate_shares(five, frontier)])
 
 
 def _growth(five: Portfolio) -> Chapter:
@@ -97,7 +120,7 @@ def _growth(five: Portfolio) -> Chapter:
     there = [row["project"] for row in solution.projects() if row["frontier"]]
     text = [
         f"With {LARGE} units the shares are the same, three times as much of each: "
-        f"{_efforts(five, solution)}. That takes {' and '.join(there)} to the frontier and no other "
+        f"{_efforts(five, solution)}. That takes {listed(there)} to the frontier and no other "
         f"project, though nothing rewards the frontier as such; {_proof(solution)}.",
     ]
     return Chapter("Three times the budget", text, [_curves(five, LARGE, "growth")])
@@ -111,7 +134,7 @@ def _dominant(company: Portfolio) -> Chapter:
     text = [
         f"Now {company.names[int(np.argmax(weight))]} is the company: it weighs {weight.max():g} times as "
         f"much as each of the others. The small budget of {SMALL} suffices: "
-        f"{_efforts(company, solution)}, and {' and '.join(there)} is at the frontier, while the others "
+        f"{_efforts(company, solution)}, and {listed(there)} is at the frontier, while the others "
         "live on what is left.",
     ]
     return Chapter("One project that is the company", text, [_curves(company, SMALL, "dominant")])
@@ -130,7 +153,7 @@ def _boundary(study: Study) -> Chapter:
     return Chapter("Where the boundary lies", text, [phase._replace(name="boundary")])
 
 
-def _greedy_is_right(found: list[Found]) -> Chapter:
+def _greedy_is_right(found: list[Found], five: Portfolio) -> Chapter:
     losses = [f.summary for f in found if f.solver == "greedy" and f.metric == "loss"]
     worst = max(float(summary.largest) for summary in losses)
     count = int(sum(float(summary.count) for summary in losses))
@@ -140,20 +163,22 @@ def _greedy_is_right(found: list[Found]) -> Chapter:
         f"by it, was compared with the proved optimum: {lost}. So it must be where every unit gains less "
         "than the one before.",
     ]
-    return Chapter("Greedy is right wherever curves only flatten", text)
+    picture = illustrate_returns(five, budget_frontier(five, 400), ["greedy"], LARGE, " of the five")
+    return Chapter("Greedy is right wherever curves only flatten", text, [picture])
 
 
 def _stages(found: list[Found], pictures: dict[str, Illustration]) -> Chapter:
     loss = _by_point(found, "greedy", "loss")
     largest = max(float(f.summary.largest) for f in found if f.solver == "greedy" and f.metric == "loss")
+    in_percent = functools.partial(percent_text, places=0)
     text = [
         "Real projects have stages: feature engineering, classical models, deep learning, research, each "
         "opening after some groundwork and gaining more than the last. A plateau has no first gain, so "
         "greedy never begins it.",
-        f"On staged portfolios greedy loses {min(loss.values()):.0%} to {max(loss.values()):.0%} of the "
-        f"optimum on average over the points of the map, and {largest:.0%} at worst.",
+        f"On staged portfolios greedy loses {range_text(loss.values(), in_percent)} of the "
+        f"optimum on average over the points of the map, and {percent_text(largest, 0)} at worst.",
     ]
-    wanted = ("curves", "allocation", "frontier_exact", "loss_greedy")
+    wanted = ("curves", "gains", "shares", "returns", "frontier_exact", "loss_greedy")
     return Chapter("What stages change", text, [pictures[n]._replace(name=f"staged_{n}") for n in wanted])
 
 
@@ -163,8 +188,9 @@ def _instead(study: Study, pictures: dict[str, Illustration]) -> Chapter:
     time = {s: 1.0 / rates[s] for s in lost}
     text = [
         "Look at the average gain of the best jump rather than at the gain of the next unit (density: "
-        f"{lost['density']:.2%} lost on average, {1e6 * time['density']:.0f} µs a portfolio), climb over "
-        f"real effort and round (relaxation: {lost['relaxation']:.2%}, {1e6 * time['relaxation']:.0f} µs), "
+        f"{percent_text(lost['density'])} lost on average, {1e6 * time['density']:.0f} µs a portfolio), "
+        f"climb over real effort and round (relaxation: {percent_text(lost['relaxation'])}, "
+        f"{1e6 * time['relaxation']:.0f} µs), "
         f"or solve it exactly, with proof ({1e6 * time['exact']:.0f} µs; greedy itself takes "
         f"{1e6 * time['greedy']:.0f} µs).",
     ]
@@ -201,8 +227,8 @@ def _crossing(chances: dict[tuple[float, float], float], skew: float) -> str:
     most = [budget for (budget, own), chance in sorted(chances.items()) if own == skew and chance > 0.5]
     if not most:
         return f"At skew {skew:g} most portfolios never have one there."
-    chance = chances[most[0], skew]
-    return f"At skew {skew:g} most portfolios have one there from a budget of {most[0]:g} on ({chance:.0%})."
+    chance = percent_text(chances[most[0], skew], 0)
+    return f"At skew {skew:g} most portfolios have one there from a budget of {most[0]:g} on ({chance})."
 
 
 def _mean(values: dict[tuple[float, float], float]) -> float:

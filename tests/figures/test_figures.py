@@ -9,15 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 
 import engine
 from engine.allocation.frontier import budget_frontier
-from engine.figures.allocations import allocation_figure, curves_figure
+from engine.figures.budgets import returns_figure, shares_figure
+from engine.figures.curves import curves_figure, effort_to_frontier, gains_figure
 from engine.figures.fits import fit_figure
 from engine.figures.looks import SOLVERS as LOOKS
 from engine.figures.looks import solver_look
+from engine.figures.palette import BLUE, DARK, YELLOW
 from engine.figures.studies import SolverTime, along_figure, loss_figure, phase_figure, time_figure
-from engine.figures.style import save
+from engine.figures.style import save, themed
 from engine.files.shipped import config_folder
 from engine.fitting.folder import FittedCurve
 from engine.simulation.summaries import summarise
@@ -55,7 +58,7 @@ def test_curves_have_a_mark_where_each_solver_puts_the_effort(portfolio: engine.
     solutions = {solver: engine.allocate(portfolio, 300, solver) for solver in ("exact", "greedy")}
     panels = curves_figure(portfolio, solutions)
     assert len(panels) == 5
-    assert [panel.get_title() for panel in panels][1] == "dispatching (frontier)"
+    assert [panel.get_title(loc="left") for panel in panels][1] == "★ dispatching"
     for i, panel in enumerate(panels):
         marks = {
             float(np.asarray(line.get_xdata())[0]) for line in panel.lines if line.get_marker() != "None"
@@ -73,17 +76,48 @@ def test_the_last_band_is_the_frontier(portfolio: engine.Portfolio) -> None:
     panel = curves_figure(portfolio, {"exact": engine.allocate(portfolio, 300)})[1]
     darkest = panel.patches[-1]
     assert darkest.get_x() == pytest.approx(80, abs=1)  # as the tutorial has it
+    np.testing.assert_allclose(effort_to_frontier(portfolio, 140.0), 80, atol=0.5)
 
 
-def test_allocation_adds_up_to_what_is_spent(portfolio: engine.Portfolio) -> None:
+@pytest.mark.parametrize("budget", [20, 100, 300])
+def test_panels_share_their_axes_as_far_as_the_frontier(portfolio: engine.Portfolio, budget: int) -> None:
+    panels = curves_figure(portfolio, {"exact": engine.allocate(portfolio, budget)})
+    assert len({(panel.get_xlim(), panel.get_ylim()) for panel in panels}) == 1
+    assert panels[0].get_xlim()[1] > 80 or budget == 20  # there it is too far to be shown
+
+
+def test_the_price_cuts_every_line_at_the_effort(portfolio: engine.Portfolio) -> None:
+    answer = engine.allocate(portfolio, 100)
+    (axes,) = gains_figure(portfolio, answer)
+    lines = [line for line in axes.lines if line.get_drawstyle() == "steps-post"]
+    assert len(lines) == 5
+    for line, effort in zip(lines, answer.effort, strict=True):
+        gains = np.asarray(line.get_ydata())
+        before, after = gains[int(effort) - 1], gains[int(effort)]
+        assert after <= float(answer.price) * (1 + 1e-12) <= before * (1 + 1e-9)
+    discs = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [float(np.asarray(disc.get_xdata())[0]) for disc in discs] == answer.effort.tolist()
+    check_text(axes)
+
+
+def test_lines_that_rise_again_have_panels_of_their_own() -> None:
+    staged = engine.Portfolio(engine.Tabulated([[0.0, 0, 0, 9, 9], [0.0, 4, 6, 7, 7]]))
+    panels = gains_figure(staged, engine.allocate(staged, 4))
+    assert len(panels) == 2
+    assert len({(panel.get_xlim(), panel.get_ylim()) for panel in panels}) == 1
+
+
+def test_shares_add_up_to_the_budget(portfolio: engine.Portfolio) -> None:
     frontier = budget_frontier(portfolio, 300)
-    above, below = allocation_figure(portfolio, frontier)
+    above, below = shares_figure(portfolio, frontier)
     top = max(area.get_paths()[0].vertices[:, 1].max() for area in above.collections)
-    assert top == pytest.approx(300)
+    assert top == pytest.approx(1.0)
     assert len(above.collections) == 5
     assert len({area.get_hatch() for area in above.collections}) == 5
-    labels = above.get_legend_handles_labels()[1]
-    assert any(label.startswith("dispatching\nfrontier from 2") for label in labels)
+    labels = [text.get_text() for text in above.texts]
+    assert any(label.startswith("dispatching\n★ frontier from 2") for label in labels)
+    star = next(line for line in above.lines if line.get_marker() == "*")
+    assert float(np.asarray(star.get_xdata())[0]) == 265
     price = np.asarray(below.lines[0].get_ydata())
     np.testing.assert_allclose(price, frontier.price)
     check_text(above)
@@ -92,10 +126,29 @@ def test_allocation_adds_up_to_what_is_spent(portfolio: engine.Portfolio) -> Non
 def test_many_projects_are_summed_up(portfolio: engine.Portfolio) -> None:
     random = np.random.default_rng(0)
     many = engine.Portfolio(engine.Log(random.uniform(1, 2, 25), random.uniform(0.1, 1, 25)))
-    above, _ = allocation_figure(many, budget_frontier(many, 60))
+    above, _ = shares_figure(many, budget_frontier(many, 60))
     assert len(above.collections) == 10
-    assert above.get_legend_handles_labels()[1][-1] == "16 others"
+    assert above.texts[-1].get_text() == "16 others"
     check_text(above)
+
+
+def test_returns_shade_what_is_missed() -> None:
+    budget = np.arange(1.0, 11.0)
+    axes = returns_figure(budget, {"exact": budget, "greedy": 0.5 * budget}, at=4.0)
+    area = np.asarray(axes.collections[0].get_paths()[0].vertices)
+    for number in (1.0, 10.0):
+        assert {number, number / 2} <= set(area[area[:, 0] == number, 1])
+    assert axes.texts[0].get_text() == "at 4 greedy\nmisses 50 %"
+    same = returns_figure(budget, {"exact": budget, "greedy": budget}, at=4.0)
+    assert not same.texts
+    check_text(axes)
+
+
+def test_the_old_name_of_the_shares_is_told() -> None:
+    from engine import figures
+
+    with pytest.warns(FutureWarning, match="is now shares_figure"):
+        assert figures.allocation_figure is shares_figure
 
 
 @pytest.mark.parametrize("shape", [(1, 2), (5, 6), (20, 20)])
@@ -108,7 +161,7 @@ def test_phase_diagram_holds_the_values(shape: tuple[int, int]) -> None:
     np.testing.assert_array_equal(np.ma.filled(mesh.get_array(), np.nan).reshape(shape), values)
     assert mesh.get_clim() == (0.0, 1.0)
     written = [text.get_text() for text in axes.texts]
-    if values.size <= 150:
+    if values.size <= 80:
         assert len(written) == values.size - 1
         assert written[0] == f"{100 * values[0, 1]:.0f}"
     else:
@@ -118,7 +171,36 @@ def test_phase_diagram_holds_the_values(shape: tuple[int, int]) -> None:
 
 def test_cells_are_read_on_their_colour() -> None:
     axes = phase_figure(np.array([[0.0, 1.0]]), [1, 2], [1], x_label="x", y_label="y")
-    assert [text.get_color() for text in axes.texts] == ["white", "black"]
+    assert [text.get_color() for text in axes.texts] == ["#fefefe", "#010101"]
+
+
+def test_a_boundary_strikes_no_number() -> None:
+    values = np.array([[0.1, 0.2, 0.9], [0.4, 0.6, 0.8]])
+    axes = phase_figure(values, [1, 2, 3], [1, 2], x_label="x", y_label="y", line=0.5)
+    (lines,) = [one for one in axes.collections if isinstance(one, LineCollection)]
+    sides = {tuple(map(tuple, side.tolist())) for side in lines.get_segments()}
+    assert sides == {((2, 0), (2, 1)), ((1, 1), (1, 2)), ((1, 1), (2, 1))}
+
+
+def test_regions_of_a_fine_map_are_named_within_them() -> None:
+    x, y = np.linspace(0, 1, 15), np.linspace(0, 1, 11)
+    values = np.add.outer(y, x) / 2
+    names = ("low", "high")
+    axes = phase_figure(values, x.tolist(), y.tolist(), x_label="x", y_label="y", line=0.5, regions=names)
+    assert [text.get_text() for text in axes.texts] == list(names)
+    for text, above in zip(axes.texts, (False, True), strict=True):
+        column, row = text.get_position()
+        assert (values[int(row), int(column)] > 0.5) is np.bool_(above)
+
+
+def test_colours_follow_the_reader_from_light_to_dark(portfolio: engine.Portfolio) -> None:
+    axes = curves_figure(portfolio, {"exact": engine.allocate(portfolio, 100)})[0]
+    text = themed(axes).decode()
+    assert "@media (prefers-color-scheme:dark)" in text
+    assert f"var(--0072b2,{BLUE.lower()})" in text
+    assert DARK[BLUE] in text
+    # What is not in the figure is not in its style.
+    assert DARK[YELLOW] not in text
 
 
 def test_loss_is_the_share_that_loses_more() -> None:

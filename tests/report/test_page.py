@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import html
 import re
 import shutil
@@ -11,8 +13,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from engine.figures.study_gallery import bar_of
+from engine.report.findings import findings
+from engine.simulation.summaries import Summary, summarise
+from engine.study.results import Found
+from engine.study.study import open_study
 from tests.cli.conftest import ENGINE, Done, run_here
 
 CHROMIUM = shutil.which("chromium")
@@ -80,7 +89,8 @@ def test_a_report_is_one_file_and_small(folder: Path, name: str) -> None:
     page = Page(text)
     assert page.open == []
     assert len(page.sources) >= 4
-    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
+    kinds = [source.split(";")[0] for source in page.sources]
+    assert kinds == ["data:image/svg+xml", "data:text/csv"] * (len(kinds) // 2)
     assert not re.search(r"https?://", re.sub(r"data:[^\"]*", "", text))
     assert len(text) < 10_000_000
 
@@ -90,19 +100,104 @@ def test_a_report_says_what_was_asked_and_found(folder: Path) -> None:
     text = (folder / "study" / "report.html").read_text()
     assert html.escape(QUESTION) in text
     assert "<b>greedy</b>" not in text
-    for name in ("frontier_exact", "loss_greedy", "loss", "time", "curves", "allocation"):
+    for name in ("frontier_exact", "loss_greedy", "loss", "time", "curves", "gains", "shares", "returns"):
         assert f'<figure id="{name}">' in text
     assert "6 points of 40 portfolios, seed 0." in text
-    assert "exact proves 100.0% of its answers optimal." in text
+    assert "exact proves all of its answers optimal." in text
+    assert text.index('id="findings"') < text.index('id="figures"')
     assert text.count("<tr>") == 1 + 3 + 1 + 18  # solvers; points and solvers
     assert "What of the run?" in (folder / "run" / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_every_figure_has_its_numbers_behind_a_link(folder: Path) -> None:
+    text = (folder / "study" / "report.html").read_text()
+    link = r'href="data:text/csv;base64,([^"]+)" download="(\w+)\.csv">Data \(CSV, ([\d,]+) rows'
+    tables = {}
+    for content, name, rows in re.findall(link, text):
+        table = list(csv.DictReader(base64.b64decode(content).decode().splitlines()))
+        assert len(table) == int(rows.replace(",", ""))
+        tables[name] = table
+    assert set(tables) == set(re.findall(r'<figure id="(\w+)">', text))
+    found = {(f.settings["budget"], f.settings["scenario.skew"]): f for f in engine_study(folder, "frontier")}
+    assert len(tables["frontier_exact"]) == len(found) == 6
+    for row in tables["frontier_exact"]:
+        one = found[float(row["budget"]), float(row["scenario.skew"])]
+        assert float(row["mean"]) == pytest.approx(float(one.summary.mean), rel=1e-11)
+    drawn = [row for row in tables["curves"] if row["drawn"] == "exact"]
+    assert len(drawn) == 8
+
+
+def engine_study(folder: Path, metric: str) -> list[Any]:
+    found = open_study(folder / "study").found
+    return [f for f in found if f.solver == "exact" and f.metric == metric]
+
+
+@pytest.mark.slow
+def test_standard_errors_are_drawn_on_demand(folder: Path) -> None:
+    done = engine(folder, "figures", "study=study", "metric=frontier", "errors=true", "output=errors")
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in (folder / "errors").iterdir())
+    assert [name for name in names if name.endswith("png")] == [
+        "frontier_exact.png",
+        "frontier_exact_error.png",
+    ]
+
+
+def found(solver: str, metric: str, numbers: list[float], point: int = 0) -> Found:
+    summary = summarise(jnp.asarray(numbers), jnp.ones(len(numbers), bool))
+    summary = Summary(*(np.asarray(part, float) for part in summary))
+    return Found(point, {"budget": 10.0 * (point + 1)}, solver, metric, summary, 0)
+
+
+def test_findings_are_sentences_for_one_solver_and_for_five() -> None:
+    one = [
+        found("exact", "loss", [0.0]),
+        found("exact", "proved", [1.0]),
+        found("exact", "frontier", [1.0, 0.0]),
+    ]
+    assert findings(one) == [
+        "exact proves all of its answers optimal.",
+        "exact has a project at the frontier in 50.0 % of portfolios.",
+    ]
+    names = ("greedy", "density", "relaxation", "bound", "exact")
+    lost = {"greedy": [0.5, 0.1], "relaxation": [0.02, 0.0]}
+    five = [
+        found(solver, metric, numbers, point)
+        for point in (0, 1)
+        for solver in names
+        for metric, numbers in (
+            ("loss", [share / (point + 1) for share in lost.get(solver, [0.0, -1e-16])]),
+            ("proved", [float(solver in ("exact", "density"))]),
+            ("frontier", [0.0, 0.0]),
+        )
+    ]
+    where = "of the proved optimum on average, most at budget 10, and"
+    assert findings(five) == [
+        f"greedy misses 15.00 % to 30.00 % {where} 50.0 % at worst.",
+        f"relaxation misses 0.50 % to 1.00 % {where} 2.0 % at worst.",
+        "density and bound miss nothing of the proved optimum in any portfolio.",
+        "density and exact prove all of their answers optimal.",
+        "greedy, relaxation and bound prove none of their answers optimal.",
+        "At none of 2 points most portfolios have a project at the frontier, by exact.",
+    ]
+
+
+def test_bars_of_chances_are_never_below_none() -> None:
+    for numbers in ([0.0] * 20, [1.0] * 20, [0.0] * 19 + [1.0]):
+        below, above = bar_of(found("exact", "frontier", numbers).summary, "frontier")
+        mean = float(np.mean(numbers))
+        assert 0 <= mean - below <= mean + above <= 1 + 1e-12
+        assert below + above > 0.1
+    below, _ = bar_of(found("greedy", "loss", [0.0, 0.0, 0.9]).summary, "loss")
+    assert below == pytest.approx(0.3)
 
 
 @pytest.mark.slow
 def test_the_worst_are_replayed_by_the_commands_shown(folder: Path) -> None:
     text = (folder / "study" / "report.html").read_text()
     worst = text[text.index('id="worst"') : text.index('id="slowest"')]
-    stated = re.findall(r"greedy misses ([\d.]+)%.*?<code>engine (.*?)</code>", worst)
+    stated = re.findall(r"greedy misses ([\d.]+) %.*?<code>engine (.*?)</code>", worst)
     assert len(stated) == 5
     share, command = stated[0]
     done = engine(folder, *html.unescape(command).split())
@@ -134,7 +229,9 @@ def test_figures_are_written_for_every_kind_of_folder(folder: Path) -> None:
     assert sorted(path.name for path in (folder / "gap").iterdir()) == ["gap_greedy.png", "gap_greedy.svg"]
     done = engine(folder, "figures", "portfolio=textbook", "budget=50", "formats=[pdf]", "output=textbook")
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in (folder / "textbook").iterdir()) == ["allocation.pdf", "curves.pdf"]
+    assert sorted(path.name for path in (folder / "textbook").iterdir()) == [
+        *("curves.pdf", "gains.pdf", "returns.pdf", "shares.pdf"),
+    ]
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ def test_the_argument_is_told_in_eight_steps(done: tuple[Path, str]) -> None:
     assert "dispatching 86" in told
     assert "At skew 0 most portfolios have one there from a budget of 300 on" in told
     assert "not one of them lost anything" in told
-    lost = re.search(r"greedy loses (\d+)% to (\d+)% of the optimum", told)
+    lost = re.search(r"greedy loses (\d+) % to (\d+) % of the optimum", told)
     assert lost is not None
     assert 30 < int(lost[1]) < int(lost[2]) < 80
 
@@ -52,14 +52,19 @@ def test_the_page_has_every_figure(done: tuple[Path, str]) -> None:
     drawn = {path.stem for path in (folder / "figures").glob("*.svg")}
     expected = {
         "fruit",
-        "spread",
+        "gains",
+        "shares",
+        "returns",
         "growth",
         "dominant",
         "boundary",
         "staged_curves",
+        "staged_gains",
+        "staged_shares",
+        "staged_returns",
         "staged_loss",
         "staged_time",
     }
     assert expected <= drawn
     assert drawn == {path.stem for path in (folder / "figures").glob("*.png")}
-    assert len(page.sources) == len(drawn)
+    assert len(page.sources) == 2 * len(drawn)  # a figure and its numbers

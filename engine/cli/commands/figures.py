@@ -24,13 +24,14 @@ class FiguresConfig(ReadingConfig):
     y: str | None = MISSING
     by: str | None = MISSING
     metric: str | None = MISSING
+    errors: bool = MISSING
     formats: list[str] = field(default_factory=list)
     output: str | None = MISSING
 
 
 FORMATS = ("png", "svg", "pdf")
 # What of a study's grid is drawn.
-VIEW = ("x", "y", "by", "metric")
+VIEW = ("x", "y", "by", "metric", "errors")
 
 
 def figures(config: FiguresConfig) -> None:
@@ -81,21 +82,21 @@ def _of_folder(folder: Path, config: FiguresConfig) -> Iterable[Any]:
     from engine.files.reading import Reading
     from engine.study.study import open_study
 
-    illustration = load_with_figures("engine.figures.gallery")
     Reading(**config.reading()).refuse("figures of what is stored")
     if (folder / "manifest.json").exists():
-        view = illustration.View(config.x, config.y, config.by, config.metric)
-        return list(illustration.illustrate_study(open_study(folder), view))
+        gallery = load_with_figures("engine.figures.study_gallery")
+        view = gallery.View(config.x, config.y, config.by, config.metric, config.errors)
+        return list(gallery.illustrate_study(open_study(folder), view))
     if (folder / "fits.csv").exists():
         _refuse(config, VIEW, "of a fit")
-        return illustration.illustrate_fit(folder)
+        return load_with_figures("engine.figures.gallery").illustrate_fit(folder)
     raise ValueError(f"study {folder}: expected the folder of a sweep, a run or a fit")
 
 
 def _refuse(config: FiguresConfig, keys: tuple[str, ...], what: str) -> None:
     """Options that would change nothing."""
     for key in keys:
-        if (value := getattr(config, key)) is not None:
+        if (value := getattr(config, key)) not in (None, False):
             raise ValueError(f"{key} is {value!r}, expected none for figures {what}")
 
 
