@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from engine._version import __version__ as __version__
@@ -13,12 +15,12 @@ if TYPE_CHECKING:
     from engine.allocation.allocate import allocate
     from engine.allocation.answer import Allocation, BudgetFound
     from engine.allocation.bet import Beside, Bet
-    from engine.allocation.frontier import Frontier, budget_frontier
+    from engine.allocation.budget_curve import BudgetCurve, budget_curve
     from engine.allocation.own_plan import OwnPlan, own_plan
     from engine.allocation.periods import Schedule
     from engine.allocation.place import bet
     from engine.allocation.resourced import ResourceBet
-    from engine.allocation.risk_frontier import RiskFrontier, risk_frontier
+    from engine.allocation.risk_curve import RiskCurve, risk_curve
     from engine.allocation.sensitivity import optimal_effort, optimal_value
     from engine.allocation.targets import budget_for
     from engine.bets.approaches import Approaches
@@ -65,15 +67,15 @@ _HOMES = {
         "BudgetFound",
     ),
     "engine.allocation.bet": ("Beside", "Bet"),
-    "engine.allocation.frontier": (
-        "Frontier",
-        "budget_frontier",
+    "engine.allocation.budget_curve": (
+        "BudgetCurve",
+        "budget_curve",
     ),
     "engine.allocation.own_plan": ("OwnPlan", "own_plan"),
     "engine.allocation.periods": ("Schedule",),
     "engine.allocation.place": ("bet",),
     "engine.allocation.resourced": ("ResourceBet",),
-    "engine.allocation.risk_frontier": ("RiskFrontier", "risk_frontier"),
+    "engine.allocation.risk_curve": ("RiskCurve", "risk_curve"),
     "engine.allocation.sensitivity": (
         "optimal_effort",
         "optimal_value",
@@ -142,6 +144,14 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
+# Public names as they were. They go with the next release.
+_OLD_NAMES = {
+    "Frontier": "BudgetCurve",
+    "RiskFrontier": "RiskCurve",
+    "budget_frontier": "budget_curve",
+    "risk_frontier": "risk_curve",
+}
+
 __all__ = [
     "FAMILIES",
     "OBJECTIVES",
@@ -152,12 +162,12 @@ __all__ = [
     "Bands",
     "Beside",
     "Bet",
+    "BudgetCurve",
     "BudgetFound",
     "Coupled",
     "Curve",
     "Exponential",
     "Fitted",
-    "Frontier",
     "Fund",
     "Group",
     "Hill",
@@ -179,7 +189,7 @@ __all__ = [
     "Reading",
     "ResourceBet",
     "Resourced",
-    "RiskFrontier",
+    "RiskCurve",
     "Root",
     "Ruled",
     "Schedule",
@@ -194,8 +204,8 @@ __all__ = [
     "Weibull",
     "allocate",
     "bet",
+    "budget_curve",
     "budget_for",
-    "budget_frontier",
     "fit",
     "learn_prior",
     "load",
@@ -214,7 +224,7 @@ __all__ = [
     "portfolio_from",
     "portfolio_table",
     "rising_prices",
-    "risk_frontier",
+    "risk_curve",
     "save_bet",
     "save_portfolio",
     "scenario",
@@ -224,6 +234,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _OLD_NAMES:
+        now = _OLD_NAMES[name]
+        told = f"engine.{name} is now engine.{now}, and goes with the next release"
+        warnings.warn(told, FutureWarning, stacklevel=2)
+        return getattr(sys.modules[__name__], now)
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME_OF[name]), name)

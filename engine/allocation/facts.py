@@ -1,4 +1,4 @@
-"""What an allocation means project by project, and where along a frontier projects start."""
+"""What an allocation means project by project, and where along a budget curve projects start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Budgets of targets that lie beyond the frontiers that fit: found by exact allocations, a few dozen of them.
+"""Budgets of targets that lie beyond the budget curves that fit: found by a few dozen exact allocations.
 
 V(b), the optimum in whole units, never falls with the budget. So the least budget of a value is found by
 halving. The largest spend s with V(s) − r·s ≥ v is found from above: V(s) ≤ V(b) for all s ≤ b, so that none
@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine.allocation.allocate import choose_lattice, prepared
+from engine.allocation.budget_curve import Terms
 from engine.allocation.envelopes import Kind, origin
-from engine.allocation.frontier import Terms
 from engine.allocation.running import Program, batched, on_host, program, round_size
 from engine.model.portfolio import Portfolio
 from engine.solvers.lattice import Lattice

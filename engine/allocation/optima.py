@@ -1,4 +1,4 @@
-"""The optimum of every budget of one portfolio, computed; see `engine.allocation.frontier`."""
+"""The optimum of every budget of one portfolio, computed; see `engine.allocation.budget_curve`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Budgets = Float[Array, " budgets"]
 @register_dataclass
 @dataclass(frozen=True)
 class Optima:
-    """What is computed of every budget, under jit; see `Frontier`."""
+    """What is computed of every budget, under jit; see `BudgetCurve`."""
 
     budget: Budgets
     value: Budgets
@@ -89,11 +89,11 @@ def along_water(portfolio: Portfolio, budgets: Budgets) -> Optima:
     solution = jax.vmap(lambda budget: waterfilling(portfolio, budget, NO_LATTICE))(budgets)
     steps = jnp.diff(solution.value) / jnp.diff(budgets)
     slopes = jnp.append(steps, 0.0)
-    frontier = _describe(portfolio, budgets, solution.effort, steps, slopes, jnp.asarray(True))
+    curve = _describe(portfolio, budgets, solution.effort, steps, slopes, jnp.asarray(True))
     right, left = jax.vmap(lambda budget: shadow_prices(portfolio, budget, real=True))(budgets)
     solved = solution.status == Status.SOLVED
     return dataclasses.replace(
-        frontier,
+        curve,
         price=jnp.where(solved, right, jnp.nan),
         price_left=jnp.where(solved, left, jnp.nan),
         proved=solution.proved,
@@ -208,8 +208,8 @@ def _describe(
     slopes: Budgets,
     proved: Bool[Array, ""],
 ) -> Optima:
-    """The frontier of these allocations, with the returns of the steps between, and the slopes of the concave
-    majorant to the right of every budget."""
+    """The budget curve of these allocations, with the returns of the steps between, and the slopes of the
+    concave majorant to the right of every budget."""
     spent = jax.vmap(portfolio.spend)(effort)
     values = jax.vmap(portfolio.value)(effort)
     feasible = spent <= budgets + jax.vmap(budget_slack)(budgets)

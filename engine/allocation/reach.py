@@ -1,4 +1,4 @@
-"""How far a target's search must go, and what a frontier says of it; see `engine.allocation.targets`.
+"""How far a target's search must go, and what a budget curve says of it; see `engine.allocation.targets`.
 
 The functions are those of one portfolio, arrays [projects], budgets in units of cost.
 
@@ -37,7 +37,7 @@ class Reach(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What a frontier says of a target: the state that meets it, whether any does, the best rate on it."""
+    """What a budget curve says of a target: the state that meets it, whether any does, the best rate."""
 
     state: Int[Array, ""]
     met: Bool[Array, ""]
@@ -101,7 +101,7 @@ def attained_rate(portfolio: Portfolio, _: Scalar, kind: Kind) -> Scalar:
 
 
 def read_target(portfolio: Portfolio, budgets: Budgets, values: Budgets, target: Scalar, kind: Kind) -> Read:
-    """The state of the frontier that meets the target, up to rounding."""
+    """The state of the budget curve that meets the target, up to rounding."""
     last = values.size - 1
     slack = value_error(portfolio.shape[-1], jnp.where(jnp.isfinite(values), values, 0.0))
     least = whole_units(portfolio, portfolio.lowers())

@@ -1,4 +1,4 @@
-"""Targets: the budget that a target asks for, the inverse of the budget frontier.
+"""Targets: the budget that a target asks for, the inverse of the budget curve.
 
 - value t: the least budget b with V(b) ≥ t.
 - return per unit r: the largest b with V(b) − V(no effort) ≥ r·b, less what would stay unspent: the most that
@@ -9,8 +9,8 @@
   spend on its own if budget cost p, on curves of any shape.
 
 The budget that is sure to hold the answer comes from the Lagrangian, V(b) ≤ Φ(λ) + λ·b for every price λ,
-with Φ(λ) over all efforts, so no search needs a budget to start from. One frontier up to there, values
-alone, is then read at the target: exact and proved for every curve, in the time of one frontier. Where that
+with Φ(λ) over all efforts, so no search needs a budget to start from. One budget curve up to there, values
+alone, is then read at the target: exact and proved for every curve, in the time of one such curve. Where that
 would be long, allocations are searched (see `engine.allocation.far_targets`).
 
 In real effort the concave envelopes themselves are searched, by the price; their budget is the answer
@@ -41,6 +41,7 @@ from engine.allocation.allocate import (
     solve,
 )
 from engine.allocation.answer import Allocation, BudgetFound
+from engine.allocation.budget_curve import Terms, budget_curve_steps, checked, choose_method, terms_of
 from engine.allocation.envelopes import (
     KINDS,
     Kind,
@@ -51,7 +52,6 @@ from engine.allocation.envelopes import (
 from engine.allocation.far_targets import find_far
 from engine.allocation.foresight import foresee
 from engine.allocation.free import least_cost, set_aside
-from engine.allocation.frontier import Terms, checked, choose_method, frontier_steps, terms_of
 from engine.allocation.optima import budget_steps, values_of
 from engine.allocation.reach import (
     PRICE_SHARES,
@@ -71,8 +71,8 @@ from engine.solvers.registry import SOLVERS
 from engine.solvers.responses import Scalar
 from engine.solvers.solution import Solution, Status
 
-# Steps of a frontier that takes some seconds.
-LONG_FRONTIER = 1e9
+# Steps of a budget curve that takes some seconds.
+LONG_CURVE = 1e9
 
 
 class Found(NamedTuple):
@@ -187,8 +187,8 @@ def _refuse_unmet(found: Found, kind: Kind, target: float) -> None:
 def _find_whole(
     portfolio: Portfolio, kind: Kind, asked: np.ndarray, certain: np.ndarray, lot: float
 ) -> Found:
-    """One frontier up to a budget that is sure to hold the answer, read at the targets less what is sure; of
-    a portfolio in lots, whose rates are per lot."""
+    """One budget curve up to a budget that is sure to hold the answer, read at the targets less what is sure;
+    of a portfolio in lots, whose rates are per lot."""
     terms = terms_of(portfolio)
     targets = asked - certain if kind == "value" else asked * asked.dtype.type(lot)
     most = largest_countable(terms)
@@ -205,7 +205,7 @@ def _find_whole(
     while True:
         nested, lattice = choose_method(terms, _shared_budget(limit, terms, most))
         size = _lattice_chunk(lattice, portfolio)
-        foresee(frontier_steps(portfolio.shape, nested, lattice))
+        foresee(budget_curve_steps(portfolio.shape, nested, lattice))
         read = batched(_compiled_read(kind, nested, lattice), portfolio, targets, size)
         met = read.met & within
         # Only costs that are rounded up, or a curve with its peak between whole units, ask for more.
@@ -228,17 +228,17 @@ def _find_whole(
 
 
 def _is_far(portfolio: Portfolio, terms: Terms, budget: float) -> bool:
-    """Whether a few dozen allocations are less work than the frontier up to this budget, and possible."""
+    """Whether a few dozen allocations are less work than the curve up to this budget, and possible."""
     try:
         nested, lattice = choose_method(terms, budget)
-        near = nested or terms.projects * lattice.states * lattice.units <= LONG_FRONTIER
+        near = nested or terms.projects * lattice.states * lattice.units <= LONG_CURVE
     except ValueError:
         near = False
     return not near and responds(portfolio, build_lattice(budget, terms.projects, terms.costs, terms.upper))
 
 
 def _best_rate(portfolio: Portfolio, kind: Kind, targets: np.ndarray) -> np.ndarray:
-    """The best rate of any budget: it is on the frontier that holds every rate as good as an attained one."""
+    """The best rate of any budget: it is on the curve that holds every rate as good as an attained one."""
     terms = terms_of(portfolio)
     most = largest_countable(terms)
     size = _search_chunk(portfolio)
@@ -291,7 +291,7 @@ def _lattice_chunk(lattice: Lattice, portfolio: Portfolio) -> int:
 
 
 def _shared_budget(budget: float, terms: Terms, most: float) -> float:
-    """A little more, at most a quarter, so that near targets share one compiled frontier."""
+    """A little more, at most a quarter, so that near targets share one compiled curve."""
     cheapest = 1.0 if terms.costs is None else float(terms.costs[0])
     return min(round_up(max(budget * (1 + 1e-9) + cheapest, 8.0 * cheapest), 4), most)
 

@@ -12,7 +12,7 @@ from engine.study.words import number_text
 
 if TYPE_CHECKING:
     from engine.allocation.bet import Bet
-    from engine.allocation.risk_frontier import RiskFrontier
+    from engine.allocation.risk_curve import RiskCurve
 
 # How each type of bet is placed, by the solver that is named: the default finds the optimum where it can.
 PLACED: dict[str, dict[str, dict[str, str]]] = {
@@ -153,27 +153,27 @@ def _left(bet: Bet) -> list[str]:
     return bet.lines()
 
 
-def risk_table(frontier: RiskFrontier) -> Sheet:
+def risk_table(curve: RiskCurve) -> Sheet:
     """One row an aversion to risk: what the returns are on average and at worst, and the efforts."""
-    wide = len(frontier.names) <= MOST_EFFORT_COLUMNS
-    funded = np.count_nonzero(frontier.effort > 0, axis=1)
-    efforts = frontier.effort if wide else funded[:, None]
-    columns = (frontier.mean, frontier.cvar, frontier.standard_deviation)
-    proved = int(np.count_nonzero(frontier.proved))
+    wide = len(curve.names) <= MOST_EFFORT_COLUMNS
+    funded = np.count_nonzero(curve.effort > 0, axis=1)
+    efforts = curve.effort if wide else funded[:, None]
+    columns = (curve.mean, curve.cvar, curve.standard_deviation)
+    proved = int(np.count_nonzero(curve.proved))
     return Sheet(
-        Group(["aversion"], [[f"{aversion:g}"] for aversion in frontier.aversion]),
+        Group(["aversion"], [[f"{aversion:g}"] for aversion in curve.aversion]),
         [
             Group(
                 ["mean", "CVaR", "deviation"],
                 [[number_text(number, 6) for number in row] for row in zip(*columns, strict=True)],
             ),
             Group(
-                list(frontier.names) if wide else ["funded"],
+                list(curve.names) if wide else ["funded"],
                 [[number_text(effort, 5) for effort in row] for row in efforts],
             ),
         ],
-        f"budget {frontier.budget:.9g}: mean against CVaR",
-        f"CVaR: the mean of the worst {100 * frontier.tail:g} % of draws.\n"
-        f"{proved} of {frontier.aversion.size} are proved optimal",
+        f"budget {curve.budget:.9g}: mean against CVaR",
+        f"CVaR: the mean of the worst {100 * curve.tail:g} % of draws.\n"
+        f"{proved} of {curve.aversion.size} are proved optimal",
         right=True,
     )

@@ -18,7 +18,10 @@ from engine._version import __version__
 from engine.cli import commands
 from engine.cli.command import Command
 from engine.cli.quoting import as_hydra_reads
-from engine.cli.words import fail, show_warning
+from engine.cli.words import fail, say, show_warning
+
+# Commands by the names that they had. They go with the next release.
+OLD_NAMES = {"frontier": "budget_curve"}
 
 
 def command_names() -> list[str]:
@@ -35,7 +38,7 @@ def command_of(name: str) -> Command:
 def usage() -> str:
     """What `engine --help` prints."""
     known = {name: command_of(name) for name in command_names()}
-    lines = [f"  {name:10} {each.summary}\n             {each.example}" for name, each in known.items()]
+    lines = [f"  {name:12} {each.summary}\n               {each.example}" for name, each in known.items()]
     return "\n".join(
         [
             "usage: engine COMMAND [key=value ...]",
@@ -57,6 +60,9 @@ def main() -> None:
     if name == "--version":
         print(f"engine {__version__}")
         return
+    if name in OLD_NAMES:
+        say(f"warning: engine {name} is now engine {OLD_NAMES[name]}, and goes with the next release")
+        name = OLD_NAMES[name]
     if name not in command_names():
         fail(f"unknown command {name!r}, expected one of {', '.join(command_names())}")
     from engine.cli.compose import start

@@ -1,4 +1,4 @@
-"""What is found, as sheets for people: of a study, of one portfolio's allocation and frontier, of fits."""
+"""What is found, as sheets for people: a study, one portfolio's allocation and budget curve, fits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.study.words import number_text, rate_text
 
 if TYPE_CHECKING:  # a command imports what it needs and no more
     from engine.allocation.answer import Allocation
-    from engine.allocation.frontier import Frontier
+    from engine.allocation.budget_curve import BudgetCurve
     from engine.fitting.fitted import Fitted
     from engine.simulation.summaries import Summary
     from engine.study.study import Study
@@ -240,51 +240,51 @@ def _totals(allocation: Allocation) -> str:
     return "\n".join(lines)
 
 
-def frontier_table(frontier: Frontier, budget: float, most_rows: int) -> Sheet:
+def budget_curve_table(curve: BudgetCurve, budget: float, most_rows: int) -> Sheet:
     """Evenly spaced budgets, and all at which a project starts or reaches a stage."""
-    names = frontier.names
+    names = curve.names
     wide = len(names) <= MOST_EFFORT_COLUMNS
-    events = frontier.milestones()
-    even = np.linspace(0, frontier.budget.size - 1, most_rows).round().astype(int)
+    events = curve.milestones()
+    even = np.linspace(0, curve.budget.size - 1, most_rows).round().astype(int)
     shown = sorted({*even.tolist(), *events})
     numbers = [
         [
-            number_text(frontier.value[row], 6),
-            number_text(frontier.unspent[row], 4),
-            number_text(frontier.marginal[row], 4),
-            number_text(frontier.price[row], 4),
+            number_text(curve.value[row], 6),
+            number_text(curve.unspent[row], 4),
+            number_text(curve.marginal[row], 4),
+            number_text(curve.price[row], 4),
         ]
         for row in shown
     ]
     efforts = [
-        [number_text(e, 6) for e in frontier.effort[row]]
+        [number_text(e, 6) for e in curve.effort[row]]
         if wide
-        else [str(np.count_nonzero(frontier.effort[row] > 0))]
+        else [str(np.count_nonzero(curve.effort[row] > 0))]
         for row in shown
     ]
     return Sheet(
-        Group(["budget"], [[f"{frontier.budget[row]:.9g}"] for row in shown]),
+        Group(["budget"], [[f"{curve.budget[row]:.9g}"] for row in shown]),
         [
             Group(["value", "unspent", "marginal", "price"], numbers),
             Group(["what happens"], [[", ".join(events.get(row, []))] for row in shown], remarks=True),
             Group(list(names) if wide else ["funded"], efforts),
         ],
-        f"every budget up to {budget:g} by {frontier.how}",
-        _frontier_caption(frontier),
+        f"every budget up to {budget:g} by {curve.how}",
+        _budget_curve_caption(curve),
         right=True,
     )
 
 
-def _frontier_caption(frontier: Frontier) -> str:
+def _budget_curve_caption(curve: BudgetCurve) -> str:
     lines = [
         "marginal: what the next step gains, per unit of budget.",
         "price: the shadow price, what it gains with saving up for jumps.",
     ]
-    solved = frontier.status == Status.SOLVED
+    solved = curve.status == Status.SOLVED
     if not np.all(solved):
         lines.append(f"{np.count_nonzero(~solved)} budgets do not cover the lower bounds")
-    unproved = int(np.count_nonzero(solved & ~frontier.proved))
-    count = "every value is" if unproved == 0 else f"{unproved} of {frontier.budget.size} values are not"
+    unproved = int(np.count_nonzero(solved & ~curve.proved))
+    count = "every value is" if unproved == 0 else f"{unproved} of {curve.budget.size} values are not"
     lines.append(f"{count} proved optimal")
     return "\n".join(lines)
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
-from engine.allocation.frontier import Frontier
+from engine.allocation.budget_curve import BudgetCurve
 from engine.figures.curves import along
 from engine.figures.looks import project_colour, project_hatch, solver_look
 from engine.figures.palette import INK, SOFT
@@ -25,7 +25,7 @@ LEAST_SHOWN_GAP = 0.02
 
 
 @mpl.rc_context(STYLE)
-def shares_figure(portfolio: Portfolio, frontier: Frontier) -> tuple[Axes, Axes]:
+def shares_figure(portfolio: Portfolio, curve: BudgetCurve) -> tuple[Axes, Axes]:
     """The share of the budget that each project gets, at every budget; below, the shadow price.
 
     A star stands where a project first reaches its frontier; what is white on top is not spent.
@@ -34,11 +34,11 @@ def shares_figure(portfolio: Portfolio, frontier: Frontier) -> tuple[Axes, Axes]
     """
     figure = new_figure(WIDTH, 4.4)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.1])
-    budget = np.asarray(frontier.budget)
+    budget = np.asarray(curve.budget)
     cost = 1.0 if portfolio.cost is None else np.asarray(portfolio.cost)
-    spend = np.nan_to_num(np.asarray(frontier.effort)) * cost
+    spend = np.nan_to_num(np.asarray(curve.effort)) * cost
     shares = spend / np.where(budget > 0, budget, np.inf)[:, None]
-    names, last = project_names(portfolio), along(portfolio, np.nan_to_num(np.asarray(frontier.effort))).last
+    names, last = project_names(portfolio), along(portfolio, np.nan_to_num(np.asarray(curve.effort))).last
     named = np.sort(np.argsort(-shares.max(axis=0), kind="stable")[:MOST_NAMED_PROJECTS])
     layers = [shares[:, i] for i in named]
     labels = [short(names[i]) for i in named]
@@ -60,7 +60,7 @@ def shares_figure(portfolio: Portfolio, frontier: Frontier) -> tuple[Axes, Axes]
     first = budget[np.argmax(spend.sum(axis=1) > 0)]
     above.set(ylabel="share of the budget", xlim=(first, budget[-1]), ylim=(0, 1))
     above.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, symbol=" %", decimals=0))
-    _draw_price(below, budget, np.asarray(frontier.price))
+    _draw_price(below, budget, np.asarray(curve.price))
     return above, below
 
 

@@ -17,8 +17,8 @@ from matplotlib.axes import Axes
 
 from engine.allocation.allocate import allocate
 from engine.allocation.answer import Allocation
-from engine.allocation.frontier import Frontier, budget_frontier
-from engine.allocation.risk_frontier import risk_frontier
+from engine.allocation.budget_curve import BudgetCurve, budget_curve
+from engine.allocation.risk_curve import risk_curve
 from engine.bets.uncertain import Uncertain
 from engine.figures.bets import risk_figure
 from engine.figures.budgets import returns_figure, shares_figure
@@ -51,15 +51,15 @@ def illustrate_draws(given: Uncertain, budget: float) -> Iterator[Illustration]:
 
     **Raises:** `ValueError` for a budget that does not cover the lower bounds.
     """
-    frontier = risk_frontier(given, budget)
-    proved = int(np.count_nonzero(frontier.proved))
-    rest = "all of them proved" if proved == frontier.aversion.size else f"{proved} proved, the others hollow"
+    curve = risk_curve(given, budget)
+    proved = int(np.count_nonzero(curve.proved))
+    rest = "all of them proved" if proved == curve.aversion.size else f"{proved} proved, the others hollow"
     yield Illustration(
-        "risk_frontier",
-        f"The best mean return and CVaR, the mean of the worst {100 * frontier.tail:g} % of {given.count} "
-        f"draws, for {frontier.aversion.size} aversions to risk at a budget of {budget:g}, {rest}.",
-        risk_figure(frontier),
-        {name: getattr(frontier, name) for name in ("aversion", "mean", "cvar", "proved")},
+        "risk_curve",
+        f"The best mean return and CVaR, the mean of the worst {100 * curve.tail:g} % of {given.count} "
+        f"draws, for {curve.aversion.size} aversions to risk at a budget of {budget:g}, {rest}.",
+        risk_figure(curve),
+        {name: getattr(curve, name) for name in ("aversion", "mean", "cvar", "proved")},
     )
 
 
@@ -78,9 +78,9 @@ def illustrate_portfolio(
     if math.isfinite(float(best.price)) and float(best.price) > 0:
         yield _gains(portfolio, best, budget, where)
     if portfolio.lower is None or float(np.sum(portfolio.lower)) <= budget:
-        frontier = budget_frontier(portfolio, math.ceil(budget * 1.5))
-        yield illustrate_shares(portfolio, frontier, where)
-        yield illustrate_returns(portfolio, frontier, solvers, budget, where)
+        curve = budget_curve(portfolio, math.ceil(budget * 1.5))
+        yield illustrate_shares(portfolio, curve, where)
+        yield illustrate_returns(portfolio, curve, solvers, budget, where)
 
 
 def _curves(
@@ -136,33 +136,33 @@ def _gains(portfolio: Portfolio, solution: Allocation, budget: float, where: str
     )
 
 
-def illustrate_shares(portfolio: Portfolio, frontier: Frontier, where: str = "") -> Illustration:
+def illustrate_shares(portfolio: Portfolio, curve: BudgetCurve, where: str = "") -> Illustration:
     """The share of the budget that each project gets at every budget, and the shadow price."""
-    budget, effort = np.asarray(frontier.budget), np.nan_to_num(np.asarray(frontier.effort))
+    budget, effort = np.asarray(curve.budget), np.nan_to_num(np.asarray(curve.effort))
     spend = effort if portfolio.cost is None else effort * np.asarray(portfolio.cost)
     shares = spend / np.where(budget > 0, budget, np.inf)[:, None]
     names = project_names(portfolio)
     data = {
         "budget": budget,
         **{f"share.{name}": share for name, share in zip(names, shares.T, strict=True)},
-        "price": np.asarray(frontier.price),
+        "price": np.asarray(curve.price),
     }
     caption = (
         f"The share of the budget that the optimum{where} gives to each project, for every budget up to "
         f"{budget[-1]:g}; a star where a project comes to its frontier to stay. Below, what the next unit of "
         "budget returns."
     )
-    return Illustration("shares", caption, shares_figure(portfolio, frontier)[0], data)
+    return Illustration("shares", caption, shares_figure(portfolio, curve)[0], data)
 
 
 def illustrate_returns(
-    portfolio: Portfolio, frontier: Frontier, solvers: Sequence[str], budget: float, where: str = ""
+    portfolio: Portfolio, curve: BudgetCurve, solvers: Sequence[str], budget: float, where: str = ""
 ) -> Illustration:
     """The total return at every budget, of the optimum and of the other solvers."""
-    every = np.asarray(frontier.budget)
-    known = np.flatnonzero(np.isfinite(np.asarray(frontier.value)) & (every > 0))
+    every = np.asarray(curve.budget)
+    known = np.flatnonzero(np.isfinite(np.asarray(curve.value)) & (every > 0))
     rows = known[np.unique(np.linspace(0, known.size - 1, BUDGETS).astype(int))]
-    budgets, optimum = every[rows], np.asarray(frontier.value)[rows]
+    budgets, optimum = every[rows], np.asarray(curve.value)[rows]
     others = [solver for solver in solvers if solver != REFERENCE and SOLVERS[solver].counts]
     values = {REFERENCE: optimum, **{s: _values(portfolio, budgets, s) for s in others}}
     missed = {s: float(np.nanmax((optimum - values[s]) / np.maximum(optimum, ROUNDING))) for s in others}

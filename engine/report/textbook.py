@@ -18,7 +18,7 @@ import numpy as np
 
 from engine.allocation.allocate import allocate
 from engine.allocation.answer import Allocation
-from engine.allocation.frontier import budget_frontier
+from engine.allocation.budget_curve import budget_curve
 from engine.figures.gallery import (
     Illustration,
     illustrate_portfolio,
@@ -103,16 +103,16 @@ def _low_hanging_fruit(five: Portfolio) -> Chapter:
 
 
 def _spread(five: Portfolio) -> Chapter:
-    frontier = budget_frontier(five, 400)
-    shares = np.asarray(frontier.effort)[[SMALL, 400]] / np.array([[SMALL], [400.0]])
+    curve = budget_curve(five, 400)
+    shares = np.asarray(curve.effort)[[SMALL, 400]] / np.array([[SMALL], [400.0]])
     moved = float(np.max(np.abs(shares[1] - shares[0])))
-    price = frontier.price
+    price = curve.price
     text = [
         f"Diminishing returns spread the budget: from {SMALL} to 400 units no project's share of it moves "
         f"by more than {percent_text(max(moved, 1e-3), 1)}. What changes is the price: the unit after "
         f"{SMALL} returns {price[SMALL]:.3f}, the one after {LARGE} only {price[LARGE]:.3f}.",
     ]
-    return Chapter("Diminishing returns spread the budget", text, [illustrate_shares(five, frontier)])
+    return Chapter("Diminishing returns spread the budget", text, [illustrate_shares(five, curve)])
 
 
 def _growth(five: Portfolio) -> Chapter:
@@ -163,7 +163,7 @@ def _greedy_is_right(found: list[Found], five: Portfolio) -> Chapter:
         f"by it, was compared with the proved optimum: {lost}. So it must be where every unit gains less "
         "than the one before.",
     ]
-    picture = illustrate_returns(five, budget_frontier(five, 400), ["greedy"], LARGE, " of the five")
+    picture = illustrate_returns(five, budget_curve(five, 400), ["greedy"], LARGE, " of the five")
     return Chapter("Greedy is right wherever curves only flatten", text, [picture])
 
 

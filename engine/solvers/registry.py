@@ -72,7 +72,7 @@ class Method:
       have costs.
     - `any_budget`: whether it holds nothing that grows with the budget: `"always"`, if best responses need no
       table, `"diminishing"`, if returns diminish, or `"never"`.
-    - `frontier`: whether `engine.budget_frontier` and `engine.budget_for` follow it.
+    - `budget_curve`: whether `engine.budget_curve` and `engine.budget_for` follow it.
     - `entries`: how many numbers it holds at once for each project, a function of (portfolio, lattice).
     - `takes`: what its function takes: a portfolio, a bet with its draws, one with the approaches of its
       projects, or one whose effort spills over (`engine.bets.methods`).
@@ -84,7 +84,7 @@ class Method:
     effort: Effort | Callable[[Options], Effort] = "whole"
     optimal: Literal["always", "with costs", "never"] = "never"
     any_budget: Literal["always", "diminishing", "never"] = "never"
-    frontier: bool = False
+    budget_curve: bool = False
     entries: Callable[[Portfolio, Lattice], int] = a_table
     takes: Takes = "portfolio"
     prepare: Prepare = nothing_besides
@@ -141,10 +141,10 @@ SOLVERS: dict[str, Method] = {
     "greedy": Method(greedy, entries=a_table_of_jumps),
     "density": Method(density),
     "threshold": Method(threshold, optimal="with costs", any_budget="diminishing", entries=a_table_of_jumps),
-    "waterfilling": Method(waterfilling, effort="real", frontier=True, entries=no_table),
+    "waterfilling": Method(waterfilling, effort="real", budget_curve=True, entries=no_table),
     "relaxation": Method(relaxation, effort=rounded_or_real),
     "bound": Method(bound, any_budget="always"),
-    "exact": Method(exact, optimal="always", any_budget="always", frontier=True, entries=no_table),
+    "exact": Method(exact, optimal="always", any_budget="always", budget_curve=True, entries=no_table),
     "continuous": Method(continuous, effort="real", entries=lambda portfolio, lattice: 3 * OPEN_NODES),
 }
 

@@ -1,4 +1,4 @@
-"""What users hold: an allocation and a frontier that know their projects, print, and turn into tables."""
+"""What users hold: an allocation and a budget curve that know their projects, print, and turn into tables."""
 
 from __future__ import annotations
 
@@ -146,10 +146,10 @@ def test_leading_axes_and_budgets_of_any_shape(portfolio: Portfolio) -> None:
     assert found[1, 2].budget == 5
 
 
-def test_a_frontier_is_looked_up_at_a_budget(portfolio: Portfolio) -> None:
-    frontier = engine.budget_frontier(portfolio, 30)
+def test_a_budget_curve_is_looked_up_at_a_budget(portfolio: Portfolio) -> None:
+    curve = engine.budget_curve(portfolio, 30)
     for budget in (0.0, 7.0, BUDGET, 20.7, 30.0):
-        there, alone = frontier.at(budget), engine.allocate(portfolio, budget)
+        there, alone = curve.at(budget), engine.allocate(portfolio, budget)
         assert there.budget == budget
         assert there.value == pytest.approx(float(alone.value), rel=1e-12)
         assert reference.value(portfolio, there.effort) == pytest.approx(float(alone.value), rel=1e-12)
@@ -157,42 +157,42 @@ def test_a_frontier_is_looked_up_at_a_budget(portfolio: Portfolio) -> None:
         assert there.unspent == pytest.approx(budget - float(there.spent))
     for wrong in (-1.0, 32.0, float("nan")):
         with pytest.raises(ValueError, match=r"^budget is "):
-            frontier.at(wrong)
-    assert str(frontier).splitlines()[0] == "31 budgets from 0 to 30 by exact, 3 projects"
-    frame = frontier.to_pandas()
+            curve.at(wrong)
+    assert str(curve).splitlines()[0] == "31 budgets from 0 to 30 by exact, 3 projects"
+    frame = curve.to_pandas()
     assert list(frame["budget"]) == list(range(31))
-    assert list(frame["effort.search"]) == list(frontier.effort[:, 0])
-    facts = json.loads(json.dumps(frontier.to_dict()))
+    assert list(frame["effort.search"]) == list(curve.effort[:, 0])
+    facts = json.loads(json.dumps(curve.to_dict()))
     assert list(facts["effort"]) == list(NAMES)
     assert facts["marginal"][-1] is None
-    np.testing.assert_array_equal(facts["value"], frontier.value)
+    np.testing.assert_array_equal(facts["value"], curve.value)
 
 
 def test_a_frontier_knows_where_projects_start_and_reach_stages() -> None:
     # Shares log(1 + x)/log(100) of what is attainable: cut at 0.5, 0.75 and 0.9 by 9, 31 and 63 units.
-    frontier = engine.budget_frontier(Portfolio(Log([1.0], [1.0]), lower=[2.0], names=("a",)), 70)
+    curve = engine.budget_curve(Portfolio(Log([1.0], [1.0]), lower=[2.0], names=("a",)), 70)
     expected = {3: ["a starts"], 9: ["a reaches stage 2"], 31: ["a reaches stage 3"]}
-    assert frontier.milestones() == {**expected, 63: ["a reaches the frontier"]}
+    assert curve.milestones() == {**expected, 63: ["a reaches the frontier"]}
 
 
-def test_a_frontier_of_real_effort_is_looked_up_on_its_grid() -> None:
+def test_a_budget_curve_of_real_effort_is_looked_up_on_its_grid() -> None:
     curves = Log([3.0, 1.0], 1.0)
-    frontier = engine.budget_frontier(curves, np.array([0.5, 1.5, 4.0]), "waterfilling")
-    assert frontier.at(1.5).value == frontier.value[1]
+    curve = engine.budget_curve(curves, np.array([0.5, 1.5, 4.0]), "waterfilling")
+    assert curve.at(1.5).value == curve.value[1]
     with pytest.raises(ValueError, match=r"^budget is 2, expected one .* the nearest are 1.5 and 4$"):
-        frontier.at(2.0)
+        curve.at(2.0)
 
 
-def test_a_frontier_below_the_lower_bounds_is_refused_there() -> None:
-    frontier = engine.budget_frontier(Portfolio(Log([3.0, 1.0], 1.0), lower=[3.0, 0.0]), 6)
+def test_a_budget_curve_below_the_lower_bounds_is_refused_there() -> None:
+    curve = engine.budget_curve(Portfolio(Log([3.0, 1.0], 1.0), lower=[3.0, 0.0]), 6)
     with pytest.raises(ValueError, match=r"^budget 2 does not cover the projects' lower bounds"):
-        frontier.at(2)
-    assert frontier.at(3).effort.tolist() == [3, 0]
+        curve.at(2)
+    assert curve.at(3).effort.tolist() == [3, 0]
 
 
-def test_a_frontier_of_a_batch_is_a_batch_at_each_budget() -> None:
+def test_a_budget_curve_of_a_batch_is_a_batch_at_each_budget() -> None:
     curves = Log(scale=[[1.0, 2.0], [3.0, 1.0]], rate=[[1.0, 1.0]] * 2)
-    there = engine.budget_frontier(curves, 6).at(4)
+    there = engine.budget_curve(curves, 6).at(4)
     np.testing.assert_array_equal(there.effort, engine.allocate(curves, 4.0).effort)
 
 

@@ -1,4 +1,4 @@
-"""Targets beyond the frontiers that fit, against frontiers that do, and by the definition of the target."""
+"""Targets beyond the budget curves that fit, against curves that do, and by the definition of the target."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ CURVES = {
 @pytest.mark.parametrize(
     ("name", "kind"), [("S-shaped", "value"), ("costs", "return_per_unit"), ("costs", "price")]
 )
-def test_allocations_find_what_a_frontier_shows(
+def test_allocations_find_what_a_budget_curve_shows(
     name: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for target in {"value": (3.0, 20.0, 30.0), "return_per_unit": (0.1, 0.15), "price": (0.02, 0.1)}[kind]:
         near = budget_for(CURVES[name], **{kind: target})
         with monkeypatch.context() as patch:
-            patch.setattr(targets_module, "LONG_FRONTIER", 0.0)
+            patch.setattr(targets_module, "LONG_CURVE", 0.0)
             patch.setattr("engine.solvers.lattice.BRIEF_WORK", 0.0)
             far = budget_for(CURVES[name], **{kind: target})
         assert far.allocation.budget == near.allocation.budget
@@ -33,7 +33,7 @@ def test_allocations_find_what_a_frontier_shows(
 
 
 def test_the_largest_spend_of_a_return_is_the_largest() -> None:
-    """Five curves at budgets of hundreds of thousands, where a frontier would take hours."""
+    """Five curves at budgets of hundreds of thousands, where a budget curve would take hours."""
     curves = Hill(
         [65531.0, 254480.0, 289294.0, 115675.0, 699419.0],
         [6264.7, 96846.7, 21620.3, 12685.4, 93830.7],

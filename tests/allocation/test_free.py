@@ -73,15 +73,15 @@ def test_the_others_are_solved_as_if_alone(solver: str) -> None:
 
 
 @pytest.mark.parametrize("family", ["log", "hill"])
-def test_a_frontier_holds_them_at_every_budget(family: str) -> None:
+def test_a_budget_curve_holds_them_at_every_budget(family: str) -> None:
     portfolio = drawn(family, 7, (), batch=6)
-    frontier = engine.budget_frontier(portfolio, BUDGET)
-    for place, budget in enumerate(frontier.budget):
+    curve = engine.budget_curve(portfolio, BUDGET)
+    for place, budget in enumerate(curve.budget):
         found = engine.allocate(portfolio, budget)
-        np.testing.assert_allclose(frontier.value[:, place], found.value, rtol=ROUNDING)
-        np.testing.assert_allclose(frontier.price[:, place], found.price, rtol=1e-9, atol=1e-12)
-        value = reference.value(portfolio, np.asarray(frontier.effort)[:, place])
-        np.testing.assert_allclose(frontier.value[:, place], value, rtol=ROUNDING)
+        np.testing.assert_allclose(curve.value[:, place], found.value, rtol=ROUNDING)
+        np.testing.assert_allclose(curve.price[:, place], found.price, rtol=1e-9, atol=1e-12)
+        value = reference.value(portfolio, np.asarray(curve.effort)[:, place])
+        np.testing.assert_allclose(curve.value[:, place], value, rtol=ROUNDING)
 
 
 @pytest.mark.parametrize("solver", ["exact", "waterfilling"])
@@ -134,7 +134,7 @@ def test_float32_stays_float32() -> None:
 @pytest.mark.parametrize("solver", ["exact", "continuous"])
 def test_a_return_that_rises_without_end_is_refused(curves: engine.Curve, solver: str) -> None:
     portfolio = Portfolio(curves, cost=[1.0, 0.0], curvature=[0.0, 0.1], names=("one", "other"))
-    for verb in (engine.allocate, engine.budget_frontier):
+    for verb in (engine.allocate, engine.budget_curve):
         with pytest.raises(ValueError, match=r"^other: cost is 0 .* maximum, expected an upper"):
             verb(portfolio, 5.0, solver if verb is engine.allocate else "exact")
 

@@ -96,10 +96,10 @@ def test_bounds_without_a_multiple_between_them_are_refused() -> None:
 
 
 @pytest.mark.parametrize(("family", "parts"), [("log", ()), ("hill", ("cost",)), ("lifecycle", ())])
-def test_a_frontier_in_lots_is_that_of_a_table(family: str, parts: tuple[str, ...]) -> None:
+def test_a_budget_curve_in_lots_is_that_of_a_table(family: str, parts: tuple[str, ...]) -> None:
     portfolio = normalise(reference.draw(family, 1, (3, 4), parts, reach=BUDGET / 2))
-    found = engine.budget_frontier(portfolio, BUDGET, unit=UNIT)
-    expected = engine.budget_frontier(by_lots(portfolio, 24), BUDGET / UNIT)
+    found = engine.budget_curve(portfolio, BUDGET, unit=UNIT)
+    expected = engine.budget_curve(by_lots(portfolio, 24), BUDGET / UNIT)
     np.testing.assert_array_equal(found.budget, UNIT * expected.budget)
     np.testing.assert_array_equal(found.effort, UNIT * expected.effort)
     np.testing.assert_allclose(found.value, expected.value, rtol=ROUNDING)
@@ -112,17 +112,17 @@ def test_a_frontier_in_lots_is_that_of_a_table(family: str, parts: tuple[str, ..
     assert at[0].how == alone[0].how == "exact in lots of 2.5"
 
 
-def test_a_frontier_of_millions_in_lots() -> None:
+def test_a_budget_curve_of_millions_in_lots() -> None:
     portfolio = Portfolio(engine.Hill([9.0, 6.0, 5.0], [2e5, 1.2e5, 8e4], [3.0, 2.0, 2.0]))
-    found = engine.budget_frontier(portfolio, 421_500.0, unit="auto")
+    found = engine.budget_curve(portfolio, 421_500.0, unit="auto")
     assert found.unit == 50.0
     assert found.to_dict()["unit"] == 50
     alone = engine.allocate(portfolio, 421_500.0, unit=50)
     np.testing.assert_allclose(found.value[-1], alone.value, rtol=ROUNDING)
     with pytest.raises(ValueError, match="unit=auto"):
-        engine.budget_frontier(portfolio, 9e5)
+        engine.budget_curve(portfolio, 9e5)
     with pytest.raises(ValueError, match="expected none where effort is real"):
-        engine.budget_frontier(portfolio, 100.0, "waterfilling", unit=5)
+        engine.budget_curve(portfolio, 100.0, "waterfilling", unit=5)
 
 
 @pytest.mark.parametrize("kind", ["value", "return_per_unit", "price"])

@@ -1,4 +1,4 @@
-"""The shadow price is one number: by every command, whatever the solver, however far a frontier was asked."""
+"""The shadow price is one number: by every command, any solver, however far a budget curve was asked."""
 
 from __future__ import annotations
 
@@ -103,21 +103,21 @@ def test_every_horizon_and_solver_has_the_same(name: str) -> None:
     for solver in ("greedy", "threshold"):
         assert engine.allocate(portfolio, budget, solver).price == one.price
     for times in (1, 2, 10):
-        frontier = engine.budget_frontier(portfolio, times * budget)
+        curve = engine.budget_curve(portfolio, times * budget)
         at = int(budget)
         # Differences of values up to 1,000 that were added up in another order.
-        np.testing.assert_allclose(frontier.price[at], one.price, rtol=1e-9)
-        np.testing.assert_allclose(frontier.price_left[at], one.price_left, rtol=1e-9)
-        assert frontier.at(budget).price == one.price
+        np.testing.assert_allclose(curve.price[at], one.price, rtol=1e-9)
+        np.testing.assert_allclose(curve.price_left[at], one.price_left, rtol=1e-9)
+        assert curve.at(budget).price == one.price
 
 
 @pytest.mark.parametrize("name", PORTFOLIOS)
-def test_real_effort_has_the_same_along_a_frontier(name: str) -> None:
+def test_real_effort_has_the_same_along_a_budget_curve(name: str) -> None:
     portfolio, budget, right, left = PORTFOLIOS[name]
     one = engine.allocate(portfolio, budget, "waterfilling")
-    frontier = engine.budget_frontier(portfolio, [budget / 2, budget, 10 * budget], "waterfilling")
-    np.testing.assert_allclose(frontier.price[1], one.price, rtol=1e-12)
-    np.testing.assert_allclose(frontier.price_left[1], one.price_left, rtol=1e-12)
+    curve = engine.budget_curve(portfolio, [budget / 2, budget, 10 * budget], "waterfilling")
+    np.testing.assert_allclose(curve.price[1], one.price, rtol=1e-12)
+    np.testing.assert_allclose(curve.price_left[1], one.price_left, rtol=1e-12)
     if np.isfinite(right):
         np.testing.assert_allclose([one.price, one.price_left], [right, left], rtol=1e-9)
 

@@ -33,7 +33,7 @@ RETURNS = [("mixture_concave", ("bounds",)), ("lifecycle", ("cost",))]
 PRICES = [("hill", ()), ("mixture", ("quarter_cost", "startup", "success", "threshold"))]
 
 
-def true_frontier(portfolio: Portfolio, budget: float, step: float) -> np.ndarray:
+def true_curve(portfolio: Portfolio, budget: float, step: float) -> np.ndarray:
     """V(b) at 0, step, …, budget of a batch, by the references' dynamic programme."""
     taken = np.round(reference.costs(portfolio) / step).astype(int)
     states = round(budget / step)
@@ -57,7 +57,7 @@ def drawn(
     portfolio = reference.draw(name, seed, BATCH, parts)
     step = 0.25 if "quarter_cost" in parts else 1.0
     budget = UNITS * (4 if name in ("log", "mixture_concave") else 2)
-    values = true_frontier(portfolio, budget, step)
+    values = true_curve(portfolio, budget, step)
     nothing = reference.value(portfolio, np.zeros(BATCH))
     return portfolio, np.arange(values.shape[1]) * step, values, nothing
 
@@ -142,7 +142,7 @@ def test_most_budget_for_a_price(name: str, parts: tuple[str, ...]) -> None:
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.05, 0.95))
 def test_one_step_less_does_not_reach_the_value(seed: int, share: float) -> None:
     portfolio = reference.draw("lifecycle", seed, BATCH)
-    values = true_frontier(portfolio, 20.0, 1.0)
+    values = true_curve(portfolio, 20.0, 1.0)
     target = values[:, 0] + share * (values[:, -1] - values[:, 0])
     found = budget_for(portfolio, value=target)
     at = found.budget.astype(int)

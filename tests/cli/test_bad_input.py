@@ -156,19 +156,19 @@ BAD_ARGUMENTS = {
         ("allocate", "portfolio=textbook", "target.value=9", "solver=greedy"),
         ("'greedy'", "exact"),
     ),
-    "no frontier budget": (("frontier", "portfolio=textbook"), ("budget is missing",)),
-    "negative frontier budget": (("frontier", "portfolio=textbook", "budget=-1"), ("budget is -1",)),
-    "frontier budget too large": (("frontier", "portfolio=textbook", "budget=1e9"), ("1e+09",)),
-    "unknown frontier format": (
-        ("frontier", "portfolio=textbook", "budget=1", "format=xml"),
+    "no budget_curve budget": (("budget_curve", "portfolio=textbook"), ("budget is missing",)),
+    "negative budget_curve budget": (("budget_curve", "portfolio=textbook", "budget=-1"), ("budget is -1",)),
+    "budget_curve budget too large": (("budget_curve", "portfolio=textbook", "budget=1e9"), ("1e+09",)),
+    "unknown budget_curve format": (
+        ("budget_curve", "portfolio=textbook", "budget=1", "format=xml"),
         ("'xml'", "csv"),
     ),
-    "unknown frontier solver": (
-        ("frontier", "portfolio=textbook", "budget=1", "solver=greedy"),
+    "unknown budget_curve solver": (
+        ("budget_curve", "portfolio=textbook", "budget=1", "solver=greedy"),
         ("'greedy'", "waterfilling"),
     ),
-    "no frontier rows": (("frontier", "portfolio=textbook", "budget=1", "rows=0"), ("rows is 0",)),
-    "missing frontier file": (("frontier", "portfolio=none.csv", "budget=1"), ("none.csv",)),
+    "no budget_curve rows": (("budget_curve", "portfolio=textbook", "budget=1", "rows=0"), ("rows is 0",)),
+    "missing budget_curve file": (("budget_curve", "portfolio=none.csv", "budget=1"), ("none.csv",)),
     "unknown command": (("fly",), ("'fly'", "run")),
 }
 

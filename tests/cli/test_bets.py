@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import bet, load_bet, load_portfolio, outcomes, risk_frontier
+from engine import bet, load_bet, load_portfolio, outcomes, risk_curve
 from engine.files.shipped import config_folder
 from tests.cli.conftest import Run
 
@@ -59,7 +59,7 @@ def test_what_cannot_be_is_said_in_one_line(engine: Run, arguments: tuple[str, .
 
 
 def test_other_commands_say_what_the_file_holds(engine: Run) -> None:
-    done = engine("frontier", "portfolio=moonshot", "budget=40")
+    done = engine("budget_curve", "portfolio=moonshot", "budget=40")
     assert done.returncode == 2
     assert "moonshot.csv: has a column approach, expected one row a project" in done.stderr
 
@@ -100,22 +100,22 @@ def test_objectives_of_draws(engine: Run, draws: Path) -> None:
         assert text in table.stdout
 
 
-def test_the_frontier_of_draws_is_that_of_risk(engine: Run, draws: Path, tmp_path: Path) -> None:
-    done = engine("frontier", f"portfolio={draws}", "budget=20", "rows=3", "tail=0.5", "format=json")
+def test_the_curve_of_draws_is_that_of_risk(engine: Run, draws: Path, tmp_path: Path) -> None:
+    done = engine("budget_curve", f"portfolio={draws}", "budget=20", "rows=3", "tail=0.5", "format=json")
     assert done.returncode == 0, done.stderr
-    found = risk_frontier(load_bet(draws), 20, tail=0.5, points=3)
+    found = risk_curve(load_bet(draws), 20, tail=0.5, points=3)
     assert json.loads(done.stdout) == {**found.to_dict(), "warnings": []}
     assert found.aversion.tolist() == [0.0, 0.5, 1.0]
     assert np.all(np.diff(found.mean) <= 1e-6)
     assert np.all(np.diff(found.cvar) >= -1e-6)
     assert np.all(found.proved)
-    table = engine("frontier", f"portfolio={draws}", "budget=20", "rows=3", "tail=0.5")
+    table = engine("budget_curve", f"portfolio={draws}", "budget=20", "rows=3", "tail=0.5")
     assert "3 of 3 are proved optimal" in table.stdout
     folder = tmp_path / "figures"
     drawn = engine("figures", f"portfolio={draws}", "budget=20", f"output={folder}", "formats=[png]")
     assert drawn.returncode == 0, drawn.stderr
-    assert (folder / "risk_frontier.png").stat().st_size > 5_000
-    wrong = engine("frontier", f"portfolio={draws}", "budget=20", "tail=1")
+    assert (folder / "risk_curve.png").stat().st_size > 5_000
+    wrong = engine("budget_curve", f"portfolio={draws}", "budget=20", "tail=1")
     assert wrong.returncode == 2
     assert "tail of objective mean_cvar is 1.0, expected a share above 0 and below 1" in wrong.stderr
 

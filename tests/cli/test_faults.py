@@ -262,7 +262,7 @@ def test_a_page_that_cannot_be_written_is_said_before_anything_else(study: Path,
 
 def test_what_is_said_is_in_the_json_too(engine: Run, tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("project,effort,performance\na,0,1\na,5,3\na,9,2\n")
-    for command in ("allocate", "frontier"):
+    for command in ("allocate", "budget_curve"):
         done = engine(command, "portfolio=f.csv", "budget=6", "format=json")
         (line,) = done.stderr.splitlines()
         (warning,) = json.loads(done.stdout)["warnings"]

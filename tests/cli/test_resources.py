@@ -78,9 +78,9 @@ def test_budgets_of_resources_where_there_is_one_cost(engine: Run, portfolio: st
 
 
 def test_other_commands_say_what_the_file_holds(engine: Run, mine: Path) -> None:
-    done = engine("frontier", f"portfolio={mine}", "budget=40")
+    done = engine("budget_curve", f"portfolio={mine}", "budget=40")
     assert done.returncode == 2
     assert "mine.csv: search: has a cost of resources" in done.stderr
-    other = engine("frontier", f"portfolio={mine}", "budget.people=40")
+    other = engine("budget_curve", f"portfolio={mine}", "budget.people=40")
     assert other.returncode == 2
     assert "budget.people" in other.stderr

@@ -16,7 +16,7 @@ COMMANDS = {
     "allocate, for a target": (
         *("allocate", "portfolio=textbook", "target.price=0.123456789", "solver=waterfilling"),
     ),
-    "frontier": ("frontier", "portfolio=textbook", "budget=100", "rows=4"),
+    "budget_curve": ("budget_curve", "portfolio=textbook", "budget=100", "rows=4"),
     "run": ("run", "scenario=textbook", "solver=[greedy,threshold,bound]", "budget=20", *SMALL),
     "sweep": (
         *("sweep", "scenario=textbook", "sweep.grid.budget=[20,30]", *SMALL),
@@ -34,7 +34,7 @@ HEADINGS = {
     ),
     "sweep": ("gap mean", "gap max", "proved", "frontier", "funded", "portfolios"),
     "benchmark": ("gap mean", "gap max", "proved", "optimal", "loss mean", "loss 99 %", "loss max"),
-    "frontier": ("what happens", "dispatching", "recommendations", "marginal", "price"),
+    "budget_curve": ("what happens", "dispatching", "recommendations", "marginal", "price"),
 }
 
 
@@ -49,15 +49,15 @@ def test_no_line_of_a_table_is_longer_than_a_terminal(engine: Run, what: str) ->
 
 
 def test_a_wide_page_has_it_all_side_by_side(engine: Run) -> None:
-    done = engine(*COMMANDS["frontier"], COLUMNS="200")
+    done = engine(*COMMANDS["budget_curve"], COLUMNS="200")
     assert done.stdout.count("┏") == 1
-    assert engine(*COMMANDS["frontier"], COLUMNS="80").stdout.count("┏") == 2
+    assert engine(*COMMANDS["budget_curve"], COLUMNS="80").stdout.count("┏") == 2
 
 
 def test_long_names_and_remarks(engine: Run, tmp_path: Path) -> None:
     name = "a project whose name says at length what everybody in it believes it to be about, " * 2
     (tmp_path / "p.csv").write_text(f'project,family,scale,rate\n"{name}",log,1,1\nb,log,1,1\n')
-    for command in ("allocate", "frontier"):
+    for command in ("allocate", "budget_curve"):
         done = engine(command, "portfolio=p.csv", "budget=4", COLUMNS="80")
         assert done.returncode == 0, done.stderr
         assert max(map(cell_len, done.stdout.splitlines())) <= 80

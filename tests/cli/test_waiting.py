@@ -48,7 +48,7 @@ def test_what_exact_may_take_grows_with_its_programme() -> None:
     curves = engine.Hill([3.0, 2.0], [20.0, 30.0], [2.0, 3.0])
     with foreseeing(told.append):
         engine.allocate(curves, 40.0)
-        engine.budget_frontier(curves, 40.0)
+        engine.budget_curve(curves, 40.0)
     assert len(told) == 2
     assert all(COMPILING < seconds < COMPILING + 1 for seconds in told)
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 import engine
-from engine.allocation.frontier import budget_frontier
+from engine.allocation.budget_curve import budget_curve
 from engine.figures.budgets import returns_figure, shares_figure
 from engine.figures.curves import curves_figure, effort_to_frontier, gains_figure
 from engine.figures.fits import fit_figure
@@ -108,8 +108,8 @@ def test_lines_that_rise_again_have_panels_of_their_own() -> None:
 
 
 def test_shares_add_up_to_the_budget(portfolio: engine.Portfolio) -> None:
-    frontier = budget_frontier(portfolio, 300)
-    above, below = shares_figure(portfolio, frontier)
+    curve = budget_curve(portfolio, 300)
+    above, below = shares_figure(portfolio, curve)
     top = max(area.get_paths()[0].vertices[:, 1].max() for area in above.collections)
     assert top == pytest.approx(1.0)
     assert len(above.collections) == 5
@@ -119,14 +119,14 @@ def test_shares_add_up_to_the_budget(portfolio: engine.Portfolio) -> None:
     star = next(line for line in above.lines if line.get_marker() == "*")
     assert float(np.asarray(star.get_xdata())[0]) == 265
     price = np.asarray(below.lines[0].get_ydata())
-    np.testing.assert_allclose(price, frontier.price)
+    np.testing.assert_allclose(price, curve.price)
     check_text(above)
 
 
 def test_many_projects_are_summed_up(portfolio: engine.Portfolio) -> None:
     random = np.random.default_rng(0)
     many = engine.Portfolio(engine.Log(random.uniform(1, 2, 25), random.uniform(0.1, 1, 25)))
-    above, _ = shares_figure(many, budget_frontier(many, 60))
+    above, _ = shares_figure(many, budget_curve(many, 60))
     assert len(above.collections) == 10
     assert above.texts[-1].get_text() == "16 others"
     check_text(above)

@@ -108,15 +108,15 @@ def test_a_steady_price_is_what_a_cost_is() -> None:
     np.testing.assert_allclose(found.units, plain.effort, rtol=1e-5)
 
 
-def test_profit_frontiers_and_targets_are_in_money_too() -> None:
+def test_profit_budget_curves_and_targets_are_in_money_too() -> None:
     portfolio = rising_prices(Log([9.0, 6.0], [1.0, 2.0]), [4.0, 7.0])
     found = engine.allocate(portfolio, 100, objective="profit")
     units = [bought(np.arange(101.0), np.ones(1), np.array(k)) for k in (4.0, 7.0)]
     rows = [9 * np.log1p(units[0]), 6 * np.log1p(2 * units[1])]
     assert found.effort.tolist() == [int(np.argmax(row - np.arange(101))) for row in rows]
-    frontier = engine.budget_frontier(portfolio, 15)
-    np.testing.assert_allclose(frontier.value[15], engine.allocate(portfolio, 15).value, rtol=1e-12)
-    assert engine.budget_for(portfolio, value=float(frontier.value[9]) - 1e-9).budget == 9
+    curve = engine.budget_curve(portfolio, 15)
+    np.testing.assert_allclose(curve.value[15], engine.allocate(portfolio, 15).value, rtol=1e-12)
+    assert engine.budget_for(portfolio, value=float(curve.value[9]) - 1e-9).budget == 9
 
 
 FILE = """project,family,scale,rate,cost,rising,upper
@@ -155,7 +155,7 @@ def test_real_effort_of_other_shapes_is_refused() -> None:
     portfolio = rising_prices(Hill([1.0], [3.0], [2.0]), 5.0)
     for solve in (
         lambda: engine.allocate(portfolio, 9, "continuous"),
-        lambda: engine.budget_frontier(portfolio, [1.0, 2.0], solver="waterfilling"),
+        lambda: engine.budget_curve(portfolio, [1.0, 2.0], solver="waterfilling"),
     ):
         with pytest.raises(
             ValueError, match=r"real effort, expected concave curves or tables where prices rise"

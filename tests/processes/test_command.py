@@ -54,7 +54,7 @@ def test_a_table_fits_the_terminal(environment: dict[str, str], tmp_path: Path) 
     leader, follower = os.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     variables = {name: value for name, value in environment.items() if name != "COLUMNS"}
-    command = [ENGINE, "frontier", "portfolio=textbook", "budget=20", "rows=4"]
+    command = [ENGINE, "budget_curve", "portfolio=textbook", "budget=20", "rows=4"]
     with subprocess.Popen(
         command, cwd=tmp_path, env={**variables, "TERM": "xterm"}, stdin=follower, stdout=follower
     ) as running:

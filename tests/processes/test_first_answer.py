@@ -52,7 +52,7 @@ WRONG = {
     "an unknown key": ("run", "run.portfolio=5"),
     "an unknown solver": ("allocate", "portfolio=textbook", "budget=3", "solver=magic"),
     "a wrong type": ("sweep", "run.portfolios=many"),
-    "a key that is missing": ("frontier", "portfolio=textbook"),
+    "a key that is missing": ("budget_curve", "portfolio=textbook"),
 }
 
 

@@ -119,7 +119,7 @@ def test_what_each_project_would_take_of_ten_thousand_units() -> None:
     assert found.effort.tolist() == [best[0], 10_000 - sum(best), best[1]] == [1, 9894, 105]
 
 
-def test_frontiers_and_targets() -> None:
+def test_budget_curves_and_targets() -> None:
     families = (
         Root(np.full(3, 3.0), np.full(3, 0.5)),
         Linear(np.full(3, 0.5)),
@@ -128,15 +128,15 @@ def test_frontiers_and_targets() -> None:
     portfolio = Portfolio(
         Mixture(families, np.arange(3, dtype=np.int32)), upper=np.array([np.inf, np.inf, 12.0])
     )
-    frontier = engine.budget_frontier(portfolio, 30)
+    curve = engine.budget_curve(portfolio, 30)
     for budget in (0, 3, 11, 17, 30):
         found = engine.allocate(portfolio, budget)
-        np.testing.assert_allclose(frontier.value[budget], found.value, rtol=1e-12)
-        np.testing.assert_allclose(frontier.price[budget], found.price, rtol=1e-9)
-    goal = engine.budget_for(portfolio, value=float(frontier.value[17]) - 1e-9)
+        np.testing.assert_allclose(curve.value[budget], found.value, rtol=1e-12)
+        np.testing.assert_allclose(curve.price[budget], found.price, rtol=1e-9)
+    goal = engine.budget_for(portfolio, value=float(curve.value[17]) - 1e-9)
     assert goal.budget == 17
     endless = dataclasses.replace(portfolio, upper=None)
-    assert np.all(np.isinf(engine.budget_frontier(endless, 9).price))
+    assert np.all(np.isinf(engine.budget_curve(endless, 9).price))
 
 
 WRONG = {

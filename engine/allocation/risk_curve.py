@@ -1,7 +1,8 @@
-"""The efficient frontier of mean against CVaR: the best of each aversion to risk, at one budget.
+"""The curve of mean against CVaR: the best of each aversion to risk, at one budget.
 
 Each point maximises (1 − κ)·mean + κ·CVaR_α over real effort. No effort has both a larger mean and a larger
-CVaR than a point that is proved (Markowitz 1952; Rockafellar & Uryasev 2000).
+CVaR than a point that is proved: elsewhere it is called an efficient frontier (Markowitz 1952; Rockafellar
+& Uryasev 2000).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ POINTS = 11
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RiskFrontier:
+class RiskCurve:
     """The best answers from no aversion to all of it; arrays [points].
 
     - `budget`, `tail`: what there was to spend, and the share of draws whose mean CVaR is.
@@ -53,7 +54,7 @@ class RiskFrontier:
         return {**columns, **{f"effort.{name}": of for name, of in efforts.items()}}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, as `engine frontier format=json` prints them."""
+        """Plain numbers, as `engine budget_curve format=json` prints them."""
         return {"budget": self.budget, "tail": self.tail, **self.columns()}
 
     def to_pandas(self) -> Any:
@@ -69,10 +70,10 @@ class RiskFrontier:
         return f"budget {self.budget:.9g}: mean {means}, CVaR {tails}, {count}"
 
 
-def risk_frontier(
+def risk_curve(
     given: Uncertain, budget: float, tail: float = 0.1, points: int = POINTS, tolerance: float = 1e-6
-) -> RiskFrontier:
-    """The efficient frontier of mean against CVaR_`tail` of one bet on draws.
+) -> RiskCurve:
+    """The curve of mean against CVaR_`tail` of one bet on draws.
 
     **Arguments:** `points`, how many aversions from 0 to 1; `tolerance`, as of `engine.bet`.
 
@@ -84,7 +85,7 @@ def risk_frontier(
     if not isinstance(given, Uncertain):
         raise ValueError(f"a bet is {type(given).__name__}, expected engine.Uncertain")
     if len(given.shape) > 1:
-        raise ValueError(f"a batch of shape {given.shape[:-1]} has a frontier each, expected one bet")
+        raise ValueError(f"a batch of shape {given.shape[:-1]} has a curve each, expected one bet")
     aversions = np.linspace(0.0, 1.0, points)
 
     def answer(aversion: float) -> Bet:
@@ -97,7 +98,7 @@ def risk_frontier(
     def of(name: str) -> np.ndarray:
         return np.array([float(one.figures[name]) for one in answers])
 
-    return RiskFrontier(
+    return RiskCurve(
         budget=float(budget),
         tail=tail,
         names=tuple(name for (name,) in answers[0].places),

@@ -1,4 +1,4 @@
-"""`engine frontier`: every budget as a table, as JSON and as CSV."""
+"""`engine budget_curve`: every budget as a table, as JSON and as CSV."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ TEXTBOOK = Path(__file__).parents[2] / "configs" / "portfolios" / "textbook.csv"
 
 
 def test_json_is_one_object_of_columns(engine: Run) -> None:
-    done = engine("frontier", "portfolio=textbook", "budget=20", "format=json")
+    done = engine("budget_curve", "portfolio=textbook", "budget=20", "format=json")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     facts = json.loads(done.stdout)
-    frontier = library.budget_frontier(library.load_portfolio(TEXTBOOK), 20)
+    curve = library.budget_curve(library.load_portfolio(TEXTBOOK), 20)
     for name in ("budget", "value", "spent", "unspent", "marginal", "price", "price_left", "proved"):
-        expected = [None if np.isnan(number) else number for number in getattr(frontier, name).tolist()]
+        expected = [None if np.isnan(number) else number for number in getattr(curve, name).tolist()]
         assert facts[name] == expected, name
-    np.testing.assert_array_equal(np.array(list(facts["effort"].values())).T, frontier.effort)
+    np.testing.assert_array_equal(np.array(list(facts["effort"].values())).T, curve.effort)
     assert facts["marginal"][-1] is None
     assert facts["solver"] == "exact"
     assert next(iter(facts["effort"])) == "dynamic pricing"
@@ -40,7 +40,7 @@ def test_json_is_one_object_of_columns(engine: Run) -> None:
 
 def test_csv_has_one_row_a_budget(engine: Run, tmp_path: Path) -> None:
     (tmp_path / "staged.csv").write_text(STAGED)
-    done = engine("frontier", "portfolio=staged.csv", "budget=5", "format=csv")
+    done = engine("budget_curve", "portfolio=staged.csv", "budget=5", "format=csv")
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [float(row["value"]) for row in rows] == [0, 1, 1, 6, 7, 7]
@@ -53,26 +53,26 @@ def test_csv_has_one_row_a_budget(engine: Run, tmp_path: Path) -> None:
 
 
 def test_the_table_shows_some_rows_and_every_milestone(engine: Run) -> None:
-    done = engine("frontier", "portfolio=textbook", "budget=300", "rows=4", COLUMNS="200")
+    done = engine("budget_curve", "portfolio=textbook", "budget=300", "rows=4", COLUMNS="200")
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("│")]
     budgets = [int(line.split("│")[1]) for line in lines]
     assert {0, 100, 200, 300} <= set(budgets)
     assert budgets == sorted(set(budgets))
     at = dict(zip(budgets, lines, strict=True))
-    # All five projects are funded, and dispatching alone gets to the frontier, as the tutorial has it.
+    # All five projects are funded, and dispatching alone gets to the curve, as the tutorial has it.
     assert "dispatching starts" in at[1]
     assert done.stdout.count("starts") == 5
     assert done.stdout.count("reaches the frontier") == 1
     (first,) = [budget for budget, line in at.items() if "dispatching reaches the frontier" in line]
-    frontier = library.budget_frontier(library.load_portfolio(TEXTBOOK), 300)
-    assert frontier.effort[first, 1] > frontier.effort[first - 1, 1]
+    curve = library.budget_curve(library.load_portfolio(TEXTBOOK), 300)
+    assert curve.effort[first, 1] > curve.effort[first - 1, 1]
     assert "every value is proved optimal" in done.stdout
     assert len(lines) < 40
 
 
 def test_real_effort(engine: Run) -> None:
-    done = engine("frontier", "portfolio=textbook", "budget=100", "solver=waterfilling", "format=json")
+    done = engine("budget_curve", "portfolio=textbook", "budget=100", "solver=waterfilling", "format=json")
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
     assert facts["price_left"][-1] == pytest.approx(facts["price"][-1], rel=1e-12)
@@ -81,9 +81,9 @@ def test_real_effort(engine: Run) -> None:
 
 def test_lower_bounds_leave_budgets_without_an_optimum(engine: Run, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("project,family,scale,rate,lower\na,log,1,1,2\nb,log,2,1,0\n")
-    done = engine("frontier", "portfolio=p.csv", "budget=4")
+    done = engine("budget_curve", "portfolio=p.csv", "budget=4")
     assert done.returncode == 0, done.stderr
     assert "2 budgets do not cover the lower bounds" in done.stdout
-    json_too = engine("frontier", "portfolio=p.csv", "budget=4", "format=json")
+    json_too = engine("budget_curve", "portfolio=p.csv", "budget=4", "format=json")
     assert json.loads(json_too.stdout)["value"][:2] == [None, None]
     assert json.loads(json_too.stdout)["effort"]["a"] == [None, None, 2, 2, 2]

@@ -1,4 +1,4 @@
-"""`engine frontier`: the optimum of every budget at once, and its price."""
+"""`engine budget_curve`: the optimum of every budget at once, and its price."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from engine.cli.words import noted
 from engine.files.shipped import MISSING
 
 if TYPE_CHECKING:
-    from engine.allocation.risk_frontier import RiskFrontier
+    from engine.allocation.risk_curve import RiskCurve
     from engine.bets.uncertain import Uncertain
 
 
 @dataclass
-class FrontierConfig(ReadingConfig):
-    """`engine frontier`."""
+class BudgetCurveConfig(ReadingConfig):
+    """`engine budget_curve`."""
 
     portfolio: str = MISSING
     budget: float = MISSING
@@ -30,13 +30,13 @@ class FrontierConfig(ReadingConfig):
     tail: float = MISSING
 
 
-def frontier(config: FrontierConfig) -> None:
-    """`engine frontier`."""
-    from engine.allocation.frontier import budget_frontier
+def budget_curve(config: BudgetCurveConfig) -> None:
+    """`engine budget_curve`."""
+    from engine.allocation.budget_curve import budget_curve
     from engine.bets.uncertain import Uncertain
     from engine.cli.bets import risk_table
     from engine.cli.sheet import show
-    from engine.cli.tables import frontier_table
+    from engine.cli.tables import budget_curve_table
     from engine.cli.waiting import waiting
     from engine.files.bets import load_drawn
     from engine.files.portfolios import portfolio_path
@@ -49,36 +49,36 @@ def frontier(config: FrontierConfig) -> None:
     with noted() as warnings, waiting(f"every budget by {solver}"):
         held = load_drawn(portfolio_path(config.portfolio), **config.reading())
         if isinstance(held, Uncertain):
-            frontier: Any = _of_risk(held, config, solver)
-            sheet = risk_table(frontier)
+            curve: Any = _of_risk(held, config, solver)
+            sheet = risk_table(curve)
         else:
-            frontier = budget_frontier(held, config.budget, solver, unit=config.unit)
-            sheet = frontier_table(frontier, config.budget, config.rows)
+            curve = budget_curve(held, config.budget, solver, unit=config.unit)
+            sheet = budget_curve_table(curve, config.budget, config.rows)
     if config.format == "table":
         show(sheet)
     elif config.format == "json":
-        print(json.dumps({**frontier.to_dict(), "warnings": warnings}))
+        print(json.dumps({**curve.to_dict(), "warnings": warnings}))
     else:
-        columns = frontier.columns()
+        columns = curve.columns()
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
 
 
-def _of_risk(drawn: Uncertain, config: FrontierConfig, solver: str) -> RiskFrontier:
-    """The frontier of mean against CVaR, of draws."""
-    from engine.allocation.risk_frontier import risk_frontier
+def _of_risk(drawn: Uncertain, config: BudgetCurveConfig, solver: str) -> RiskCurve:
+    """The curve of mean against CVaR, of draws."""
+    from engine.allocation.risk_curve import risk_curve
 
     if config.unit is not None:
         raise ValueError(f"unit is {config.unit!r}, expected none for draws of curves")
     if solver != "exact":
         raise ValueError(f"solver is {solver}, expected exact for draws of curves")
-    return risk_frontier(drawn, config.budget, config.tail, points=config.rows)
+    return risk_curve(drawn, config.budget, config.tail, points=config.rows)
 
 
 COMMAND = Command(
     "the optimum of every budget at once, and its price",
-    "engine frontier portfolio=FILE budget=100",
-    FrontierConfig,
-    frontier,
+    "engine budget_curve portfolio=FILE budget=100",
+    BudgetCurveConfig,
+    budget_curve,
 )

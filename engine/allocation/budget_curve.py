@@ -1,4 +1,4 @@
-"""Budget frontier: the optimum of every budget at once, and what the next unit of budget is worth.
+"""The budget curve: the optimum of every budget at once, and what the next unit of budget is worth.
 
     V(b) = max { V(x) : Σ_i c_i x_i ≤ b },   b = 0, s, 2s, …, B
 
@@ -13,7 +13,7 @@ curves it is nothing for long, then a jump. The *shadow price* is the slope of t
 V, the minimiser of the Lagrangian dual, and differs from it wherever V is not concave: where the next step
 gains little, it is what saving up for the next jump returns on average. The majorant is that over all
 budgets, those beyond the largest one asked for too (`engine.solvers.shadow`), and so the price is that of
-`engine.allocate`, however far the frontier goes. It has a left and a right side.
+`engine.allocate`, however far the curve goes. It has a left and a right side.
 
 Sources: Ibaraki & Katoh (1988), chapter 3; Ayer, Brunk, Ewing, Reid & Silverman (1955) for the
 pool-adjacent-violators algorithm.
@@ -52,13 +52,13 @@ from engine.solvers.registry import SOLVERS
 from engine.solvers.rounding import budget_slack
 from engine.solvers.solution import Solution, Status
 
-# Steps of the longest programme that a frontier takes: minutes.
+# Steps of the longest programme that a budget curve takes: minutes.
 MOST_WORK = 1e12
 
 
 @register_dataclass
 @dataclass(frozen=True, eq=False, repr=False)
-class Frontier(Optima):
+class BudgetCurve(Optima):
     """The optimum of every budget of one portfolio, or of a batch; printed, it is two lines.
 
     - `portfolio`: as it was given, its arrays [..., projects].
@@ -111,7 +111,7 @@ class Frontier(Optima):
 
         The bound is the value where that is proved, and infinite elsewhere.
 
-        **Raises:** `ValueError` for a budget beyond the frontier, one between those of real effort, and, for
+        **Raises:** `ValueError` for a budget beyond the curve, one between those of real effort, and, for
         one portfolio, one that does not cover the lower bounds.
         """
         place = self._place(budget)
@@ -139,21 +139,21 @@ class Frontier(Optima):
         place = int(np.searchsorted(grid, number + float(budget_slack(grid[-1])), side="right")) - 1
         if place < 0 or number > grid[-1] + self.unit:
             raise ValueError(
-                f"budget is {number:g}, expected one of the frontier's, {grid[0]:g} to {grid[-1]:g}"
+                f"budget is {number:g}, expected one of the curve's, {grid[0]:g} to {grid[-1]:g}"
             )
         if not SOLVERS[self.solver].counts and not math.isclose(grid[place], number, rel_tol=1e-6):
             near = " and ".join(f"{each:g}" for each in grid[place : place + 2])
-            raise ValueError(f"budget is {number:g}, expected one of the frontier's: the nearest are {near}")
+            raise ValueError(f"budget is {number:g}, expected one of the curve's: the nearest are {near}")
         return place
 
     def milestones(self) -> dict[int, list[str]]:
-        """What happens along the frontier of one portfolio, in words: at which budgets, by their place, a
+        """What happens along the budget curve of one portfolio, in words: at which budgets, by their place, a
         project is first funded beyond its lower bound or reaches a stage."""
         self._check_one()
         return milestones(self.portfolio, np.asarray(self.effort), np.asarray(self.status) == Status.SOLVED)
 
     def to_dict(self) -> dict[str, Any]:
-        """Lists of plain numbers, as `engine frontier format=json` prints them; None where there is none.
+        """Lists of plain numbers, as `engine budget_curve format=json` prints them; None where there is none.
 
         **Raises:** `ValueError` for a batch.
         """
@@ -198,16 +198,16 @@ class Frontier(Optima):
 
     def _check_one(self) -> None:
         if np.ndim(self.value) > 1:
-            raise ValueError("this is of one portfolio, and the frontier of a batch: look at(budget) instead")
+            raise ValueError("this is of one portfolio, and the curve of a batch: look at(budget) instead")
 
 
-def budget_frontier(
+def budget_curve(
     portfolio: Portfolio | Curve,
     budget: float | np.ndarray,
     solver: str = "exact",
     *,
     unit: float | str | None = None,
-) -> Frontier:
+) -> BudgetCurve:
     """The optimum of every budget from 0 to `budget`, in one call, for one portfolio or a batch.
 
     **Arguments:** `portfolio` of arrays [..., projects]; `budget`, the largest budget, common to the batch.
@@ -232,9 +232,9 @@ def budget_frontier(
         run, shared, entries = _compiled_water(), (grid,), 40 * grid.size
     else:
         nested, lattice = choose_method(terms_of(portfolio), check_number(budget))
-        grid, run = budget_steps(lattice), _compiled_frontier(nested, lattice)
+        grid, run = budget_steps(lattice), _compiled_curve(nested, lattice)
         entries = lattice.units + 6 * lattice.states + 64
-        foresee(frontier_steps(portfolio.shape, nested, lattice))
+        foresee(budget_curve_steps(portfolio.shape, nested, lattice))
     numbers = np.zeros(portfolio.shape[:-1], portfolio.dtype)
     optima = batched(run, portfolio, numbers, round_size(portfolio, entries), shared)
     effort, value = optima.effort + np.expand_dims(free.effort, -2), optima.value + free.value[..., None]
@@ -243,7 +243,7 @@ def budget_frontier(
         kind = portfolio.dtype.type(lot)
         arrays |= {name: arrays[name] * kind for name in ("budget", "spent", "effort")}
         arrays |= {name: arrays[name] / kind for name in ("marginal", "price", "price_left")}
-    return Frontier(**arrays, portfolio=given, solver=solver, unit=lot)
+    return BudgetCurve(**arrays, portfolio=given, solver=solver, unit=lot)
 
 
 # The border.
@@ -251,7 +251,7 @@ def budget_frontier(
 
 def checked(portfolio: Portfolio | Curve, solver: str) -> Portfolio:
     """The portfolio, normalised, or a `ValueError` that names what is wrong with it or the solver."""
-    known = [name for name, method in SOLVERS.items() if method.frontier]
+    known = [name for name, method in SOLVERS.items() if method.budget_curve]
     if solver not in known:
         raise ValueError(f"solver is {solver!r}, expected one of {', '.join(known)}")
     portfolio = normalise(portfolio)
@@ -301,7 +301,7 @@ class Terms(NamedTuple):
 
 
 def terms_of(portfolio: Portfolio) -> Terms:
-    """What of a portfolio decides how its frontier is computed."""
+    """What of a portfolio decides how its budget curve is computed."""
     costs = None if portfolio.cost is None else np.unique(portfolio.cost)
     upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
     return Terms(portfolio.diminishing, portfolio.shape[-1], costs, upper)
@@ -316,19 +316,19 @@ def choose_method(terms: Terms, budget: float) -> tuple[bool, Lattice]:
     work = terms.projects * lattice.states * lattice.units
     if not nested and work > MOST_WORK:
         raise ValueError(
-            f"budget {budget:g} makes the frontier of all budgets take {work:.1e} steps, expected at most "
+            f"budget {budget:g} makes the curve of all budgets take {work:.1e} steps, expected at most "
             f"{MOST_WORK:.0e}: buy effort in lots (unit=auto), or allocate one budget"
         )
     return nested, lattice
 
 
-def frontier_steps(shape: tuple[int, ...], nested: bool, lattice: Lattice) -> float:
-    """How many steps the frontiers of portfolios of this shape take."""
+def budget_curve_steps(shape: tuple[int, ...], nested: bool, lattice: Lattice) -> float:
+    """How many steps the budget curves of portfolios of this shape take."""
     return math.prod(shape) * lattice.states * (1.0 if nested else lattice.units / 2)
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled_frontier(nested: bool, lattice: Lattice) -> Program[Optima]:
+def _compiled_curve(nested: bool, lattice: Lattice) -> Program[Optima]:
     along = along_path if nested else along_programme
     return program(lambda portfolio, _: along(portfolio, lattice))
 
