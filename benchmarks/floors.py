@@ -138,7 +138,7 @@ def draw(family: Family, projects: int, itemsize: int) -> Work:
     return random_numbers(family, projects) + inputs(family, projects, itemsize)
 
 
-def threshold_search(family: Family, projects: int) -> Work:
+def cutoff_search(family: Family, projects: int) -> Work:
     """P passes of Newton's method, one count and the last units.
 
     A pass inverts N slopes and differentiates them (as dear again as a division), clips and sums:
@@ -204,14 +204,14 @@ def programme_search(family: Family, projects: int, budget: int) -> Work:
 
 
 def work_of(solver: str, family: str, projects: int, budget: int, itemsize: int) -> Work:
-    """What one portfolio takes of a solver, or of `draw`, `draw + threshold` or `monte carlo`, by name.
+    """What one portfolio takes of a solver, or of `draw`, `draw + cutoff` or `monte carlo`, by name.
 
     What is drawn and solved in one go reads nothing. A Monte Carlo run leaves nothing but summaries, so that
     it writes nothing either.
     """
     kind = FAMILIES[family]
     search = {
-        "threshold": threshold_search(kind, projects),
+        "cutoff": cutoff_search(kind, projects),
         "greedy": greedy_search(kind, projects, budget),
         "waterfilling": waterfilling_search(kind, projects, itemsize),
         "relaxation": relaxation_search(kind, projects),
@@ -220,7 +220,7 @@ def work_of(solver: str, family: str, projects: int, budget: int, itemsize: int)
     }
     if solver == "draw":
         return draw(kind, projects, itemsize)
-    if solver in ("draw + threshold", "monte carlo"):
-        fused = random_numbers(kind, projects) + search["threshold"]
+    if solver in ("draw + cutoff", "monte carlo"):
+        fused = random_numbers(kind, projects) + search["cutoff"]
         return fused if solver == "monte carlo" else fused + outputs(projects, itemsize)
     return inputs(kind, projects, itemsize) + search[solver] + outputs(projects, itemsize)

@@ -88,7 +88,7 @@ class Case:
 
 
 FIRST, REST = (
-    ("draw + threshold", "threshold", "draw"),
+    ("draw + cutoff", "cutoff", "draw"),
     ("monte carlo", "greedy", "waterfilling", "relaxation"),
 )
 BOTH = ("float32", "float64")
@@ -168,8 +168,8 @@ class Bench:
         self.sets = max(2, threads, int(-(-PAST_THE_CACHE[jax.default_backend()] // size)))
         if case.solver == "draw":
             run, self.inputs = self.draw, lambda rows: (self.source, rows)
-        elif case.solver == "draw + threshold":
-            solve = solver_of("threshold", self.lattice)
+        elif case.solver == "draw + cutoff":
+            solve = solver_of("cutoff", self.lattice)
             fused = jax.vmap(lambda source, index, b: solve(draw(source, index), b), in_axes=(None, 0, None))
             run, self.inputs = jax.jit(fused), lambda rows: (self.source, rows, self.budget)
         else:
@@ -237,7 +237,7 @@ def check_answer(case: Case, portfolios: Portfolio, answer: Solution) -> dict[st
     """Worst relative differences: of the value from that of its own effort, and from the reference's; of the
     bound, as far as it lies below a value or above the reference's; and by how much effort breaks the budget,
     zero, or whole units."""
-    solver = {"programme": "exact", "draw + threshold": "threshold", "monte carlo": "threshold"}
+    solver = {"programme": "exact", "draw + cutoff": "cutoff", "monte carlo": "cutoff"}
     with on_cpu(), jax.enable_x64(True):
         expected = engine.allocate(portfolios, float(case.budget), solver.get(case.solver, case.solver))
         effort = np.asarray(answer.effort, np.float64)
@@ -263,10 +263,10 @@ def check_answer(case: Case, portfolios: Portfolio, answer: Solution) -> dict[st
 def time_monte_carlo(case: Case) -> dict[str, Any]:
     """A whole run: blocks of this size drawn, solved, measured and reduced, as `engine run` does."""
     source = scenario(case.family, case.projects, case.budget)
-    lattice = choose_lattice(["threshold"], case.budget, case.projects)
+    lattice = choose_lattice(["cutoff"], case.budget, case.projects)
     count, kind = BLOCKS * case.batch, np.dtype(case.dtype)
     with jax.enable_x64(True):
-        point = Point(source, float(case.budget), {"threshold": {}}, lattice, 0, count, case.batch, kind)
+        point = Point(source, float(case.budget), {"cutoff": {}}, lattice, 0, count, case.batch, kind)
         simulation = Simulation(point)
         few = replace(point, portfolios=min(SAMPLE, case.batch))
         (block,) = simulation.blocks([(few, 0)])
@@ -278,12 +278,12 @@ def time_monte_carlo(case: Case) -> dict[str, Any]:
             seconds.append((time.perf_counter() - begin) / BLOCKS)
         assert done == count, "a run left portfolios out"
     with on_cpu():
-        expected = engine.allocate(drawn, float(case.budget), "threshold")
-    summaries = block.summaries["threshold"]
+        expected = engine.allocate(drawn, float(case.budget), "cutoff")
+    summaries = block.summaries["cutoff"]
     mean = {name: float(np.mean(getattr(expected, name))) for name in ("value", "bound")}
     below = (mean["value"] - float(summaries["bound"].mean)) / mean["bound"]
     check = {"value": worst(summaries["value"].mean, mean["value"]), "bound": max(below, 0.0)}
-    check["unsolved"] = float(block.failed["threshold"])
+    check["unsolved"] = float(block.failed["cutoff"])
     return timing(case, statistics.median(seconds), BLOCKS, simulation.compile_seconds, check) | {
         "spread": (max(seconds) - min(seconds)) / statistics.median(seconds)
     }

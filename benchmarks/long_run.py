@@ -3,7 +3,7 @@
     python -m benchmarks.long_run               on a GPU, a minute or two: results/long_run.json
     python -m benchmarks.long_run --thousandth  as many thousandths: for trying it out, nothing saved
 
-Ten budgets of the scenario big_tech, twenty power-law projects each, drawn, allocated by threshold in
+Ten budgets of the scenario big_tech, twenty power-law projects each, drawn, allocated by cutoff in
 float32, measured, reduced and stored. The means are held against those of the first portfolios of each
 budget, solved in float64 by another process on the CPU: their difference in standard errors.
 """
@@ -33,7 +33,7 @@ def sweep(folder: Path, portfolios: int, dtype: str, **environment: str) -> floa
     call = "from engine.cli.main import main; main()"
     keys = {
         "scenario": "big_tech",
-        "solver": "threshold",
+        "solver": "cutoff",
         "sweep.grid.budget": str(BUDGETS),
         "run.portfolios": portfolios,
         "run.dtype": dtype,

@@ -59,9 +59,9 @@ NO_LOSS = 1e-9
 ENGINE: dict[str, dict[str, tuple[str, ...]]] = {
     "integer": {
         "concave": (
-            "threshold:float32:compiled",
-            "threshold:float64:compiled",
-            "threshold:float32",
+            "cutoff:float32:compiled",
+            "cutoff:float64:compiled",
+            "cutoff:float32",
             "exact:float64",
         ),
         "other": ("exact:float64", "exact:float64:compiled", "density:float64"),

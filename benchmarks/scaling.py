@@ -70,7 +70,7 @@ LINES = (
     Line("SCIP tuned", "hill", "integer", "scip", "tuned"),
     ours("continuous", "hill", "continuous"),
     Line("SciPy SLSQP", "hill", "continuous", "slsqp", optimal=False),
-    ours("threshold", "log"),
+    ours("cutoff", "log"),
     ours("greedy", "log"),
     Line("numba heap greedy", "log", "integer", "numba_greedy"),
     ours("waterfilling", "log", "continuous"),

@@ -25,7 +25,7 @@ from benchmarks.machine import save
 
 POINTS, BLOCK = 20, 10_000
 SWEEP = (
-    *("scenario=research_lab", "scenario.projects=20", "budget=300", "solver=[threshold,bound]"),
+    *("scenario=research_lab", "scenario.projects=20", "budget=300", "solver=[cutoff,bound]"),
     *(f"sweep.grid.scenario.skew={{linear: [0, 2, {POINTS}]}}", f"run.block={BLOCK}"),
 )
 BARE_BLOCKS = 20

@@ -86,7 +86,7 @@ def main() -> None:
         "numpy loop": (lambda: [numpy_loop(*pair) for pair in pairs], LOOPS),
     }
     best = None
-    for name in ("greedy", "threshold", "waterfilling", "exact"):
+    for name in ("greedy", "cutoff", "waterfilling", "exact"):
         for dtype in (np.float32, np.float64):
             run = contender(name, dtype)
             solution = run()

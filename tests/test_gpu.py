@@ -21,7 +21,7 @@ from engine.simulation import blocks
 from engine.simulation.blocks import Block, Simulation
 from engine.simulation.metrics import METRICS
 from engine.simulation.point import Point
-from engine.solvers import batching, max_plus, threshold
+from engine.solvers import batching, cutoff, max_plus
 from engine.solvers.kernel import run_kernel
 from engine.solvers.lattice import build_lattice
 from engine.study.plan import plan
@@ -106,7 +106,7 @@ def test_the_kernels_find_what_the_same_functions_do_without(dtype: str) -> None
         jax.tree.map(np.testing.assert_array_equal, found, expected)
         drawn = draw(shipped("growth").scenario, 77, dtype=np.dtype(dtype))
         across = jax.tree.map(lambda a: jnp.asarray(a.T), drawn)
-        search = partial(threshold._search, lattice=build_lattice(40, 5))
+        search = partial(cutoff._search, lattice=build_lattice(40, 5))
         budget = jnp.full((1, 77), 40, dtype)
         found = jax.jit(partial(run_kernel, search))(across, budget)
         np.testing.assert_array_equal(np.sum(found, axis=0), 40.0)
@@ -215,7 +215,7 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def test_a_block_that_does_not_fit_is_solved_in_parts(room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = "run.portfolios=500000", "run.block=500000", "scenario.projects=40"
-    what = plan(shipped("product_embedded", "solver=[threshold]", "budget=400", *overrides))
+    what = plan(shipped("product_embedded", "solver=[cutoff]", "budget=400", *overrides))
     ample = Simulation(what)
     (expected,) = ample.blocks([(what, 0)])
     assert ample.parts == 1
@@ -226,6 +226,6 @@ def test_a_block_that_does_not_fit_is_solved_in_parts(room: Any, monkeypatch: py
     assert found.count == expected.count
     assert found.failed == expected.failed
     for metric in METRICS:
-        mine, theirs = (block.summaries["threshold"][metric] for block in (found, expected))
+        mine, theirs = (block.summaries["cutoff"][metric] for block in (found, expected))
         assert mine.count == theirs.count
         np.testing.assert_allclose(mine.mean, theirs.mean, rtol=1e-9, atol=1e-12)

@@ -20,6 +20,7 @@ import numpy as np
 from engine.allocation.answer import Allocation
 from engine.allocation.foresight import foresee
 from engine.allocation.free import least_cost, set_aside
+from engine.allocation.old_names import current
 from engine.allocation.running import Program, batched, program, round_size
 from engine.model.curves.base import Curve
 from engine.model.lots import in_lots, round_unit
@@ -70,7 +71,7 @@ def allocate(
     whose lower bounds cost more than the budget, or whose return is not a finite number, is such an error; in
     a batch its `status` tells.
     """
-    counted = check_objective(objective, per_unit)
+    counted, solver = check_objective(objective, per_unit), current(solver)
     given, solution, lot = _answer(portfolio, budget, solver, options, unit, counted)
     batch = solution.effort.shape[:-1]
     budgets = np.broadcast_to(np.asarray(budget, dtype=float), batch)[()]
@@ -82,7 +83,7 @@ def solve(
     portfolio: Portfolio | Curve, budget: float | np.ndarray, solver: str = "exact", **options: Any
 ) -> Solution:
     """The arrays of `allocate`. One portfolio that cannot be solved does not raise either: see `status`."""
-    return _answer(portfolio, budget, solver, options)[1]
+    return _answer(portfolio, budget, current(solver), options)[1]
 
 
 def _answer(

@@ -182,7 +182,7 @@ def own_plan(
     returns: Any = on_host(Portfolio.returns, given, own)
     if not np.isfinite(np.sum(returns)):
         raise ValueError("the plan's return is not a finite number, expected efforts of lesser magnitude")
-    lot = None if SOLVERS[solver].real(options) else best.unit
+    lot = None if SOLVERS[best.solver].real(options) else best.unit
     found = OwnPlan(best, own, returns, tuple(broken_rules(given, own, float(budget), lot)))
     if within is None:
         return found
@@ -196,7 +196,7 @@ def own_plan(
             f"within is {text}, and what is so near to the plan costs {least:g} at least, the budget is "
             f"{budget:.9g}"
         )
-    near = allocate(narrow, budget, solver, unit=best.unit if unit is not None else None, **options)
+    near = allocate(narrow, budget, best.solver, unit=best.unit if unit is not None else None, **options)
     return dataclasses.replace(found, within=text, near=near)
 
 

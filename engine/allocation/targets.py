@@ -221,7 +221,7 @@ def _find_whole(
         )
     best = reach.best if kind == "value" or np.all(met) else _best_rate(portfolio, kind, targets)
     budgets = np.where(met, budget_steps(lattice)[read.state], 0.0).astype(portfolio.dtype)
-    code, shared = prepared("threshold" if nested else "exact", lattice)
+    code, shared = prepared("cutoff" if nested else "exact", lattice)
     solution = batched(code, portfolio, budgets, size, shared)
     proved = met & lattice.holds_costs & solution.proved
     return _found(met, budgets, solution, np.where(possible & ~within, np.nan, best), proved)

@@ -58,9 +58,11 @@ def load_with_figures(name: str) -> Any:
 
 def one_solver(solvers: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The name of the only solver, and its options."""
+    from engine.allocation.old_names import by_current_names
+
     if len(solvers) != 1:
         raise ValueError(f"solver is {list(solvers)}, expected one solver")
-    ((solver, options),) = solvers.items()
+    ((solver, options),) = by_current_names(solvers).items()
     if not isinstance(options, dict):
         raise ValueError(f"solver.{solver} is {options!r}, expected its options")
     return solver, options

@@ -22,7 +22,15 @@ from engine.planning.methods import Planned, Plans, measure_plans, methods, plan
 from engine.simulation.rules import METHODS as RULES_METHODS
 from engine.simulation.rules import METRICS as RULES_METRICS
 from engine.simulation.rules import Ruling, measure_rules
-from engine.solvers.registry import REFERENCE, SOLVERS, Method, Takes, check_options_of, find_method
+from engine.solvers.registry import (
+    OLD_NAMES,
+    REFERENCE,
+    SOLVERS,
+    Method,
+    Takes,
+    check_options_of,
+    find_method,
+)
 from engine.solvers.responses import Scalar
 from engine.solvers.solution import Solution
 
@@ -78,7 +86,7 @@ def check_method(name: str, options: dict[str, Any], gives: Takes = "portfolio")
     **Raises:** `ValueError` naming a solver that there is not or that needs what the scenario does not give,
     or an option that cannot be.
     """
-    if gives != "portfolio" and not (isinstance(name, str) and name in every()):
+    if gives != "portfolio" and not (isinstance(name, str) and OLD_NAMES.get(name, name) in every()):
         raise ValueError(f"unknown solver {name!r}, expected one of {', '.join(known(gives))}")
     method = method_of(name)
     if not fits(method, gives):

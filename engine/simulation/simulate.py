@@ -15,6 +15,7 @@ from jaxtyping import Array
 
 from engine.allocation.allocate import check_budget
 from engine.allocation.facts import as_frame
+from engine.allocation.old_names import by_current_names
 from engine.bets.approaches import Approaches
 from engine.bets.spillover import Coupled
 from engine.model.keys import portfolio_key
@@ -222,7 +223,7 @@ def simulate(
     budget = check_budget(made.budget if budget is None else float(budget))
     _check_whole("portfolios", portfolios, 1)
     _check_whole("seed", seed, 0)
-    given = solvers if isinstance(solvers, Mapping) else {name: {} for name in solvers}
+    given = by_current_names(solvers if isinstance(solvers, Mapping) else {name: {} for name in solvers})
     gives = made.prior.gives
     options = {name: check_method(name, dict(values), gives) for name, values in given.items()}
     if not options:

@@ -22,13 +22,13 @@ from typing import Any, Literal, get_args
 from engine.model.portfolio import Portfolio
 from engine.solvers.bound import bound
 from engine.solvers.continuous import OPEN_NODES, continuous
+from engine.solvers.cutoff import cutoff
 from engine.solvers.density import density
 from engine.solvers.exact import exact
 from engine.solvers.greedy import greedy
 from engine.solvers.lattice import Lattice
 from engine.solvers.relaxation import relaxation
 from engine.solvers.solution import Solution
-from engine.solvers.threshold import threshold
 from engine.solvers.waterfilling import waterfilling
 
 Solver = Callable[..., Solution]
@@ -140,7 +140,7 @@ def rounded_or_real(options: Options) -> Effort:
 SOLVERS: dict[str, Method] = {
     "greedy": Method(greedy, entries=a_table_of_jumps),
     "density": Method(density),
-    "threshold": Method(threshold, optimal="with costs", any_budget="diminishing", entries=a_table_of_jumps),
+    "cutoff": Method(cutoff, optimal="with costs", any_budget="diminishing", entries=a_table_of_jumps),
     "waterfilling": Method(waterfilling, effort="real", budget_curve=True, entries=no_table),
     "relaxation": Method(relaxation, effort=rounded_or_real),
     "bound": Method(bound, any_budget="always"),
@@ -148,12 +148,17 @@ SOLVERS: dict[str, Method] = {
     "continuous": Method(continuous, effort="real", entries=lambda portfolio, lattice: 3 * OPEN_NODES),
 }
 
+# Solvers by the names that they had. They go with the next release.
+OLD_NAMES = {"threshold": "cutoff"}
+
 # The solver that others are compared with: the one that proves the optimum whatever the portfolio.
 REFERENCE = next(name for name, method in SOLVERS.items() if method.optimal == "always")
 
 
 def find_method(solver: str) -> Method:
-    """The method of a name, or a `ValueError` that names what is unknown."""
+    """The method of a name, today's or an old one, or a `ValueError` that names what is unknown."""
+    if isinstance(solver, str) and solver not in SOLVERS:
+        solver = OLD_NAMES.get(solver, solver)
     if not isinstance(solver, str) or solver not in SOLVERS:
         raise ValueError(f"unknown solver {solver!r}, expected one of {', '.join(SOLVERS)}")
     method = SOLVERS[solver]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.simulation.methods import reference
+from engine.solvers.registry import OLD_NAMES
 from engine.study.grid import Axis
 from engine.study.manifest import Manifest, StoreError, canonical, fixed
 
@@ -24,6 +25,7 @@ def grow(there: Manifest, given: Manifest) -> Manifest:
 
     **Raises:** `StoreError` naming the first key by which the two are different studies.
     """
+    given = _in_its_words(given, there)
     if given.own_blocks:  # it may have begun on another device
         given = given.in_blocks_of(there.block)
     found = _difference(there, given)
@@ -38,6 +40,20 @@ def grow(there: Manifest, given: Manifest) -> Manifest:
     began = {name: getattr(there, name) for name in ("versions", "device", "cores")}
     question = given.question or there.question
     return dataclasses.replace(given, groups=groups, question=question, **began)
+
+
+def _in_its_words(given: Manifest, there: Manifest) -> Manifest:
+    """The same study with solvers called as where it began: what names its blocks goes on doing so."""
+    began = {now: old for old, now in OLD_NAMES.items() if old in there.solvers}
+    if not began:
+        return given
+
+    def called(config: dict[str, Any]) -> dict[str, Any]:
+        return {**config, "solver": {began.get(n, n): options for n, options in config["solver"].items()}}
+
+    choices = {name: called(config) for name, config in given.choices.items()}
+    groups = tuple(tuple(began.get(name, name) for name in group) for group in given.groups)
+    return dataclasses.replace(given, config=called(given.config), choices=choices, groups=groups)
 
 
 Difference = tuple[str, str, str] | None

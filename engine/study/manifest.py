@@ -19,6 +19,7 @@ from typing import Any
 
 import jax
 
+from engine.allocation.old_names import by_current_names
 from engine.simulation.methods import reference
 from engine.study.grid import Grid, read_grid, write_grid
 
@@ -104,6 +105,7 @@ class Manifest:
         plain["overrides"] = tuple(plain["overrides"])
         found = cls(**plain)
         found._check()
+        by_current_names(found.solvers)  # tells of old names; the study keeps them, which name its blocks
         return found
 
     def _check(self) -> None:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from engine.allocation.allocate import check_budget
+from engine.allocation.old_names import by_current_names
 from engine.bets.lifted import CLIMBS
 from engine.simulation.blocks import default_block
 from engine.simulation.config import PlanningConfig, SpilloverConfig, UncertaintyConfig
@@ -130,6 +131,7 @@ def _manifest(
     choices = choices or {}
     for one in (config, *choices.values()):
         one["run"] = {key: one["run"][key] for key in STUDIED}
+        one["solver"] = by_current_names(one["solver"])
     given = [one.get("scenario", {}).get("draws") for one in (config, *choices.values())]
     varied = [
         v

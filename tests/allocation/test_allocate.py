@@ -25,7 +25,7 @@ BUDGET = 12.0
 FIELDS = ("effort", "value", "bound", "multiplier", "spent", "proved", "status")
 
 
-@pytest.mark.parametrize("solver", ["exact", "greedy", "threshold", "density", "bound", "waterfilling"])
+@pytest.mark.parametrize("solver", ["exact", "greedy", "cutoff", "density", "bound", "waterfilling"])
 @pytest.mark.parametrize(("budget", "expected"), [(100, [25, 30, 12, 20, 13]), (300, [75, 90, 36, 60, 39])])
 def test_textbook_answer_is_in_proportion_to_scale(solver: str, budget: float, expected: list[int]) -> None:
     solution = allocate(load_portfolio(TEXTBOOK), budget, solver)
@@ -54,7 +54,7 @@ def assert_equal(one: Solution, other: Solution) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:costs differ")
-@pytest.mark.parametrize("solver", ["exact", "threshold", "waterfilling"])
+@pytest.mark.parametrize("solver", ["exact", "cutoff", "waterfilling"])
 def test_a_batch_is_a_loop_of_single_portfolios(solver: str) -> None:
     portfolio = reference.draw("mixture", 1, (6, 4), ("cost",), reach=BUDGET)
     batch = solve(portfolio, BUDGET, solver)

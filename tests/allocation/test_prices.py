@@ -100,7 +100,7 @@ def test_every_horizon_and_solver_has_the_same(name: str) -> None:
     assert one.price <= one.price_left
     if np.isfinite(right):
         np.testing.assert_allclose([one.price, one.price_left], [right, left], rtol=1e-9)
-    for solver in ("greedy", "threshold"):
+    for solver in ("greedy", "cutoff"):
         assert engine.allocate(portfolio, budget, solver).price == one.price
     for times in (1, 2, 10):
         curve = engine.budget_curve(portfolio, times * budget)

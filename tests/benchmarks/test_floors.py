@@ -29,10 +29,10 @@ def test_the_core_has_the_pairs_that_its_loops_have() -> None:
 
 def test_bytes_are_what_is_read_and_written_once() -> None:
     # Two parameters of two projects are read; two efforts, four numbers, a flag and a status are written.
-    assert floors.work_of("threshold", "log", 2, 3, 4).bytes == 2 * 2 * 4 + (2 + 4) * 4 + 5
+    assert floors.work_of("cutoff", "log", 2, 3, 4).bytes == 2 * 2 * 4 + (2 + 4) * 4 + 5
     assert floors.work_of("exact", "hill", 2, 3, 8).bytes == 2 * 4 * 8 + (2 + 4) * 8 + 5
     assert floors.work_of("draw", "log", 2, 3, 8).bytes == 2 * 2 * 8
-    assert floors.work_of("draw + threshold", "log", 2, 3, 4).bytes == (2 + 4) * 4 + 5
+    assert floors.work_of("draw + cutoff", "log", 2, 3, 4).bytes == (2 + 4) * 4 + 5
     assert floors.work_of("monte carlo", "log", 2, 3, 4).bytes == 0
 
 
@@ -45,7 +45,7 @@ def test_a_draw_hashes_once_a_number_and_once_a_key() -> None:
 def test_searches_of_one_project_and_one_unit() -> None:
     newton = 3 * (LOG.inverse + floors.DIVISION + 4)
     ends = LOG.inverse + LOG.gain + 4 + LOG.gain + LOG.value + 2
-    assert floors.threshold_search(LOG, 1).flops == newton + ends
+    assert floors.cutoff_search(LOG, 1).flops == newton + ends
     assert floors.greedy_search(LOG, 1, 1).flops == 3 * LOG.gain + LOG.value + 3
     assert floors.waterfilling_search(LOG, 1, 4).flops == 31 * (LOG.inverse + 3) + 4 * (LOG.value + 1)
     programme = floors.programme_search(HILL, 1, 1)

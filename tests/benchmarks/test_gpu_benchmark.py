@@ -20,8 +20,8 @@ from engine.allocation.allocate import choose_lattice
 from engine.model.keys import portfolio_key
 
 ROOT = Path(__file__).parents[2]
-CASE = Case("threshold", "float64", 5, 40, 16)
-SOLVERS = {"draw", "threshold", "draw + threshold", "greedy", "waterfilling", "relaxation", "exact"}
+CASE = Case("cutoff", "float64", 5, 40, 16)
+SOLVERS = {"draw", "cutoff", "draw + cutoff", "greedy", "waterfilling", "relaxation", "exact"}
 
 
 @pytest.mark.slow
@@ -46,7 +46,7 @@ def test_the_quick_benchmark_times_checks_and_reports(tmp_path: Path) -> None:
     # The table comes last, and is short.
     last = done.stdout[done.stdout.rindex("\n1 ×") :]
     assert len(last) < 4000
-    assert "draw + threshold" in last
+    assert "draw + cutoff" in last
     assert f"{len(found['cases'])} of {len(found['cases'])} cases right" in last
 
 
@@ -54,7 +54,7 @@ def answered() -> tuple[engine.Portfolio, engine.Solution]:
     source = scenario("log", CASE.projects, CASE.budget)
     portfolios = jax.vmap(lambda j: source.draw(portfolio_key(0, j), np.dtype(float)))(np.arange(16))
     portfolios = jax.tree.map(np.asarray, portfolios)
-    return portfolios, engine.allocate(portfolios, float(CASE.budget), "threshold").solution
+    return portfolios, engine.allocate(portfolios, float(CASE.budget), "cutoff").solution
 
 
 def test_a_right_answer_passes() -> None:
@@ -84,7 +84,7 @@ def test_a_wrong_answer_is_told(check: str, field: str, spoil: Any) -> None:
 
 def test_the_grid_begins_with_the_goal_and_has_every_solver_in_both_precisions() -> None:
     cases = list(grid(quick=False))
-    assert cases[0] == Case("draw + threshold", "float32", 20, 300, 1 << 19)
+    assert cases[0] == Case("draw + cutoff", "float32", 20, 300, 1 << 19)
     assert len(set(cases)) == len(cases)
     for solver in SOLVERS - {"exact"}:
         assert {case.dtype for case in cases if case.solver == solver} == {"float32", "float64"}
@@ -99,14 +99,14 @@ def test_a_case_that_would_take_too_long_is_foreseen() -> None:
 
 def test_a_case_that_failed_is_left_out_of_the_table() -> None:
     failed = {**dataclasses.asdict(CASE), "projects": 20, "budget": 300, "error": "ValueError: none"}
-    assert "threshold" not in table([failed], [])
+    assert "cutoff" not in table([failed], [])
     assert "failed: ValueError" in gpu.line(failed)
 
 
 @pytest.mark.parametrize("case", list(grid(quick=True)), ids=lambda case: f"{case.solver}-{case.dtype}")
 def test_what_is_timed_can_be_compiled_for_a_gpu(case: Case) -> None:
     """As far as that can be told without one: all of it lowers, and nothing calls back to the host."""
-    name = {"draw + threshold": "threshold", "monte carlo": "threshold"}.get(case.solver, case.solver)
+    name = {"draw + cutoff": "cutoff", "monte carlo": "cutoff"}.get(case.solver, case.solver)
     source, kind = scenario(case.family, case.projects, case.budget), np.dtype(case.dtype)
     lattice = choose_lattice(["exact"], case.budget, case.projects)
     solve = (lambda p, b: p) if name == "draw" else gpu.solver_of(name, lattice)

@@ -44,7 +44,7 @@ def test_the_table_names_approaches_plans_and_proof(engine: Run) -> None:
     [
         (("budget=40", "unit=2"), "unit is 2, expected none for a bet"),
         (("target.price=1",), "a target is given, expected budget=... for a bet"),
-        (("budget=40", "solver=threshold"), "solver is threshold, expected exact or greedy for approaches"),
+        (("budget=40", "solver=cutoff"), "solver is cutoff, expected exact or greedy for approaches"),
         (("budget=40", "solver=greedy", "solver.greedy.marginal=slope"), "solver.greedy.marginal is 'slope'"),
         (("budget=-1",), "budget is -1, expected a number from 0"),
         (("budget=1e9",), "measure effort in larger units, or set upper bounds"),

@@ -46,7 +46,7 @@ def test_a_sweep_says_what_it_does_and_stores_it(engine: Run, tmp_path: Path) ->
         assert expected in plan
     assert re.search(r"about .* and \d+ MiB a block", done.stderr)
     assert "slowest: budget=" in done.stderr
-    assert "threshold" in done.stdout
+    assert "cutoff" in done.stdout
     frame = pd.read_csv(tmp_path / "study" / "summary.csv")
     assert len(frame) == 4 * 2 * 14
     assert set(frame["count"][frame.metric == "value"]) == {60}
@@ -75,7 +75,7 @@ def test_a_sweep_goes_on_in_blocks_of_the_size_it_began_with(
     engine: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nobody says how large they are, and it goes on where they would be of another size."""
-    few = ("sweep", "scenario=textbook", "solver=[threshold]", "run.output=study")
+    few = ("sweep", "scenario=textbook", "solver=[cutoff]", "run.output=study")
     monkeypatch.setattr(simulation_blocks, "CPU_BLOCK", 8)
     first = engine(*few, "run.portfolios=20")
     assert "3 blocks of 8 portfolios" in first.stderr

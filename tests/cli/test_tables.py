@@ -17,7 +17,7 @@ COMMANDS = {
         *("allocate", "portfolio=textbook", "target.price=0.123456789", "solver=waterfilling"),
     ),
     "budget_curve": ("budget_curve", "portfolio=textbook", "budget=100", "rows=4"),
-    "run": ("run", "scenario=textbook", "solver=[greedy,threshold,bound]", "budget=20", *SMALL),
+    "run": ("run", "scenario=textbook", "solver=[greedy,cutoff,bound]", "budget=20", *SMALL),
     "sweep": (
         *("sweep", "scenario=textbook", "sweep.grid.budget=[20,30]", *SMALL),
         "sweep.grid.scenario.curves.purelog.parameters.scale.sigma=[0.1,0.2]",

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import engine as library
 from engine.cli import main
+from engine.solvers.registry import OLD_NAMES, SOLVERS, find_method
+from engine.study.study import open_study
 from tests.cli.conftest import Run
+
+SWEEP = ("sweep", "scenario=textbook", "budget=20", "run.portfolios=20", "run.block=10", "run.output=study")
 
 
 @pytest.mark.parametrize("old", library._OLD_NAMES)
@@ -28,6 +35,61 @@ def test_an_old_command_is_the_new_one_and_says_so(engine: Run) -> None:
         assert done.stdout == expected.stdout
         said = f"engine: warning: engine {old} is now engine {now}, and goes with the next release\n"
         assert done.stderr == said + expected.stderr
+
+
+@pytest.mark.parametrize("old", OLD_NAMES)
+def test_an_old_solver_is_the_new_one_and_says_so(old: str) -> None:
+    now = OLD_NAMES[old]
+    assert old not in SOLVERS
+    assert find_method(old) is SOLVERS[now]
+    curves = library.Log([1.0, 2.0, 3.0], 0.5)
+    with pytest.warns(FutureWarning, match=f"solver {old} is now {now}, and goes with the next release"):
+        found = library.allocate(curves, 10, old)
+    assert found.solver == now
+    np.testing.assert_array_equal(found.effort, library.allocate(curves, 10, now).effort)
+    with pytest.warns(FutureWarning, match=f"solver {old} is now {now}"):
+        simulated = library.simulate("textbook", budget=20, solvers=[old], portfolios=10)
+    assert {row["solver"] for row in simulated.rows()} == {now}
+
+
+@pytest.mark.parametrize("old", OLD_NAMES)
+def test_an_old_solver_of_the_command_line_is_the_new_one_and_says_so(engine: Run, old: str) -> None:
+    said = f"engine: warning: solver {old} is now {OLD_NAMES[old]}, and goes with the next release\n"
+    one = ("allocate", "portfolio=textbook", "budget=20", "format=json")
+    done, expected = (engine(*one, f"solver={name}") for name in (old, OLD_NAMES[old]))
+    assert json.loads(done.stdout)["effort"] == json.loads(expected.stdout)["effort"]
+    assert done.stderr == said + expected.stderr
+    several = engine("run", *SWEEP[1:-1], f"solver=[{old},bound]")
+    assert several.stderr.count(said) == 1
+    assert f"│ {OLD_NAMES[old]} │" in several.stdout
+
+
+@pytest.mark.parametrize("old", OLD_NAMES)
+def test_a_stored_study_of_an_old_solver_opens_and_goes_on(
+    engine: Run, old: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = OLD_NAMES[old]
+    with monkeypatch.context() as then:
+        then.setitem(SOLVERS, old, SOLVERS[now])
+        before = engine(*SWEEP, f"solver=[{old},bound]")
+    assert "warning" not in before.stderr
+    said = f"solver {old} is now {now}, and goes with the next release"
+    with pytest.warns(FutureWarning, match=said):
+        study = open_study(tmp_path / "study")
+    assert set(study.rates()) == {old, "bound"}
+    blocks = sorted((tmp_path / "study/blocks").rglob("*.parquet"))
+    for command in ("status", "report"):
+        done = engine(command, "study=study")
+        assert (done.returncode, done.stderr.count(said)) == (0, 1), done.stderr
+    # It goes on under the name by which it was begun.
+    same = engine(*SWEEP, f"solver=[{now},bound]")
+    assert same.returncode == 0, same.stderr
+    assert same.stdout == before.stdout
+    assert sorted((tmp_path / "study/blocks").rglob("*.parquet")) == blocks
+    larger = engine(*SWEEP, f"solver=[{now},bound]", "run.portfolios=40")
+    assert larger.returncode == 0, larger.stderr
+    assert sum(1 for _ in (tmp_path / "study/blocks").rglob("*.parquet")) == 2 * len(blocks)
+    assert set(blocks) < set((tmp_path / "study/blocks").rglob("*.parquet"))
 
 
 def test_frontier_is_a_projects_last_stage_alone() -> None:

@@ -51,7 +51,7 @@ def tables(portfolio: Portfolio, rising: np.ndarray) -> np.ndarray:
     return np.stack(rows, axis=-1)
 
 
-@pytest.mark.parametrize("solver", ["exact", "threshold", "density", "greedy", "relaxation", "bound"])
+@pytest.mark.parametrize("solver", ["exact", "cutoff", "density", "greedy", "relaxation", "bound"])
 @pytest.mark.parametrize(("family", "parts"), CASES, ids=reference.id_of)
 def test_whole_units_of_budget_against_all_splits(family: str, parts: tuple[str, ...], solver: str) -> None:
     portfolio, rising = drawn(family, parts)

@@ -1,4 +1,4 @@
-"""Advice: that of the policies, from a log alone; its thresholds turn it, and its intervals hold."""
+"""Advice: that of the policies, from a log alone; its turning points turn it, and its intervals hold."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_chances_are_those_of_draws_planned_for_one_by_one() -> None:
     assert float(jnp.sum(found.best)) == pytest.approx(1.0)
 
 
-def test_a_threshold_turns_the_plan_when_it_is_fed_back() -> None:
+def test_a_turning_point_turns_the_plan_when_it_is_fed_back() -> None:
     turned = 0
     for seed in range(6):
         draws = saturating(jax.random.key(100 + seed), 256, 1.0)

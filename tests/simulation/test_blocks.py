@@ -200,7 +200,7 @@ def test_two_devices_allocate_as_one_does(tmp_path: Path) -> None:
     for devices in (1, 2):
         arguments = ["run", "scenario=s_shaped", "budget=40", "run.portfolios=100", "run.block=40"]
         arguments += ["run.records=true", f"run.output={tmp_path / str(devices)}"]
-        arguments += ["solver=[greedy,density,threshold,waterfilling,bound,exact]"]
+        arguments += ["solver=[greedy,density,cutoff,waterfilling,bound,exact]"]
         engine = Path(sys.executable).parent / "engine"
         subprocess.run([engine, *arguments], env=forced(devices), check=True, capture_output=True)
     one, two = (pq.read_table(tmp_path / d / "records.parquet").to_pydict() for d in ("1", "2"))

@@ -210,8 +210,8 @@ def test_an_allocation_seen_before_is_never_given_up_for_less() -> None:
 @pytest.mark.parametrize(
     ("portfolio", "solver", "instead"),
     [
-        (Log([1.0, 2.0], 0.5), "density", "threshold or exact or continuous"),
-        (Log([1.0, 2.0], 0.5), "greedy", "threshold or exact or continuous"),
+        (Log([1.0, 2.0], 0.5), "density", "cutoff or exact or continuous"),
+        (Log([1.0, 2.0], 0.5), "greedy", "cutoff or exact or continuous"),
         (Portfolio(Hill([1.0, 2.0], 5.0, 2.0), curvature=1.0), "exact", "solver=continuous"),
     ],
     ids=["density", "greedy", "a utility"],
@@ -226,7 +226,7 @@ def test_what_needs_a_table_refuses_a_huge_budget_and_names_what_does_not(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("solver", ["bound", "threshold"])
+@pytest.mark.parametrize("solver", ["bound", "cutoff"])
 def test_others_that_hold_no_table_answer_a_huge_budget_too(solver: str) -> None:
     curves = Log([10.0, 20.0, 15.0], [1e-6, 3e-6, 2e-6])
     found, best = engine.allocate(curves, 1e8, solver), engine.allocate(curves, 1e8)

@@ -93,9 +93,9 @@ def test_bound_is_the_envelope_of_two_equal_s_shapes() -> None:
     np.testing.assert_allclose(solution.bound, 7.0 * (2.0 * 5 / 6) / tangent, rtol=1e-9)
 
 
-@pytest.mark.parametrize("solver", ["greedy", "threshold"])
+@pytest.mark.parametrize("solver", ["greedy", "cutoff"])
 def test_greedy_certificate_is_the_dual_bound_on_concave_draws(solver: str) -> None:
-    # With unequal costs threshold is the exact solver, whose bound is the optimum, below the dual's.
+    # With unequal costs cutoff is the exact solver, whose bound is the optimum, below the dual's.
     for parts in ((), ("quarter_cost",)) if solver == "greedy" else ((),):
         portfolio = reference.draw("exponential", 4, (64, 4), parts, reach=12.0)
         solution = engine.allocate(portfolio, 12.0, solver)
@@ -117,7 +117,7 @@ def test_proved_means_optimal() -> None:
     assert np.all(solution.gap[~solution.proved] > 0)
 
 
-@pytest.mark.parametrize("solver", ["greedy", "threshold", "density", "bound", "exact"])
+@pytest.mark.parametrize("solver", ["greedy", "cutoff", "density", "bound", "exact"])
 @pytest.mark.parametrize(("dtype", "beyond"), [(np.float64, 1e15), (np.float32, 1e6)])
 def test_a_gain_beyond_the_budget_proves_nothing(solver: str, dtype: type, beyond: float) -> None:
     """Ten units of the first project pay 1, an eleventh that the budget does not buy a fortune."""

@@ -13,7 +13,7 @@ import pytest
 from engine.model.curves.concave import Exponential, Log
 from engine.model.curves.mixture import Mixture
 from engine.model.portfolio import Portfolio
-from engine.solvers import kernel, max_plus, threshold
+from engine.solvers import cutoff, kernel, max_plus
 from engine.solvers.exact import exact
 from engine.solvers.lattice import build_lattice
 from engine.solvers.programme import programme, read_back
@@ -100,7 +100,7 @@ def test_a_search_as_a_kernel_finds_the_same_effort(projects: int, budget: int, 
     scale, rate = (jnp.asarray(random.uniform(0.1, 3, shape), dtype) for _ in range(2))
     upper = jnp.full(shape, budget, dtype).at[0, :5].set(3.0).at[-1, 5:9].set(0.0)
     portfolios = Portfolio(Exponential(scale, rate / budget), upper=upper)
-    search = partial(threshold._search, lattice=build_lattice(budget, projects))
+    search = partial(cutoff._search, lattice=build_lattice(budget, projects))
     found = kernel.run_kernel(search, portfolios, jnp.full((1, 37), budget, dtype), interpret=True)
     expected = search(portfolios, jnp.full((1, 37), budget, dtype), projects)
     np.testing.assert_array_equal(found, expected)
@@ -111,7 +111,7 @@ def test_a_search_as_a_kernel_finds_the_same_effort(projects: int, budget: int, 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_all_that_kernels_do_can_be_compiled_for_a_gpu(dtype: type) -> None:
     """As far as that can be told without one: Triton knows each of their operations."""
-    search = partial(threshold._search, lattice=build_lattice(40, 5))
+    search = partial(cutoff._search, lattice=build_lattice(40, 5))
     curves = Mixture((Log(*_random(dtype)), Exponential(*_random(dtype))), jnp.zeros((5, 64), jnp.int32))
     tables = jnp.zeros((5, max_plus.padded_levels(41), 64), dtype)
     for run, *given in (
@@ -132,7 +132,7 @@ def test_the_cpu_of_a_machine_with_a_gpu_does_without_kernels(monkeypatch: pytes
     random, lattice = np.random.default_rng(3), build_lattice(30, 4)
     scale, rate = (jnp.asarray(random.uniform(0.1, 3, (9, 4))) for _ in range(2))
     portfolios, budget = Portfolio(Log(scale, rate)), jnp.asarray(30.0)
-    names = {"threshold": threshold.threshold, "exact": exact}
+    names = {"cutoff": cutoff.cutoff, "exact": exact}
 
     def solved() -> dict[str, Solution]:
         solvers = {n: jax.vmap(partial(solve, lattice=lattice), (0, None)) for n, solve in names.items()}

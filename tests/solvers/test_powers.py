@@ -53,7 +53,7 @@ def test_roots_share_a_budget_in_closed_form(solver: str) -> None:
             np.testing.assert_allclose(found.effort, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("solver", ["exact", "threshold", "waterfilling", "continuous"])
+@pytest.mark.parametrize("solver", ["exact", "cutoff", "waterfilling", "continuous"])
 def test_straight_lines_are_bought_by_density(solver: str) -> None:
     """The fractional knapsack: the densest first, each up to its bound; Dantzig (1957)."""
     portfolio = Portfolio(
@@ -71,7 +71,7 @@ def test_parallel_greedy_is_exact_among_straight_lines_at_any_budget(budget: flo
     families = (Root([100.0] * 5, [0.5] * 5), Linear([1.0] * 5), Log([500.0] * 5, [0.1] * 5))
     upper = np.array([np.inf, 500.0, np.inf, 1e5, np.inf])
     portfolio = Portfolio(Mixture(families, np.array([0, 1, 2, 1, 1], np.int32)), upper=upper)
-    found, best = (engine.allocate(portfolio, budget, solver) for solver in ("threshold", "exact"))
+    found, best = (engine.allocate(portfolio, budget, solver) for solver in ("cutoff", "exact"))
     assert found.proved
     assert best.proved
     np.testing.assert_allclose(found.value, best.value, rtol=1e-14)

@@ -227,7 +227,7 @@ def test_equal_projects_share_fairly(edges: tuple[str, str, Solution]) -> None:
     # Gains fall from unit to unit on both curves (each beyond the table's first rise), so 2 or 3 each.
     assert effort.min() >= 2.0 - 1e-9
     assert effort.max() <= 3.0 + 1e-9
-    if edges[1] in ("greedy", "threshold"):
+    if edges[1] in ("greedy", "cutoff"):
         np.testing.assert_array_equal(effort, [3.0, 2.0, 2.0])
 
 
@@ -237,7 +237,7 @@ def test_flat_curves_cost_nothing(edges: tuple[str, str, Solution]) -> None:
     np.testing.assert_allclose(edges[2].value[flat], expected, rtol=1e-12)
     np.testing.assert_allclose(edges[2].bound[flat], expected, rtol=1e-12)
     assert edges[2].proved[flat]
-    if edges[1] in ("greedy", "threshold", "density"):
+    if edges[1] in ("greedy", "cutoff", "density"):
         np.testing.assert_array_equal(effort_of(edges, "flat"), 0.0)
 
 

@@ -20,7 +20,7 @@ from engine.study.worker import Worker
 from tests.study.test_sweep import contents, manifest_of, planned, run
 
 SKEWS = "++sweep.grid.scenario.skew=[0.0,2.0]"
-TWO = ("++sweep.grid.budget=[20,30]", SKEWS, "solver=[threshold,bound]")
+TWO = ("++sweep.grid.budget=[20,30]", SKEWS, "solver=[cutoff,bound]")
 REFERRED = ("++sweep.grid.budget=[20,30]", "solver=[greedy,exact]")
 
 
@@ -160,7 +160,7 @@ BAD = {
     ("run.records=true",): "run.records=false, got run.records=true",
     ("scenario.projects=4",): "scenario.projects=5, got scenario.projects=4",
     ("scenario=staged",): "a study of scenario.",
-    ("solver=[bound]",): "solver.threshold={}, got solver.threshold=nothing",
+    ("solver=[bound]",): "solver.cutoff={}, got solver.cutoff=nothing",
     ("++sweep.grid.budget=[20,40]",): "sweep.grid.budget=[20,30], got sweep.grid.budget=[20,40]",
     ("~sweep.grid.scenario.skew",): "sweep.grid=budget, scenario.skew, got sweep.grid=budget",
     ("++sweep.grid.run.seed=[0,1]",): "got sweep.grid=budget, scenario.skew, run.seed",

@@ -158,7 +158,7 @@ def test_a_study_opens_from_python(tmp_path: Path) -> None:
     assert study.points[3] == {"budget": 30, "scenario.skew": 1.0}
     assert study.point(3).kind == sweep.tasks[3].kind
     pd.testing.assert_frame_equal(study.load().to_pandas(), engine.load(tmp_path).to_pandas())
-    assert set(study.rates()) == {"threshold", "bound"}
+    assert set(study.rates()) == {"cutoff", "bound"}
     with pytest.raises(IndexError):
         study.point(6)
 

@@ -108,7 +108,7 @@ def test_a_point_is_what_its_study_alone_is(whole: tuple[Sweep, Path]) -> None:
 
 def test_the_larger_lattice_of_a_kind_changes_no_answer(whole: tuple[Sweep, Path]) -> None:
     sweep, folder = whole
-    own = dataclasses.replace(sweep.tasks[0], lattice=choose_lattice(["threshold"], 20.0, 5))
+    own = dataclasses.replace(sweep.tasks[0], lattice=choose_lattice(["cutoff"], 20.0, 5))
     assert own.lattice.states == 20 < sweep.tasks[0].lattice.states == sweep.tasks[2].lattice.states
     summaries = alone(own)
     for row in gather(merged(Store(folder))):
@@ -181,7 +181,7 @@ def test_totals_that_are_not_finite_fail_their_block_alone(tmp_path: Path) -> No
     assert done.tally.failed == list(failed)
     facts = json.loads(next(iter(failed.values())).read_text())
     assert facts["seed"] == 0
-    for portfolio in facts["not_finite"]["threshold"]:
+    for portfolio in facts["not_finite"]["cutoff"]:
         assert facts["first_portfolio"] <= portfolio < facts["first_portfolio"] + facts["portfolios"]
     # They are not tried again unless asked for, and no worker waits for them.
     assert run(tmp_path, sweep).tally.failed == []

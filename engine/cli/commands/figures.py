@@ -61,6 +61,7 @@ def figures(config: FiguresConfig) -> None:
 
 
 def _of_portfolio(config: FiguresConfig) -> Iterable[Any]:
+    from engine.allocation.old_names import by_current_names
     from engine.bets.uncertain import Uncertain
     from engine.files.bets import load_drawn
     from engine.files.portfolios import portfolio_path
@@ -70,7 +71,7 @@ def _of_portfolio(config: FiguresConfig) -> Iterable[Any]:
     _refuse(config, VIEW, "of a portfolio")
     if config.budget is None:
         raise ValueError("budget is missing, expected budget=...")
-    solvers = list(checked_solvers(config.solver))
+    solvers = list(by_current_names(checked_solvers(config.solver)))
     held = load_drawn(portfolio_path(str(config.portfolio)), **config.reading())
     if isinstance(held, Uncertain):
         return list(illustration.illustrate_draws(held, config.budget))

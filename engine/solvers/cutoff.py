@@ -1,7 +1,7 @@
-"""Threshold: the greedy allocation without its sequence of units.
+"""Cutoff: the greedy allocation without its sequence of units.
 
 Greedy buys exactly the units whose gain, and that of every unit before them in the same project, is at
-least some multiplier λ. So find λ and count.
+least some multiplier λ: the price at which units are cut off. So find λ and count.
 
 - Diminishing portfolios: Newton's method on the logarithm of λ for the real effort that the slopes alone
   afford; at that λ the units are counted, which comes within a few units of the budget; a secant on the
@@ -14,7 +14,7 @@ the best units. Then this is the exact solver.
 
 Cost: O(projects) a step for the first, O(projects · levels) for the second.
 
-Source: Fox (1966) and Frederickson & Johnson (1982) for selection by threshold in place of a sequence.
+Source: Fox (1966) and Frederickson & Johnson (1982) for selection by a price in place of a sequence.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Search = tuple[Row, Row, Row, Row, Array, Array]
 State = tuple[Matrix, Row, Row, Row, Array]
 
 
-def threshold(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
+def cutoff(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Solution:
     """Allocate as greedy by gain does, in parallel; exactly where costs differ."""
     if portfolio.cost is not None:
         return exact(portfolio, budget, lattice)

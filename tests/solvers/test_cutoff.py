@@ -1,4 +1,4 @@
-"""Threshold: the greedy allocation, unit for unit."""
+"""Cutoff: the greedy allocation, unit for unit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PARTS = [
 
 def assert_same(name: str, seed: int, parts: tuple[str, ...], dtype: type) -> None:
     portfolio = reference.draw(name, seed, SHAPE, parts, reach=BUDGET, dtype=dtype)
-    one, other = (solve(portfolio, BUDGET, solver) for solver in ("greedy", "threshold"))
+    one, other = (solve(portfolio, BUDGET, solver) for solver in ("greedy", "cutoff"))
     np.testing.assert_array_equal(one.effort, other.effort)
     np.testing.assert_array_equal(one.spent, other.spent)
     assert one.effort.sum() > 0
@@ -35,19 +35,19 @@ def assert_same(name: str, seed: int, parts: tuple[str, ...], dtype: type) -> No
 
 @pytest.mark.parametrize("name", reference.NAMES)
 @given(seed=seeds)
-def test_threshold_is_greedy_unit_for_unit_in_float32(name: str, seed: int) -> None:
+def test_cutoff_is_greedy_unit_for_unit_in_float32(name: str, seed: int) -> None:
     assert_same(name, seed, (), np.float32)
 
 
 @pytest.mark.parametrize("name", ["log", "power", "exponential", "hill_concave", "tabulated_points"])
 @given(seed=seeds)
-def test_threshold_is_greedy_unit_for_unit_in_float64(name: str, seed: int) -> None:
+def test_cutoff_is_greedy_unit_for_unit_in_float64(name: str, seed: int) -> None:
     assert_same(name, seed, (), np.float64)
 
 
 @pytest.mark.parametrize(("name", "parts"), PARTS, ids=reference.id_of)
 @given(seed=seeds)
-def test_threshold_is_greedy_with_bounds(name: str, parts: tuple[str, ...], seed: int) -> None:
+def test_cutoff_is_greedy_with_bounds(name: str, parts: tuple[str, ...], seed: int) -> None:
     assert_same(name, seed, parts, np.float64)
 
 
@@ -57,7 +57,7 @@ def test_ties_and_flat_curves_go_the_same_way(seed: int) -> None:
     # Three kinds of project, one of them flat, in random order: most units have a tie.
     kind = rng.integers(0, 3, SHAPE)
     curves = Log(np.array([0.0, 1.0, 2.0])[kind], np.array([1.0, 0.5, 0.25])[kind])
-    one, other = (solve(curves, BUDGET, solver) for solver in ("greedy", "threshold"))
+    one, other = (solve(curves, BUDGET, solver) for solver in ("greedy", "cutoff"))
     np.testing.assert_array_equal(one.effort, other.effort)
     assert np.all(one.effort[kind == 0] == 0)
     for row, kinds in zip(one.effort, kind, strict=True):
@@ -69,10 +69,10 @@ def test_ties_and_flat_curves_go_the_same_way(seed: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "parts"), [("log", ("cost",)), ("hill", ("quarter_cost", "upper"))])
-def test_threshold_with_unequal_costs_is_exact_and_says_so(name: str, parts: tuple[str, ...]) -> None:
+def test_cutoff_with_unequal_costs_is_exact_and_says_so(name: str, parts: tuple[str, ...]) -> None:
     portfolio = reference.draw(name, 8, SHAPE, parts, reach=BUDGET)
     with pytest.warns(UserWarning, match="costs differ, where greedy is not exact"):
-        solution = solve(portfolio, BUDGET, "threshold")
+        solution = solve(portfolio, BUDGET, "cutoff")
     assert np.all(solution.proved)
     step = 0.25 if "quarter_cost" in parts else 1.0
     one_by_one = (reference.pick(portfolio, i) for i in range(SHAPE[0]))
@@ -82,7 +82,7 @@ def test_threshold_with_unequal_costs_is_exact_and_says_so(name: str, parts: tup
     assert np.any(solve(portfolio, BUDGET, "greedy").value < solution.value - 1e-9)
 
 
-def test_threshold_counts_where_newton_has_little_to_go_by() -> None:
+def test_cutoff_counts_where_newton_has_little_to_go_by() -> None:
     # Budgets of nothing, of a unit, of everything and beyond; curves so steep, flat or saturated that the
     # continuous price is no guide; one project; projects that are all alike.
     rng = np.random.default_rng(3)
@@ -93,6 +93,6 @@ def test_threshold_counts_where_newton_has_little_to_go_by() -> None:
     budgets = np.resize([0.0, 1.0, 2.5, 7.0, 39.0, 40.0], SHAPE[0])
     for family in (Log, Exponential):
         portfolio = Portfolio(family(scale, rate), upper=upper)
-        one, other = (solve(portfolio, budgets, solver) for solver in ("greedy", "threshold"))
+        one, other = (solve(portfolio, budgets, solver) for solver in ("greedy", "cutoff"))
         np.testing.assert_array_equal(one.effort, other.effort)
         np.testing.assert_array_equal(one.proved, other.proved)
