@@ -31,7 +31,7 @@ TOLERANCE = 1e-11
 
 
 class Drawn(NamedTuple):
-    """Bets [bets, projects, approaches]: returns if successful at 0, 1, … units, success, upper bounds, costs
+    """Bets [bets, projects, approaches]: returns if successful at 0, 1, … units, success, upper limits, costs
     [bets, projects]."""
 
     returns: np.ndarray

@@ -112,7 +112,7 @@ def draw(
     if "real_cost" in parts:
         given["cost"] = rng.uniform(0.5, 3.0, shape)
     if "bounds" in parts:
-        # At most one lower bound of 1 a project keeps every draw feasible where costs allow.
+        # At most one lower limit of 1 a project keeps every draw feasible where costs allow.
         given["lower"] = rng.integers(0, 2, shape).astype(float)
         given["upper"] = given["lower"] + rng.integers(0, max(int(reach * 0.6), 2), shape)
         given["upper"][rng.random(shape) < 0.2] = np.inf

@@ -65,10 +65,10 @@ def allocate(
 
     **Returns:** an `Allocation`, of NumPy numbers.
 
-    **Raises:** `ValueError` naming what cannot be: a parameter out of its domain, lower bounds above the
+    **Raises:** `ValueError` naming what cannot be: a parameter out of its domain, lower limits above the
     upper ones, a budget that is negative, not a number or too large, an unknown solver or option, a unit for
     a solver of real effort, an unknown objective, profit of a concave utility or a threshold. One portfolio
-    whose lower bounds cost more than the budget, or whose return is not a finite number, is such an error; in
+    whose lower limits cost more than the budget, or whose return is not a finite number, is such an error; in
     a batch its `status` tells.
     """
     counted, solver = check_objective(objective, per_unit), current(solver)
@@ -217,7 +217,7 @@ def _refuse_tables(
         others = [name for name, m in SOLVERS.items() if m.optimal != "never" and free[m.any_budget]]
         raise ValueError(
             f"budget {budget:g} lets a project take {lattice.units:.3g} units, and {bound_to[0]} holds at "
-            f"most {most_units(projects):,} of each: {instead}, set upper bounds, or "
+            f"most {most_units(projects):,} of each: {instead}, set upper limits, or "
             f"choose solver={' or '.join([*others, 'continuous'])}"
         )
 
@@ -244,7 +244,7 @@ def check_whole_units(portfolio: Portfolio, unit: float = 1.0) -> None:
         if np.any(empty):
             low, high = (unit * np.asarray(a)[empty][0] for a in (portfolio.lower, portfolio.upper))
             what = "whole number of units" if unit == 1 else f"multiple of {unit:g}"
-            raise ValueError(f"a project has no {what} within its bounds {low:g} and {high:g}")
+            raise ValueError(f"a project has no {what} within its limits {low:g} and {high:g}")
 
 
 def check_budget(budget: float) -> float:

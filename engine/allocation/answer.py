@@ -63,14 +63,14 @@ class Allocation(Solved):
     def price(self) -> Float[np.ndarray, ...]:
         """The shadow price of the budget: the slope to its right of the concave majorant of the optimum, over
         all budgets. It belongs to portfolio and budget, and is the same whatever the solver, but for whole
-        units, lots and real effort; NaN where the budget does not cover the lower bounds, infinite where
+        units, lots and real effort; NaN where the budget does not cover the lower limits, infinite where
         some project's returns increase without end."""
         return self._prices.right
 
     @property
     def price_left(self) -> Float[np.ndarray, ...]:
         """The shadow price to the left of the budget, at least `price`: what a little less budget costs. NaN
-        where the lower bounds take all of it."""
+        where the lower limits take all of it."""
         return self._prices.left
 
     @functools.cached_property
@@ -95,7 +95,7 @@ class Allocation(Solved):
         more = 1e-9 * (1.0 + self.effort) if real else self.unit
         room = self.effort + more <= upper
         if not np.any(room):
-            return "all at their upper bounds"
+            return "all at their upper limits"
         if self.price == 0:
             return "nothing more pays"
         if np.any(room & (costs * more <= self.unspent * (1.0 + 1e-12))):
@@ -151,7 +151,7 @@ class Allocation(Solved):
 
     def projects(self) -> list[dict[str, Any]]:
         """One row a project: its name, effort, performance, return, what the next `unit` of effort gains (NaN
-        at the upper bound), its stage, counted from 1, and whether that is the frontier.
+        at the upper limit), its stage, counted from 1, and whether that is the frontier.
 
         **Raises:** `ValueError` for a batch.
         """
@@ -226,7 +226,7 @@ class Allocation(Solved):
         """
         if self.status == Status.INFEASIBLE:
             units = " in whole units" if self.whole else ""
-            raise ValueError(f"budget {self.budget:g} does not cover the projects' lower bounds{units}")
+            raise ValueError(f"budget {self.budget:g} does not cover the projects' lower limits{units}")
         if self.status == Status.NOT_FINITE:
             raise ValueError(
                 "the total return is not a finite number, expected parameters of lesser magnitude"

@@ -56,7 +56,7 @@ def place_approaches(given: Approaches, budget: float | np.ndarray, *, solver: s
 
 
 def spendable(given: Approaches, budgets: np.ndarray) -> np.ndarray:
-    """As much of each budget as upper bounds let be spent: the answer is the same, and tables are short."""
+    """As much of each budget as upper limits let be spent: the answer is the same, and tables are short."""
     cost = np.ones(given.shape) if given.cost is None else np.asarray(given.cost)
     return np.minimum(budgets, np.sum(cost * given.most_units(), axis=-1))
 
@@ -75,7 +75,7 @@ def approaches_lattice(given: Approaches, budget: float, bets: int) -> Lattice:
     if lattice.units > most:
         raise ValueError(
             f"budget {budget:g} lets a project take {lattice.units:,} units, and {given.count} approaches "
-            f"a project hold at most {most:,}: measure effort in larger units, or set upper bounds"
+            f"a project hold at most {most:,}: measure effort in larger units, or set upper limits"
         )
     return lattice.shared(projects, bets)
 

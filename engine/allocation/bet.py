@@ -118,7 +118,7 @@ class Bet(Solved):
         **Raises:** `ValueError` saying why it was not.
         """
         if self.status == Status.INFEASIBLE:
-            raise ValueError(f"budget {self.budget:g} does not cover the projects' lower bounds")
+            raise ValueError(f"budget {self.budget:g} does not cover the projects' lower limits")
         if self.status == Status.NOT_FINITE:
             raise ValueError(
                 "the total return is not a finite number, expected parameters of lesser magnitude"

@@ -67,7 +67,7 @@ class BudgetCurve(Optima):
     and the arrays of the host [..., budgets], but for the one grid of budgets:
 
     - `budget`: the budgets, increasing.
-    - `value`: the optimum V(b); NaN where the budget does not cover the lower bounds.
+    - `value`: the optimum V(b); NaN where the budget does not cover the lower limits.
     - `spent`: what the allocation uses of it. Nothing is spent that earns nothing.
     - `effort`: [..., budgets, projects], the optimal effort.
     - `marginal`: what the next step of budget gains, (V(b') − V(b))/(b' − b) with b' the next budget. NaN at
@@ -75,7 +75,7 @@ class BudgetCurve(Optima):
     - `price`: the shadow price, that of `Allocation.price`: the slope of the concave majorant of V over all
       budgets, to the right. Where V is concave it is the marginal return of a unit.
     - `price_left`: the shadow price to the left, at least `price`. Equal for real effort, where V is smooth.
-      NaN where there is no such side: at the first budget and where the lower bounds take it all.
+      NaN where there is no such side: at the first budget and where the lower limits take it all.
     - `proved`: whether the value is the optimum beyond doubt. Costs without a common unit are rounded up to
       the lattice: values are then lower bounds of the optimum, none is proved, and prices are theirs.
     - `status`: the numbers of `engine.Status`.
@@ -88,7 +88,7 @@ class BudgetCurve(Optima):
 
     @property
     def unspent(self) -> Budgets:
-        """Budget that no effort within the bounds could put to use."""
+        """Budget that no effort within the limits could put to use."""
         return np.maximum(self.budget - self.spent, 0.0)  # type: ignore[return-value]
 
     @property
@@ -112,7 +112,7 @@ class BudgetCurve(Optima):
         The bound is the value where that is proved, and infinite elsewhere.
 
         **Raises:** `ValueError` for a budget beyond the curve, one between those of real effort, and, for
-        one portfolio, one that does not cover the lower bounds.
+        one portfolio, one that does not cover the lower limits.
         """
         place = self._place(budget)
 
@@ -148,7 +148,7 @@ class BudgetCurve(Optima):
 
     def milestones(self) -> dict[int, list[str]]:
         """What happens along the budget curve of one portfolio, in words: at which budgets, by their place, a
-        project is first funded beyond its lower bound or reaches a stage."""
+        project is first funded beyond its lower limit or reaches a stage."""
         self._check_one()
         return milestones(self.portfolio, np.asarray(self.effort), np.asarray(self.status) == Status.SOLVED)
 

@@ -20,7 +20,7 @@ Kind = Literal["value", "return_per_unit", "price"]
 
 
 def origin(portfolio: Portfolio, kind: Kind, least: Vector) -> tuple[Scalar, Scalar]:
-    """(spend, value) from which a rate counts: no effort for the average, the lower bounds for a price."""
+    """(spend, value) from which a rate counts: no effort for the average, the lower limits for a price."""
     start = least if kind == "price" else jnp.zeros_like(least)
     return portfolio.spend(start), portfolio.value(start)
 

@@ -44,7 +44,7 @@ def milestones(
     effort: Float[np.ndarray, "budgets projects"],
     solved: Bool[np.ndarray, " budgets"],
 ) -> dict[int, list[str]]:
-    """At which budgets a project of one portfolio is first funded beyond its lower bound, or reaches a stage.
+    """At which budgets a project of one portfolio is first funded beyond its lower limit, or reaches a stage.
 
     **Returns:** what happens, in words, by the budget's place.
     """

@@ -1,6 +1,6 @@
 """Free projects: those whose units cost nothing, which no budget has to choose.
 
-Each takes the effort within its bounds that returns most, the least of several such, whatever the budget:
+Each takes the effort within its limits that returns most, the least of several such, whatever the budget:
 
     V(b) = V'(b) + Σ_{c_i = 0} max { w_i π_i R_i(f_i(max(x − s_i, 0))) : l_i ≤ x ≤ u_i }
 
@@ -68,7 +68,7 @@ def set_aside(portfolio: Portfolio, whole: bool) -> tuple[Portfolio, Free]:
     effort, value, rising = _best_levels(portfolio, whole)
     if np.any(endless := free & (rising | ~np.isfinite(value))):
         name = project_names(portfolio)[np.argwhere(endless)[0][-1]]
-        raise ValueError(f"{name}: cost is 0 and its return has no maximum, expected an upper bound")
+        raise ValueError(f"{name}: cost is 0 and its return has no maximum, expected an upper limit")
 
     def without(name: str, number: float) -> Any:
         given = getattr(portfolio, name)
@@ -94,7 +94,7 @@ def _compiled(whole: bool) -> Program[tuple[Any, ...]]:
 
 
 def best_levels(portfolio: Portfolio, _: Scalar, whole: bool) -> tuple[Vector, Vector, Vector]:
-    """(the least effort within the bounds that returns most, its return, whether more would return more)."""
+    """(the least effort within the limits that returns most, its return, whether more would return more)."""
     # Utilities rise with performance: the best level is that of the curve, and of what pays at all.
     linear = dataclasses.replace(portfolio, curvature=None)
     stakes, uppers = portfolio.stakes(), portfolio.uppers()

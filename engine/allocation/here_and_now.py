@@ -101,7 +101,7 @@ def mean_portfolio(bet: Uncertain, budget: float) -> Portfolio:
     if not lattice.tables:
         raise ValueError(
             f"budget {budget:g} lets a project take {lattice.units:,} units, more than a table of means "
-            "holds: measure effort in larger units, or set upper bounds"
+            "holds: measure effort in larger units, or set upper limits"
         )
     units = lattice.shared(projects, 1).units
     size = round_size(bet, 3 * (units + bet.count))

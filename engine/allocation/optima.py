@@ -102,7 +102,7 @@ def along_water(portfolio: Portfolio, budgets: Budgets) -> Optima:
 
 
 def values_of(portfolio: Portfolio, nested: bool, lattice: Lattice) -> Budgets:
-    """V(b) along the lattice; minus infinity where the budget does not cover the lower bounds."""
+    """V(b) along the lattice; minus infinity where the budget does not cover the lower limits."""
     if not nested:
         return programme(portfolio, lattice).before[-1]
     _, gains, least = _path(portfolio, lattice)
@@ -114,7 +114,7 @@ def values_of(portfolio: Portfolio, nested: bool, lattice: Lattice) -> Budgets:
 def _path(
     portfolio: Portfolio, lattice: Lattice
 ) -> tuple[Float[Array, "purchases1 projects"], Array, Vector]:
-    """(units bought by each purchase so far, gains, the lower bounds in whole units)."""
+    """(units bought by each purchase so far, gains, the lower limits in whole units)."""
     budget = _largest(lattice, portfolio)
     least, _ = unit_bounds(portfolio, budget, lattice)
     path = greedy_path(portfolio, budget, lattice)
@@ -125,7 +125,7 @@ def _path(
 
 
 def _purchases_within(lattice: Lattice, least: Vector) -> Int[Array, " budgets"]:
-    """How many purchases each budget affords after the lower bounds, at one step each."""
+    """How many purchases each budget affords after the lower limits, at one step each."""
     states = jnp.arange(lattice.states + 1, dtype=jnp.int32)
     return states - jnp.minimum(jnp.sum(least), float(2 * MOST_STATES)).astype(jnp.int32)
 

@@ -40,7 +40,7 @@ class OwnPlan:
     - `allocation`: the optimum, or what the solver found.
     - `effort`: the plan's units of effort, [projects].
     - `returns`: what it returns of each project, [projects].
-    - `broken`: in words, every rule that it breaks: the budget, a bound, whole units or lots; none for a plan
+    - `broken`: in words, every rule that it breaks: the budget, a limit, whole units or lots; none for a plan
       that is feasible.
     - `within`: how far from the plan `near` may be, in words: "5" units, or "20%" of the plan's own effort.
     - `near`: the best allocation no farther from the plan; None where none was asked for.
@@ -65,7 +65,7 @@ class OwnPlan:
 
     @property
     def feasible(self) -> bool:
-        """Whether it is within the budget and the bounds, in the optimum's units."""
+        """Whether it is within the budget and the limits, in the optimum's units."""
         return not self.broken
 
     @property
@@ -251,9 +251,9 @@ def broken_rules(
     )
     for name, units, least, most in zip(names, own, low, high, strict=True):
         if units < least - COUNTED * abs(least):
-            found.append(f"{name}: effort {units:g} is below the lower bound {least:g}")
+            found.append(f"{name}: effort {units:g} is below the lower limit {least:g}")
         if units > most + COUNTED * abs(most):
-            found.append(f"{name}: effort {units:g} is above the upper bound {most:g}")
+            found.append(f"{name}: effort {units:g} is above the upper limit {most:g}")
     if lot is not None:
         what = "no whole number of units" if lot == 1 else f"no multiple of {lot:g}"
         lots = as_written(own / lot)
@@ -296,7 +296,7 @@ def narrowed(
     for name, units, least, most in zip(project_names(portfolio), own, low, high, strict=True):
         empty = least > most if lot is None else np.ceil(least / lot) > np.floor(most / lot)
         if empty:
-            what = "its bounds" if lot is None else "its bounds and whole units"
+            what = "its limits" if lot is None else "its limits and whole units"
             raise ValueError(
                 f"{name}: within is {text}, and {what} leave nothing so near to the plan's {units:g}"
             )

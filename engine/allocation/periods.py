@@ -117,7 +117,7 @@ class Schedule(Bet):
         if self.status == Status.INFEASIBLE:
             given = ", ".join(f"{budget:g}" for budget in self.budgets)
             which = f"budget {given} does" if self.budgets.size == 1 else f"budgets {given} do"
-            raise ValueError(f"{which} not cover the projects' lower bounds over {self.periods} periods")
+            raise ValueError(f"{which} not cover the projects' lower limits over {self.periods} periods")
         super().require_solved()
         return self
 
@@ -166,7 +166,7 @@ def place_spread(
     """Place budgets over periods, real effort.
 
     **Arguments:** `budget`, [periods] with one for each, or one number over all `periods`; for a batch either
-    with its leading axes; `lower` and `upper`, bounds of effort that fit (..., periods, projects), those of
+    with its leading axes; `lower` and `upper`, limits of effort that fit (..., periods, projects), those of
     the portfolio in every period unless given; `starts`, how many to climb from, `max_steps` of each, where
     curves are not concave; `tolerance`, the relative gap at which the search ends where they are.
 
@@ -244,7 +244,7 @@ def limits(spread: Spread, lower: Any, upper: Any, periods: int) -> tuple[np.nda
 
 
 def check_limits(own: Any, asked: Any, neutral: float, shape: tuple[int, ...]) -> np.ndarray:
-    """Bounds [..., periods, projects]: those asked for, the portfolio's own, or none; or a `ValueError`."""
+    """Limits [..., periods, projects]: those asked for, the portfolio's own, or none; or a `ValueError`."""
     if asked is None:
         found = np.full(shape, neutral) if own is None else np.expand_dims(own, -2)
         return np.broadcast_to(found, shape)

@@ -65,7 +65,7 @@ class ResourceBet(Bet):
         """
         if self.status == Status.INFEASIBLE:
             text = ", ".join(f"{n} {b:g}" for n, b in zip(self.resources, self.budget, strict=True))
-            raise ValueError(f"budget {text} does not cover the projects' lower bounds")
+            raise ValueError(f"budget {text} does not cover the projects' lower limits")
         super().require_solved()
         return self
 

@@ -90,7 +90,7 @@ def why_unspent(portfolio: Portfolio, budget: Any, solution: Solution) -> str:
     costs, most = on_host(Portfolio.costs, portfolio), on_host(Portfolio.uppers, portfolio)
     room = (costs <= left * (1 + 1e-12)) & (effort + 1.0 <= most)
     if not room.any():
-        return "no further unit fits within the bounds"
+        return "no further unit fits within the limits"
     more = on_host(Portfolio.gain, portfolio, effort)
     return "the rules leave no room" if np.any(more[room] > 0) else "nothing more pays"
 
@@ -207,7 +207,7 @@ def lattice_of(ruled: Ruled, budgets: np.ndarray) -> Lattice:
     upper = math.inf if portfolio.upper is None else float(np.max(portfolio.upper))
     most = float(np.max(budgets, initial=0.0))
     lattice = build_lattice(most, projects, costs, upper)
-    instead = "buy effort in lots (unit=auto), measure it in larger units, or set upper bounds"
+    instead = "buy effort in lots (unit=auto), measure it in larger units, or set upper limits"
     if not lattice.tables:
         raise ValueError(
             f"budget {most:g} lets a project take {lattice.units:.3g} units, and rules hold at most "

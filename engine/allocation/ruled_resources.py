@@ -36,7 +36,7 @@ def place_ruled_resources(ruled: Ruled, budget: Any, *, prices: bool) -> Resourc
     units = max(int(round_up(max(units_of(uses, budgets), 1), PARTS)), LEAST_UNITS)
     solution = optimum(ruled, budgets, units)
     if not ruled.shape[:-1] and int(solution.status) == Status.INFEASIBLE:
-        raise ValueError("the budgets do not keep the rules together with the bounds of projects")
+        raise ValueError("the budgets do not keep the rules together with the limits of projects")
     rules = ruled.rules() if prices else ()
     beside = {f"without {name}": against(optimum(less, budgets, units), solution) for name, less in rules}
     return ResourceBet(

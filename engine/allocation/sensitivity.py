@@ -2,23 +2,23 @@
 
     V*(θ, B) = max_x V(x; θ)   subject to  Σ_i c_i x_i ≤ B,  l_i ≤ x_i ≤ u_i
 
-with θ everything in a portfolio: curve parameters, weights, costs, bounds and the rest. Both functions carry
+with θ everything in a portfolio: curve parameters, weights, costs, limits and the rest. Both functions carry
 a linear rule (`jax.custom_jvp`), so `jax.grad`, `jax.jacfwd`, `jax.jit` and `jax.vmap` work, and
 nothing differentiates through the solver's iterations.
 
 - The value by the envelope theorem (Milgrom & Segal 2002): the derivative of the Lagrangian at the optimum,
   its effort and multipliers held fixed. ∂V*/∂B = λ, ∂V*/∂c_i = −λ x_i, ∂V*/∂u_i = f_i' w_i − λ c_i at an
-  upper bound that binds, and ∂V/∂θ at x* for all else.
+  upper limit that binds, and ∂V/∂θ at x* for all else.
 - The effort by implicit differentiation of the conditions of Karush, Kuhn and Tucker (Fiacco 1976),
   f_i'(x_i) w_i = λ c_i and Σ c_i x_i = B: a diagonal plus a rank-one system, solved in closed form over the
-  projects strictly within their bounds. A project at a bound follows it.
+  projects strictly within their limits. A project at a limit follows it.
 
 Concave portfolios are solved by water-filling, others by the relaxation. For those this is a statement about
 the optimum that was found: valid where it is unique and smooth; at a budget where the best allocation jumps
 the value has a kink, the effort no derivative, and what comes back is that of the side that was found.
 
-At a kink of a concave portfolio (a project that reaches or leaves a bound just there) a project at its bound
-counts as staying there. Where every project is at a bound, one more unit of budget goes to the project that
+At a kink of a concave portfolio (a project that reaches or leaves a limit just there) a project at its limit
+counts as staying there. Where every project is at a limit, one more unit of budget goes to the project that
 earns most with it: the derivative in the budget is the right-hand one, and so is λ.
 
 Cost: one solution, then O(projects) a derivative.
@@ -137,7 +137,7 @@ def _value_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any
 
 
 def _bound(portfolio: Portfolio, budget: Scalar, effort: Vector) -> tuple[Bool[Array, " projects"], ...]:
-    """Which projects are at their lower and at their upper bound, up to rounding."""
+    """Which projects are at their lower and at their upper limit, up to rounding."""
     hair = steps_error(jnp.abs(effort) + budget / portfolio.costs())
     return effort <= portfolio.lowers() + hair, effort >= portfolio.uppers() - hair
 
@@ -145,7 +145,7 @@ def _bound(portfolio: Portfolio, budget: Scalar, effort: Vector) -> tuple[Bool[A
 def _responsive(
     portfolio: Portfolio, budget: Scalar, effort: Vector, slope: Vector
 ) -> Bool[Array, " projects"]:
-    """The projects that a change of the budget reaches: those within their bounds, else the steepest."""
+    """The projects that a change of the budget reaches: those within their limits, else the steepest."""
     at_lower, at_upper = _bound(portfolio, budget, effort)
     within = ~at_lower & ~at_upper
     density = jnp.where(at_upper | ~jnp.isfinite(slope), -jnp.inf, slope / portfolio.costs())

@@ -36,7 +36,7 @@ class Approaches:
     **Arguments:**
 
     - `ways`: a portfolio of arrays [..., projects, approaches]: curves, weights, success, start-up costs,
-      upper bounds and utilities, without costs and lower bounds. At most 6 approaches a project.
+      upper limits and utilities, without costs and lower limits. At most 6 approaches a project.
     - `cost`: budget per unit of effort, [..., projects], the same for all approaches of a project.
     - `names`: the projects' names; `labels`: for each project its approaches' names. Where a project has
       fewer than others, `ways` is padded: what stands behind its last label is left out of account.
@@ -119,7 +119,7 @@ class Approaches:
 
     def tables(self, units: int) -> Float[Array, "projects approaches levels"]:
         """What each approach of one bet returns if it succeeds, at 0, 1, …, `units` whole units; −∞ above its
-        upper bound."""
+        upper limit."""
         certain = dataclasses.replace(self.ways, success=None)
         return jax.vmap(lambda project: project.table(units))(certain)
 
@@ -226,7 +226,7 @@ def _check_costs(given: Approaches) -> None:
 
 
 def _check_lower(given: Approaches, lower: Any) -> None:
-    """There are no lower bounds but 0."""
+    """There are no lower limits but 0."""
     if lower is None:
         return
     bounds = np.broadcast_to(np.asarray(lower, float), given.ways.shape)[..., given.real]
@@ -234,5 +234,5 @@ def _check_lower(given: Approaches, lower: Any) -> None:
     if bad.size:
         place = "/".join(given.places[int(bad[0][-1])])
         raise ValueError(
-            f"{place}: lower is {bounds[tuple(bad[0])]:g}, expected none: approaches have no lower bounds"
+            f"{place}: lower is {bounds[tuple(bad[0])]:g}, expected none: approaches have no lower limits"
         )

@@ -13,7 +13,7 @@ concave it is within the gap of the optimum.
 
 Shares of the budget by softmax instead end about as near (a relative gap of 3e-4 at the median where these
 have 2.5e-4, after 300 steps on eight projects with concave curves), in half the time, but hold
-no upper bounds.
+no upper limits.
 """
 
 from __future__ import annotations

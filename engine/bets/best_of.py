@@ -41,7 +41,7 @@ from engine.solvers.responses import Scalar
 from engine.solvers.rounding import budget_slack, first_best, sum_error
 from engine.solvers.solution import Solution, Status
 
-# Returns if successful at whole units, −∞ above the upper bound; of one project, and of all.
+# Returns if successful at whole units, −∞ above the upper limit; of one project, and of all.
 Table = Float[Array, "approaches levels"]
 Tables = Float[Array, "projects approaches levels"]
 Levels = Int[Array, "projects approaches"]

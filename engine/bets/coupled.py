@@ -24,7 +24,7 @@ from engine.solvers.solution import Solution, Status
 
 
 def greedy_effort(coupled: Coupled, budget: Scalar) -> Vector:
-    """The greedy plan of whole units, from the lower bounds on."""
+    """The greedy plan of whole units, from the lower limits on."""
     coupled = whole.in_whole_bounds(coupled)
     box = feasible_set(coupled.portfolio, budget)
     return whole.greedy(coupled, box, box.least)

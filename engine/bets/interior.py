@@ -294,7 +294,7 @@ def directions(objective: Objective, room: Room, point: Point, here: Here) -> Ca
     shares, tail = point
     low, high, left = distances(room, shares.share)
     free = room.most > 0
-    draws = curvature(objective, here, tail)
+    draws = hessian(objective, here, tail)
     diagonal = jnp.minimum(here.weights @ here.bends, 0.0) - shares.low / low - shares.high / high
     bend = draws.bend + jnp.diag(jnp.where(free, diagonal, -1.0))
     bend -= shares.water / left * jnp.outer(free, free).astype(left.dtype)
@@ -315,10 +315,10 @@ def directions(objective: Objective, room: Room, point: Point, here: Here) -> Ca
     return towards
 
 
-def curvature(objective: Objective, here: Here, tail: Tail) -> System:
+def hessian(objective: Objective, here: Here, tail: Tail) -> System:
     """What the draws bring to the system of the shares."""
     if isinstance(objective, MeanCVaR):
-        return tail_curvature(objective, here, tail)
+        return tail_hessian(objective, here, tail)
     slopes = here.slopes
     projects = slopes.shape[1]
     bend = jnp.zeros((projects, projects), slopes.dtype)
@@ -332,8 +332,8 @@ def curvature(objective: Objective, here: Here, tail: Tail) -> System:
     return System(bend, lambda _: jnp.zeros_like(slopes[0]), lambda *_: still)
 
 
-def tail_curvature(objective: MeanCVaR, here: Here, tail: Tail) -> System:
-    """`curvature` of CVaR: dp = D (e − J dy + dt), where dt keeps Σ p at κ."""
+def tail_hessian(objective: MeanCVaR, here: Here, tail: Tail) -> System:
+    """`hessian` of CVaR: dp = D (e − J dy + dt), where dt keeps Σ p at κ."""
     _, loss, slack, price = tail
     most = tail_weight(objective, here.values.size)
     other = most - price

@@ -84,7 +84,7 @@ def best_known(
 
 def every_plan(budget: float, projects: int, cost: float, upper: float) -> dict[str, np.ndarray]:
     """The plans that `enumeration` looks at: those of projects that all cost the least and have the largest
-    upper bound.
+    upper limit.
 
     **Raises:** `ValueError` where there are more than its limit.
     """
@@ -94,7 +94,7 @@ def every_plan(budget: float, projects: int, cost: float, upper: float) -> dict[
 
 METRICS = {
     "platform_share": "share of what is spent that goes to platforms",
-    "gained": "what is gained over the lower bounds, as a share of what the best plan known gains",
+    "gained": "what is gained over the lower limits, as a share of what the best plan known gains",
     "submodular": "1 where returns are sure to diminish whatever else is funded",
 }
 

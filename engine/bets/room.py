@@ -1,4 +1,4 @@
-"""Room: what effort may be, in shares of the budget beyond the lower bounds.
+"""Room: what effort may be, in shares of the budget beyond the lower limits.
 
 x_i = l_i + y_i·room/c_i,    0 ≤ y_i ≤ U_i ≤ 1,    Σ_i y_i ≤ 1,    room = B − Σ_i c_i l_i
 """

@@ -8,7 +8,7 @@ Effort below is [projects]; batches are `jax.vmap`'s business.
 
 Where every return is concave, so is V, and its mixed second derivatives Σ_k A_ki A_kj r_k''(y_k) are at most
 0: V is submodular with diminishing returns (DR-submodular). If returns never fall either, greedy by whole
-units of equal cost gains at least 1 − 1/e of what the best plan gains over the lower bounds: a plan is a set
+units of equal cost gains at least 1 − 1/e of what the best plan gains over the lower limits: a plan is a set
 of copies of the projects' units, on which V is a monotone submodular function of sets. With an S-shaped
 return neither holds.
 

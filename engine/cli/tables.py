@@ -49,7 +49,7 @@ BETS_CAPTION = (
 APPROACHES_CAPTION = "approaches: how many have effort, all projects together."
 
 COUPLED_CAPTION = (
-    "platforms: their share of the spend. gained, least: over the lower bounds, as a\n"
+    "platforms: their share of the spend. gained, least: over the lower limits, as a\n"
     "share of what the best plan gains, mean and least. Solvers of portfolios, exact\n"
     "too, ignore the spill-over; what they find is valued with it."
 )
@@ -282,7 +282,7 @@ def _budget_curve_caption(curve: BudgetCurve) -> str:
     ]
     solved = curve.status == Status.SOLVED
     if not np.all(solved):
-        lines.append(f"{np.count_nonzero(~solved)} budgets do not cover the lower bounds")
+        lines.append(f"{np.count_nonzero(~solved)} budgets do not cover the lower limits")
     unproved = int(np.count_nonzero(solved & ~curve.proved))
     count = "every value is" if unproved == 0 else f"{unproved} of {curve.budget.size} values are not"
     lines.append(f"{count} proved optimal")

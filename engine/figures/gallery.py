@@ -49,7 +49,7 @@ class Illustration(NamedTuple):
 def illustrate_draws(given: Uncertain, budget: float) -> Iterator[Illustration]:
     """What safety costs where curves are known by draws.
 
-    **Raises:** `ValueError` for a budget that does not cover the lower bounds.
+    **Raises:** `ValueError` for a budget that does not cover the lower limits.
     """
     curve = risk_curve(given, budget)
     proved = int(np.count_nonzero(curve.proved))
@@ -69,7 +69,7 @@ def illustrate_portfolio(
     """The argument about one portfolio: its curves with every solver's allocation, what one unit more gains,
     and at every budget the share of each project and the return of each solver.
 
-    **Raises:** `ValueError` for a budget that does not cover the lower bounds, or is too large.
+    **Raises:** `ValueError` for a budget that does not cover the lower limits, or is too large.
     """
     solutions = {solver: allocate(portfolio, budget, solver) for solver in solvers}
     where = f" of {what}" if what else ""

@@ -80,7 +80,7 @@ class Fitted:
         """The chosen curve of every project, with its name.
 
         **Arguments:** `extrapolate`, to how many times its largest effort measured a project may be funded;
-        None for no upper bound.
+        None for no upper limit.
 
         **Raises:** `ValueError` for one below 1.
         """

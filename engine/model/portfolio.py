@@ -3,9 +3,9 @@
     maximise  V(x) = Σ_i w_i π_i R_i(f_i(max(x_i − s_i, 0)))   subject to  Σ_i c_i x_i ≤ B,  l_i ≤ x_i ≤ u_i
 
 with curves f, weights w, success probabilities π, return utilities R, start-up costs s, unit costs c and
-bounds l, u. The utility is R(p) = (1 − e^(−r p))/r with curvature r (r = 0: linear), paid only from the
+limits l, u. The utility is R(p) = (1 − e^(−r p))/r with curvature r (r = 0: linear), paid only from the
 performance threshold on. A part that is None is absent and costs nothing at run time: weight 1, cost 1,
-lower 0, no upper bound, no start-up cost, certain success, linear utility.
+lower 0, no upper limit, no start-up cost, certain success, linear utility.
 
 The methods are those of one portfolio, arrays of shape [projects]; batches are `jax.vmap`'s business.
 `check` is the border: everything behind it trusts its input.

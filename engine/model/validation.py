@@ -120,5 +120,5 @@ def check(portfolio: Portfolio) -> None:
     lower, upper = portfolio.lower, portfolio.upper
     if upper is not None:
         floor = np.zeros_like(upper) if lower is None else np.asarray(lower)
-        refuse(floor > upper, "lower", floor, "at most the upper bound")
+        refuse(floor > upper, "lower", floor, "at most the upper limit")
     portfolio.curves.check(refuse)

@@ -36,7 +36,7 @@ class Field(NamedTuple):
 
     @property
     def room(self) -> Budgets:
-        """What is left of each budget beyond the lower bounds."""
+        """What is left of each budget beyond the lower limits."""
         return jnp.maximum(self.budgets - self.spent(self.least), 0.0)
 
     def cells(self, effort: Efforts) -> Cells:

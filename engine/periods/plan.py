@@ -95,7 +95,7 @@ def schedule(
 
 
 def even_share(field: Field) -> Efforts:
-    """What every project has beyond its lower bound, in units of cost, where all have the same."""
+    """What every project has beyond its lower limit, in units of cost, where all have the same."""
     cells = field.least.size // field.budgets.size
     return field.spread(field.room / cells) / field.costs
 
@@ -155,7 +155,7 @@ def starting_points(field: Field, starts: int) -> Float[Array, "starts groups ce
 
 def tidied(field: Field, effort: Efforts) -> Efforts:
     """An effort with what is all but nothing left out, and what is left of each budget spent in proportion to
-    what each project has beyond its lower bound."""
+    what each project has beyond its lower limit."""
     room = field.room
     above, width = jnp.clip(effort - field.least, 0.0, field.most - field.least), field.most - field.least
     above = jnp.where(field.costs * above <= NOTHING * field.spread(room), 0.0, above)

@@ -29,7 +29,7 @@ from engine.solvers.rounding import least_positive, sum_error
 
 def reachable(spread: Spread, field: Field) -> tuple[Efforts, Efforts]:
     """The least and the most effort that can count: no unit counts more than once in a period, so what is
-    beyond the lower bounds is at most what all budgets buy of it."""
+    beyond the lower limits is at most what all budgets buy of it."""
     periods = field.least.shape[0]
     lags = spread.lags(periods)
     least = forward(lags, field.least) + spread.start(periods)

@@ -60,6 +60,6 @@ def units_of(given: Resourced, budgets: np.ndarray) -> int:
         name = project_names(given.portfolio)[int(np.argmax(largest))]
         raise ValueError(
             f"{name}: can take {np.max(largest):g} units, expected at most {most_units(projects):,}: "
-            "measure effort in larger units, or set upper bounds"
+            "measure effort in larger units, or set upper limits"
         )
     return whole(float(np.max(largest)))

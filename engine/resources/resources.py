@@ -33,7 +33,7 @@ class Resourced:
 
     - `portfolio`: the projects, without `cost`; bounds are of effort.
     - `usage`: [..., resources, projects], numbers of at least 0: how much of each resource a unit of effort
-      on each project uses. A project that uses none of any needs an upper bound.
+      on each project uses. A project that uses none of any needs an upper limit.
     - `resources`: the resources' names, one to four.
     """
 
@@ -111,9 +111,9 @@ def check_usage(usage: np.ndarray, resources: tuple[str, ...], names: tuple[str,
 
 
 def check_bounded(portfolio: Portfolio, usage: np.ndarray) -> None:
-    """Raise `ValueError` naming a project that no budget and no upper bound holds."""
+    """Raise `ValueError` naming a project that no budget and no upper limit holds."""
     uppers = np.inf if portfolio.upper is None else np.asarray(portfolio.upper)
     free = np.all(usage == 0, axis=-2) & np.isinf(uppers)
     if np.any(free):
         name = project_names(portfolio)[np.argwhere(free)[0][-1]]
-        raise ValueError(f"{name}: uses no resource and has no upper bound, expected one of them")
+        raise ValueError(f"{name}: uses no resource and has no upper limit, expected one of them")

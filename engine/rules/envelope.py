@@ -41,7 +41,7 @@ class Envelope(Curve):
         return all(member.curves.rising for member in self.members)
 
     def each(self, effort: Vector) -> Float[Array, "members groups"]:
-        """What each member returns more than without effort, at no more than its upper bound."""
+        """What each member returns more than without effort, at no more than its upper limit."""
         return jnp.stack(
             [
                 member.returns(jnp.minimum(effort, member.uppers())) - member.returns(jnp.zeros_like(effort))
@@ -62,7 +62,7 @@ class Envelope(Curve):
         return self.value(effort + step) - self.value(effort)
 
     def maximisers(self, price: Vector) -> Float[Array, "candidates groups"]:
-        """Those of every member, within its upper bound, and that bound."""
+        """Those of every member, within its upper limit, and that limit."""
         found = []
         for member in self.members:
             own = member.curves.maximisers(price / member.stakes())

@@ -225,7 +225,7 @@ def smallest(given: Ruled, kept: Callable[[Ruled], bool]) -> list[str]:
 
 
 def every_rule(given: Ruled) -> Iterator[tuple[str, Ruled]]:
-    """The rules, and the lower and upper bounds of projects, by name; and what is left without each."""
+    """The rules, and the lower and upper limits of projects, by name; and what is left without each."""
     yield from given.rules()
     for key, free in (("lower", 0.0), ("upper", np.inf)):
         bound = getattr(given.portfolio, key)

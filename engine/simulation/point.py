@@ -38,7 +38,7 @@ class Source(Protocol):
         """All unit costs that can occur, or None."""
 
     def upper(self) -> float:
-        """The largest upper bound on effort that can occur."""
+        """The largest upper limit on effort that can occur."""
 
     @property
     def uncertainty(self) -> Uncertainty | None:
@@ -106,7 +106,7 @@ def chosen_lattice(
     if source.gives == "ruled" and not (lattice.tables and lattice.holds_costs):
         raise ValueError(
             f"budget {budget:g} and the costs of the scenario make more steps than rules can be composed in: "
-            "expected costs with a common unit, effort in larger units, or upper bounds"
+            "expected costs with a common unit, effort in larger units, or upper limits"
         )
     return lattice if lattice == NO_LATTICE else lattice.shared(source.projects, block, parts)
 

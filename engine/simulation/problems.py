@@ -60,7 +60,7 @@ class Problem:
         """Every unit costs 1."""
 
     def upper(self) -> float:
-        """Efforts have no upper bound."""
+        """Efforts have no upper limit."""
         return math.inf
 
     @property

@@ -178,7 +178,7 @@ class Scenario:
         )
 
     def upper(self) -> float:
-        """The largest upper bound on effort that can occur."""
+        """The largest upper limit on effort that can occur."""
         return self.parts["upper"].support()[1] if "upper" in self.parts else math.inf
 
     def _draw_curves(self, key: Array, dtype: jnp.dtype) -> Curve:

@@ -85,7 +85,7 @@ def climb(portfolio: Portfolio, budget: Scalar, effort: Vector, lattice: Lattice
 
 
 def equal_split(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Vector:
-    """The same share of the budget above the lower bounds for every project, in whole units."""
+    """The same share of the budget above the lower limits for every project, in whole units."""
     least, most = unit_bounds(portfolio, budget, lattice)
     share = (budget - portfolio.spend(least)) / portfolio.shape[-1]
     return jnp.minimum(least + jnp.maximum(jnp.floor(share / portfolio.costs()), 0.0), most)

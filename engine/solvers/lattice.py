@@ -95,7 +95,7 @@ def build_lattice(
 ) -> Lattice:
     """The smallest lattice on which every allocation within `budget` can be written.
 
-    **Arguments:** `costs`, all unit costs that occur (None: 1); `upper`, the largest upper bound on effort.
+    **Arguments:** `costs`, all unit costs that occur (None: 1); `upper`, the largest upper limit on effort.
 
     Costs with a common unit (all multiples of 0.25, say) give a lattice that holds them exactly. Others
     are rounded up to one of `COARSE_STATES` steps, for whoever needs budget steps at all: see also

@@ -77,7 +77,7 @@ class Method:
     - `takes`: what its function takes: a portfolio, a bet with its draws, one with the approaches of its
       projects, or one whose effort spills over (`engine.bets.methods`).
     - `prepare`: arrays that it takes besides, by name, computed once outside jit: a function of (budget,
-      projects, least unit cost, largest upper bound).
+      projects, least unit cost, largest upper limit).
     """
 
     solve: Solver

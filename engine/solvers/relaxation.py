@@ -59,7 +59,7 @@ FAINT = 1e-12
 # LONGEST_REACH times that of the osculating log, which underrates how far a saturated curve has to fall.
 FAR = 0.3
 LONGEST_REACH = 16.0
-# The most that a step may take from an effort whose slope is infinite at the lower bound: down to a tenth.
+# The most that a step may take from an effort whose slope is infinite at the lower limit: down to a tenth.
 NEAREST_ZERO = 0.1
 # It has stalled after so many steps without a rise of this relative size or a smaller gap.
 STALLED_STEPS = 4
@@ -324,7 +324,7 @@ def _in_whole_bounds(portfolio: Portfolio) -> Portfolio:
 
 
 def margin(portfolio: Portfolio, box: Box, point: Point) -> Scalar:
-    """What a little more budget would earn: the steepest slope per unit of budget below the upper bounds."""
+    """What a little more budget would earn: the steepest slope per unit of budget below the upper limits."""
     below = point.effort < portfolio.uppers()
     return jnp.max(jnp.where(below, point.slope / box.costs, 0.0))
 

@@ -195,7 +195,7 @@ def effort_bounds(portfolio: Portfolio, budget: Scalar) -> tuple[Vector, Vector]
 def real_response(portfolio: Portfolio, budget: Scalar) -> Callable[[Scalar], Response]:
     """The best response in real effort, among the candidates that each family names.
 
-    A threshold splits the choice in two: stay at the lower bound, or go at least as far as it takes to be
+    A threshold splits the choice in two: stay at the lower limit, or go at least as far as it takes to be
     paid. A concave utility R is met by its tangents, R(p) ≤ R(q) + R'(q)(p − q): each gives a payoff for a
     curve of the family itself, rescaled, and the least of them, found by bisection on q, is the payoff
     reported. It is never below the true one, and equals it where f is concave.

@@ -55,7 +55,7 @@ class Corner(NamedTuple):
 class Piece(NamedTuple):
     """The straight piece of the majorant after a limit: its slope, and the corners it runs between.
 
-    The slope is NaN where the lower bounds cost more; 0 and both corners the same where nothing more is to be
+    The slope is NaN where the lower limits cost more; 0 and both corners the same where nothing more is to be
     gained; infinite where some project's returns increase without end, since no line is above V then.
     """
 
@@ -73,7 +73,7 @@ class Prices(NamedTuple):
 
 def shadow_prices(portfolio: Portfolio, budget: Scalar, *, real: bool) -> Prices:
     """The shadow prices of a budget, in whole units or in real effort; NaN where there is no such side, since
-    the lower bounds cost as much."""
+    the lower limits cost as much."""
 
     def price(limit: Scalar) -> Scalar:
         return real_price(portfolio, limit) if real else whole_piece(portfolio, limit).price

@@ -35,7 +35,7 @@ class Status(IntEnum):
 
 _MESSAGES = {
     Status.SOLVED: "solved",
-    Status.INFEASIBLE: "infeasible: the projects' lower bounds cost more than the budget",
+    Status.INFEASIBLE: "infeasible: the projects' lower limits cost more than the budget",
     Status.NOT_FINITE: "not a finite number: the total return overflows",
 }
 

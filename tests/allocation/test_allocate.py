@@ -288,7 +288,7 @@ def test_solvers_and_options_that_cannot_be_are_refused(name: str) -> None:
 PORTFOLIOS: dict[str, tuple[Callable[[], Any], str]] = {
     "lower above upper": (lambda: Portfolio(curves(), lower=[0.0, 3.0], upper=[9.0, 2.0]), "lower"),
     "lower without end": (lambda: Portfolio(curves(), lower=[0.0, np.inf]), "lower"),
-    "lowers above the budget": (lambda: Portfolio(curves(), lower=[2.0, 2.0]), "lower bounds"),
+    "lowers above the budget": (lambda: Portfolio(curves(), lower=[2.0, 2.0]), "lower limits"),
     "no whole unit between bounds": (lambda: Portfolio(curves(), lower=[0.2, 0], upper=[0.8, 9]), "bounds"),
     "negative lower": (lambda: Portfolio(curves(), lower=[-1.0, 0.0]), "lower"),
     "negative upper": (lambda: Portfolio(curves(), upper=[-1.0, 0.0]), "upper"),

@@ -72,7 +72,7 @@ def test_it_knows_its_projects(portfolio: Portfolio, allocation: Allocation) -> 
         [row["return"] for row in rows], reference.returns(portfolio, allocation.effort), rtol=1e-12
     )
     np.testing.assert_allclose([row["gain"] for row in rows[1:]], one_more[1:], rtol=1e-12)
-    assert np.isnan(rows[0]["gain"])  # it is at its upper bound
+    assert np.isnan(rows[0]["gain"])  # it is at its upper limit
     # Shares log(1 + rate·x)/log(100) of what is attainable: 0.48, 0.56 and 0, cut at 0.5, 0.75 and 0.9.
     assert [row["stage"] for row in rows] == [1, 2, 1]
     assert not any(row["frontier"] for row in rows)
@@ -185,7 +185,7 @@ def test_a_budget_curve_of_real_effort_is_looked_up_on_its_grid() -> None:
 
 def test_a_budget_curve_below_the_lower_bounds_is_refused_there() -> None:
     curve = engine.budget_curve(Portfolio(Log([3.0, 1.0], 1.0), lower=[3.0, 0.0]), 6)
-    with pytest.raises(ValueError, match=r"^budget 2 does not cover the projects' lower bounds"):
+    with pytest.raises(ValueError, match=r"^budget 2 does not cover the projects' lower limits"):
         curve.at(2)
     assert curve.at(3).effort.tolist() == [3, 0]
 

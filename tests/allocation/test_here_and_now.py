@@ -79,7 +79,7 @@ def test_float32_is_proved_in_float64() -> None:
 def test_lower_bounds_beyond_the_budget() -> None:
     bet = dataclasses.replace(draw_bet("log", (), 2), lower=np.full(3, 4.0))
     for objective in ("mean", "mean_cvar", "mean_deviation"):
-        with pytest.raises(ValueError, match="budget 9 does not cover the projects' lower bounds"):
+        with pytest.raises(ValueError, match="budget 9 does not cover the projects' lower limits"):
             engine.bet(bet, BUDGET, objective=objective)
 
 

@@ -91,7 +91,7 @@ def test_real_effort_has_no_lots() -> None:
 
 def test_bounds_without_a_multiple_between_them_are_refused() -> None:
     portfolio = Portfolio(engine.Log([1.0], [1.0]), lower=3.0, upper=4.0)
-    with pytest.raises(ValueError, match="no multiple of 5 within its bounds 3 and 4"):
+    with pytest.raises(ValueError, match="no multiple of 5 within its limits 3 and 4"):
         engine.allocate(portfolio, 10.0, unit=5)
 
 

@@ -66,8 +66,8 @@ PORTFOLIO = Portfolio(
     [
         ({"search": 2, "ads": 3}, ()),
         ({"ads": 3, "search": 7}, ("it spends 13, 3 more than the budget of 10",)),
-        ({"search": 0, "ads": 1}, ("search: effort 0 is below the lower bound 1",)),
-        ({"search": 1, "ads": 4.5}, ("ads: effort 4.5 is above the upper bound 4",)),
+        ({"search": 0, "ads": 1}, ("search: effort 0 is below the lower limit 1",)),
+        ({"search": 1, "ads": 4.5}, ("ads: effort 4.5 is above the upper limit 4",)),
         ({"search": 1.5, "ads": 1}, ("search: effort 1.5 is no whole number of units",)),
     ],
 )
@@ -133,10 +133,10 @@ WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
     "shape": ([1, 2, 3], {}, r"plan has efforts of shape \(3,\), expected \(2,\)"),
     "within": ([2, 3], {"within": "far"}, "within is 'far', expected units"),
     "a negative distance": ([2, 3], {"within": -1}, "within is -1, expected units"),
-    "no bounds so near": (
+    "no limits so near": (
         [20, 3],
         {"within": 2},
-        "search: within is 2, and its bounds and whole",
+        "search: within is 2, and its limits and whole",
     ),
     "too dear": ([8, 4], {"within": 1}, "within is 1, and what is so near to the plan costs 13 at least"),
 }

@@ -26,7 +26,7 @@ PARTS = [
 
 
 def optima(portfolio: Portfolio, step: float) -> np.ndarray:
-    """V at every budget of one portfolio whose upper bounds are within `UNITS`, by max-plus convolution."""
+    """V at every budget of one portfolio whose upper limits are within `UNITS`, by max-plus convolution."""
     taken = np.round(reference.costs(portfolio) / step).astype(int)
     size = int(taken.sum()) * UNITS + 1
     best = np.where(np.arange(size) == 0, 0.0, -np.inf)

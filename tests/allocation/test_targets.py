@@ -174,7 +174,7 @@ def test_lumps_by_hand() -> None:
 
 UNREACHABLE: dict[str, tuple[engine.Curve | Portfolio, dict[str, float], str]] = {
     "above the limit of the curves": (Exponential([1.0, 2.0], 0.5), {"value": 3.5}, "more than 3"),
-    "above the upper bounds": (
+    "above the upper limits": (
         Portfolio(Log([1.0], 1.0), upper=[3.0]),
         {"value": 2.0},
         "more than 1.3862944",
@@ -218,7 +218,7 @@ def test_lower_bounds_are_always_paid() -> None:
     portfolio = Portfolio(Log([1.0, 2.0], 1.0), lower=[2.0, 3.0])
     for target in ({"value": 0.0}, {"value": 3.8}):
         assert budget_for(portfolio, **target).budget == 5
-    # V(5) − V(0) = log 3 + 2 log 4 = 3.871; the price counts from the lower bounds on.
+    # V(5) − V(0) = log 3 + 2 log 4 = 3.871; the price counts from the lower limits on.
     assert budget_for(portfolio, return_per_unit=0.77).budget == 5
     assert budget_for(portfolio, price=0.4).budget == 6
     with pytest.raises(ValueError, match=r"more than 0\.4462"):

@@ -197,7 +197,7 @@ def test_budgets_and_solvers_that_cannot_be() -> None:
             bet(given(), budget)
     with pytest.raises(ValueError, match="unknown solver 'dual', expected one of exact, greedy, single"):
         bet(given(), 5, solver="dual")
-    with pytest.raises(ValueError, match="measure effort in larger units, or set upper bounds"):
+    with pytest.raises(ValueError, match="measure effort in larger units, or set upper limits"):
         bet(given(), 1e9)
     assert bet(given(upper=np.full((2, 2), 3.0)), 1e9).proved
     with pytest.raises(ValueError, match="a bet is Log, expected"):

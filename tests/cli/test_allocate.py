@@ -117,7 +117,7 @@ def test_unspent_budget_is_said(engine: Run, tmp_path: Path) -> None:
     facts = json.loads(done.stdout)
     assert (facts["budget"], facts["spent"], facts["unspent"]) == (9, 5, 4)
     shown = engine("allocate", "portfolio=capped.csv", "budget=9").stdout
-    assert "unspent 4: all at their upper bounds" in shown
+    assert "unspent 4: all at their upper limits" in shown
 
 
 def test_options_reach_the_solver(engine: Run) -> None:

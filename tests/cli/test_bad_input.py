@@ -24,7 +24,7 @@ BAD_FILES = {
     "two performances for one effort": ("project,effort,performance\na,0,1\na,0,2\n", "two performances"),
     "a cell that is no number": ("project,family,scale,rate\na,log,high,1\n", "'high'"),
     "lower above upper": (LOG.replace("0,5", "6,5"), "lower is 6"),
-    "lower bounds above the budget": (LOG.replace("0,5", "4,5"), "budget 3"),
+    "lower limits above the budget": (LOG.replace("0,5", "4,5"), "budget 3"),
     "no projects": ("project,family\n", "no projects"),
     "an empty file": ("", "is empty"),
     "a short row": ("project,family,scale,rate\na,log,1\n", "line 2"),

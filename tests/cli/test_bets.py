@@ -47,7 +47,7 @@ def test_the_table_names_approaches_plans_and_proof(engine: Run) -> None:
         (("budget=40", "solver=cutoff"), "solver is cutoff, expected exact or greedy for approaches"),
         (("budget=40", "solver=greedy", "solver.greedy.marginal=slope"), "solver.greedy.marginal is 'slope'"),
         (("budget=-1",), "budget is -1, expected a number from 0"),
-        (("budget=1e9",), "measure effort in larger units, or set upper bounds"),
+        (("budget=1e9",), "measure effort in larger units, or set upper limits"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(engine: Run, arguments: tuple[str, ...], message: str) -> None:

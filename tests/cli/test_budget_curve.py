@@ -83,7 +83,7 @@ def test_lower_bounds_leave_budgets_without_an_optimum(engine: Run, tmp_path: Pa
     (tmp_path / "p.csv").write_text("project,family,scale,rate,lower\na,log,1,1,2\nb,log,2,1,0\n")
     done = engine("budget_curve", "portfolio=p.csv", "budget=4")
     assert done.returncode == 0, done.stderr
-    assert "2 budgets do not cover the lower bounds" in done.stdout
+    assert "2 budgets do not cover the lower limits" in done.stdout
     json_too = engine("budget_curve", "portfolio=p.csv", "budget=4", "format=json")
     assert json.loads(json_too.stdout)["value"][:2] == [None, None]
     assert json.loads(json_too.stdout)["effort"]["a"] == [None, None, 2, 2, 2]

@@ -586,7 +586,7 @@ CSV_ERRORS: dict[str, tuple[str, str]] = {
     "negative-threshold": (row(threshold="-1"), "A: threshold is -1, expected a number of at least 0"),
     "negative-weight": (row(weight="-2"), "A: weight is -2, expected a number of at least 0"),
     "success-above-1": (row(success="1.5"), "A: success is 1.5, expected a probability from 0 to 1"),
-    "lower-above-upper": (row(lower="3", upper="2"), "A: lower is 3, expected at most the upper bound"),
+    "lower-above-upper": (row(lower="3", upper="2"), "A: lower is 3, expected at most the upper limit"),
     "reach-for-some": (row(reach=""), "A: has no reach, expected one for every project or for none"),
     "points-and-values": (
         "project,family,values,points\nA,tabulated,0;1;2,0;1\n",

@@ -60,7 +60,7 @@ def test_measurements_have_them_too(tmp_path: Path) -> None:
         ((",2,10", ",two,10"), "search: cost.people is 'two', expected a finite number"),
         ((",2,10", ",-2,10"), "search: usage of people is -2, expected a finite number of at least 0"),
         ((",2,10", ",inf,10"), "search: cost.people is inf, expected a finite number"),
-        ((",.5,\n", ",,\n"), "platform: uses no resource and has no upper bound, expected one of them"),
+        ((",.5,\n", ",,\n"), "platform: uses no resource and has no upper limit, expected one of them"),
         (("exponent,", "exponent,cost,"), "search: cost is "),
         (("family", "draw,family"), "has draw and cost.people and Cost. GPU hours, expected one of them"),
     ],

@@ -137,7 +137,7 @@ TOO_MUCH: dict[str, tuple[Any, dict[str, float], str]] = {
     "draws": (many(501, 8, 2.0), {}, "501 draws of 8 projects, expected at most 500 draws of so many"),
     "concave draws": (many(2001, 10, 1.0), {}, "expected at most 2000 draws"),
     "budgets": (CONCAVE, {"budget": 9.0, "most_budget": 8.0}, "budget is 9, expected a number from 0 to 8"),
-    "lower bounds": (
+    "lower limits": (
         dataclasses.replace(CONCAVE, lower=np.array([1.0, 2.0, 3.0])),
         {"budget": 5.0},
         "budget is 5, expected a number from 8",

@@ -170,7 +170,7 @@ def curves(projects: int) -> engine.Portfolio:
 TOO_MUCH: dict[str, tuple[engine.Portfolio, dict[str, float], str]] = {
     "projects": (curves(41), {}, "41 projects, expected at most 40"),
     "budget": (curves(3), {"budget": 1e5}, "too long"),
-    "lower bounds": (
+    "lower limits": (
         dataclasses.replace(curves(2), lower=np.array([3.0, 4.0])),
         {"budget": 5.0},
         "budget is 5, expected a number from 7",

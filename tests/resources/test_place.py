@@ -133,7 +133,7 @@ def test_budgets_that_cannot_be(budget: Any, line: str) -> None:
         ({"usage": [[2, -1, 0.5], [10, 4, 0]]}, "ads: usage of people is -1, expected a finite number of at"),
         ({"usage": [[2, 1, 0.5], [10, np.inf, 0]]}, "ads: usage of money is inf, expected a finite number"),
         ({"usage": [[2, 1], [10, 4]]}, "shape (2, 2), expected numbers of shape (..., 2, 3)"),
-        ({"usage": [[2, 1, 0], [10, 4, 0]]}, "platform: uses no resource and has no upper bound"),
+        ({"usage": [[2, 1, 0], [10, 4, 0]]}, "platform: uses no resource and has no upper limit"),
         ({"resources": ("people",)}, "expected numbers of shape (..., 1, 3)"),
         ({"resources": ("people", "people")}, "resource people occurs twice"),
         ({"resources": ()}, "there are 0 resources, expected 1 to 4"),

@@ -1,4 +1,4 @@
-"""Upper bounds: valid over fine grids of real effort, over whole units, and as tight as the envelopes."""
+"""Upper limits: valid over fine grids of real effort, over whole units, and as tight as the envelopes."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def test_sizes_that_hold_nothing_are_shared_by_the_octave() -> None:
 
 
 def test_upper_bound_lets_cheap_units_fit() -> None:
-    """Thirty million units of the cheapest project, had it no upper bound."""
+    """Thirty million units of the cheapest project, had it no upper limit."""
     assert build_lattice(30.0, 2, np.array([1e-6, 1.0]), upper=50.0).units == 50
 
 

@@ -155,10 +155,10 @@ EDGES = {
     "one open project": (5.0, [0, 0, 0], [0, 9, 0]),
     "lower equals upper": (8.0, [2, 0, 3], [2, 0, 3]),
     "budget above all caps": (9.0, [0, 0, 0], [2, 1, 3]),
-    "lower bounds take the budget": (6.0, [1, 2, 3], [9, 9, 9]),
+    "lower limits take the budget": (6.0, [1, 2, 3], [9, 9, 9]),
     "budget below one unit": (0.5, [0, 0, 0], [9, 9, 9]),
     "falling": (6.0, [0, 0, 0], [9, 9, 9]),
-    "falling below a lower bound": (6.0, [0, 2, 0], [9, 9, 9]),
+    "falling below a lower limit": (6.0, [0, 2, 0], [9, 9, 9]),
 }
 EDGE_FAMILIES = ("log", "tabulated")
 
@@ -170,7 +170,7 @@ def edge_cases(family: str) -> tuple[Portfolio, np.ndarray]:
     if family == "log":
         scale = np.tile([1.0, 3.0, 2.0], (len(names), 1))
         scale[names.index("ties")] = 2.0
-        for flat in ("flat", "falling", "falling below a lower bound"):
+        for flat in ("flat", "falling", "falling below a lower limit"):
             scale[names.index(flat)] = 0.0
         curves = Log(scale, np.full_like(scale, 0.7), np.full_like(scale, 0.25))
     else:
@@ -178,7 +178,7 @@ def edge_cases(family: str) -> tuple[Portfolio, np.ndarray]:
         values = np.tile(rising * np.array([[1.0], [3.0], [2.0]]), (len(names), 1, 1))
         values[names.index("ties")] = rising
         values[names.index("flat")] = 0.5
-        for falling in ("falling", "falling below a lower bound"):
+        for falling in ("falling", "falling below a lower limit"):
             values[names.index(falling)] = 4.0 - 0.3 * np.arange(10.0)
         curves = Tabulated(values)
     return Portfolio(curves, lower=lower, upper=upper), budgets
@@ -250,7 +250,7 @@ def test_fixed_projects_stay_fixed(edges: tuple[str, str, Solution]) -> None:
 
 
 def test_lower_bounds_may_take_the_whole_budget(edges: tuple[str, str, Solution]) -> None:
-    np.testing.assert_array_equal(effort_of(edges, "lower bounds take the budget"), [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(effort_of(edges, "lower limits take the budget"), [1.0, 2.0, 3.0])
 
 
 def test_budget_beyond_all_caps_stays_unspent(edges: tuple[str, str, Solution]) -> None:
@@ -262,11 +262,11 @@ def test_budget_beyond_all_caps_stays_unspent(edges: tuple[str, str, Solution]) 
 def test_nobody_buys_effort_that_harms(edges: tuple[str, str, Solution]) -> None:
     if edges[0] == "log":
         # The log family has no falling curve: there these cases are flat ones and only the value counts.
-        at = [list(EDGES).index(n) for n in ("falling", "falling below a lower bound")]
+        at = [list(EDGES).index(n) for n in ("falling", "falling below a lower limit")]
         np.testing.assert_allclose(edges[2].value[at], 0.75, rtol=1e-12)
         return
     np.testing.assert_array_equal(effort_of(edges, "falling"), 0.0)
-    np.testing.assert_array_equal(effort_of(edges, "falling below a lower bound"), [0.0, 2.0, 0.0])
+    np.testing.assert_array_equal(effort_of(edges, "falling below a lower limit"), [0.0, 2.0, 0.0])
 
 
 ONE_PROJECT = np.array([0.0, 1.0, 3.0, 8.0])

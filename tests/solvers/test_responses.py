@@ -19,7 +19,7 @@ def test_threshold_effort_is_the_least_that_meets_the_threshold() -> None:
         Portfolio(curves, threshold=[1.0, 1.0, 3.0, 0.5], startup=[0, 4, 0, 0], lower=[0, 0, 0, 3])
     )
     found = threshold_effort(portfolio, jnp.full(4, 50.0))
-    # 2 (1 − e^(−x/2)) = 1 at 2 log 2; later by the start-up; never; met at the lower bound already.
+    # 2 (1 − e^(−x/2)) = 1 at 2 log 2; later by the start-up; never; met at the lower limit already.
     expected = [2 * math.log(2), 4 + 2 * math.log(2), math.inf, 3.0]
     np.testing.assert_allclose(found, expected, rtol=1e-14)
     assert np.all(portfolio.performance(found)[:2] >= 1.0)  # met, not missed by a rounding

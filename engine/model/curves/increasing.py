@@ -16,7 +16,7 @@ class Increasing(Curve):
     """a·x^p with p ≥ 1: convex, so the best effort at any price is none or all that there may be.
 
     Of such projects at most one is strictly between its bounds at an optimum: give it all, or leave it. Only
-    an upper bound, or the budget, ends it; without an upper bound no price per unit of budget is too high.
+    an upper limit, or the budget, ends it; without an upper limit no price per unit of budget is too high.
     """
 
     family: ClassVar[str] = "increasing"
