@@ -2,10 +2,10 @@
 
     python -m benchmarks.compaction             N=20, B=300; results/compaction.json
 
-Three ways to run the same two stages, the first core and the full programme, on the same portfolios:
+Three ways to run the same two steps, the first core and the full programme, on the same portfolios:
 
 - inside: what `exact` does, gathering the unproved into chunks within one compiled call;
-- host: one call for the first stage, the unproved picked by NumPy and filled up to a power of two, a second
+- host: one call for the first step, the unproved picked by NumPy and filled up to a power of two, a second
   call for them;
 - together: every portfolio runs the programme and the proof chooses, as `vmap` of a `cond` does.
 """
@@ -27,7 +27,7 @@ from engine.model.keys import portfolio_key
 from engine.simulation.problems import Problem
 from engine.solvers.batching import for_unfinished, in_chunks
 from engine.solvers.dual import integer_dual
-from engine.solvers.exact import stages
+from engine.solvers.exact import ways as ways_of_exact
 
 PROJECTS, BUDGET, BATCH, ROUNDS = 20, 300, 1024, 5
 CASES = ("hill", "logistic", "multiple_choice_uncorrelated", "knapsack_uncorrelated")
@@ -41,13 +41,13 @@ def draw(name: str) -> Any:
 
 
 def ways(portfolios: Any) -> tuple[dict[str, Callable[[], Any]], float]:
-    """The three ways, each compiled, and the share that the first stage proves."""
+    """The three ways, each compiled, and the share that the first step proves."""
     budget = np.float64(BUDGET)
     lattice = choose_lattice(["exact"], BUDGET, PROJECTS)
     one = jax.tree.map(lambda a: a[0], portfolios)
-    first, *_, last = stages(one, lattice)
+    first, *_, last = ways_of_exact(one, lattice)
 
-    start_all, solve_all = (in_chunks(stage.solve, stage.entries) for stage in (first, last))
+    start_all, solve_all = (in_chunks(step.solve, step.entries) for step in (first, last))
 
     def begin(portfolio: Any) -> Any:
         dual = integer_dual(portfolio, budget, lattice)

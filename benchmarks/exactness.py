@@ -28,7 +28,7 @@ from engine.model.portfolio import Portfolio
 from engine.model.validation import normalise
 from engine.simulation.problems import Problem
 from engine.simulation.scenarios import build_scenario
-from engine.solvers.exact import by_programme, stages
+from engine.solvers.exact import by_programme, ways
 from engine.solvers.registry import SOLVERS
 
 RANDOM, BATCH = 6_400, 1_280
@@ -68,7 +68,7 @@ def count_wrong(batches: list[Portfolio], budget: float, upper: float = np.inf) 
             max(worst, float(np.nan_to_num(error, nan=np.inf).max())),
             portfolios + bad.size,
         )
-    cores = len(stages(jax.tree.map(lambda a: a[0], first), lattice)) - 1
+    cores = len(ways(jax.tree.map(lambda a: a[0], first), lattice)) - 1
     return {"portfolios": portfolios, "wrong": wrong, "largest_error": worst, "cores_before_programme": cores}
 
 

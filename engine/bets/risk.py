@@ -2,7 +2,7 @@
 
 Of concave draws and weights that are never negative one start is enough (`interior`). Elsewhere there are two
 kinds of starts. Ascents (`ascent`) from random efforts follow Σ_s q_s ∇V_s by the weights of the objective,
-or, where it has steps (`Objective.smoothed`), of one whose steps are wider, in stages. And tables of the
+or, where it has steps (`Objective.smoothed`), of one whose steps are wider, ever less so. And tables of the
 weighted returns, in turn with the weights at what they give, name which projects are worth funding at all,
 which no gradient tells on S-shaped curves. Newton's method ends each start where weights are those of an
 envelope; the best by the objective itself counts.
@@ -30,7 +30,7 @@ from engine.solvers.responses import Scalar
 from engine.solvers.rounding import budget_slack
 from engine.solvers.solution import Solution, Status
 
-# Steps of an ascent in each stage, and the widths of an objective's steps there, in standard deviations.
+# Steps of an ascent in each leg, and the widths of an objective's steps there, in standard deviations.
 STEPS, WIDTHS = 60, (1.0, 0.2, 0.03)
 # Levels of the tables that give more starts, one a round.
 LEVELS, ROUNDS = 200, 4
@@ -55,7 +55,7 @@ def table_starts(bet: Uncertain, objective: Objective, room: Room) -> Float[Arra
 
 
 def ascents(bet: Uncertain, objective: Objective, box: Box, starts: int) -> Float[Array, "starts projects"]:
-    """Where ascents from random starts end, in stages: an objective with steps is followed as one whose steps
+    """Where ascents from random starts end, in legs: an objective with steps is followed as one whose steps
     are ever less wide."""
 
     def climbed(free: Vector, width: Scalar) -> tuple[Vector, Vector]:

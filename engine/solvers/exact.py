@@ -3,7 +3,7 @@
 The Lagrangian dual gives a price; the optimum over a small core of levels is proved to be the optimum over
 all if nothing left out scores better (see `engine.solvers.core`). What is not proved goes on to a larger
 core, and in the end to the full dynamic programme. So every answer is optimal, fast in the usual case. In a
-batch only the portfolios that need a harder stage enter it.
+batch only the portfolios that need a harder way enter it.
 
 With unequal costs a window of few projects, over spends near the dual's, comes before the programme (see
 `engine.solvers.window`). Where the programme would be long, where its tables do not fit, and where costs have
@@ -65,8 +65,8 @@ RESPONSES, EVALUATION = 20, 10
 LONG_WORK, MOST_STATES_HELD = 1e9, 3e8
 
 
-class Stage(NamedTuple):
-    """`solve(portfolio, budget, price, bound, effort)`, of what the stages before it found; how many numbers
+class Way(NamedTuple):
+    """`solve(portfolio, budget, price, bound, effort)`, of what the ways before it found; how many numbers
     it holds for one portfolio; whether its loops differ in length, so that portfolios take turns on a CPU."""
 
     solve: Callable[[Portfolio, Scalar, Scalar, Scalar, Vector], Answer]
@@ -107,8 +107,8 @@ def may_rise_seldom(portfolio: Portfolio, lattice: Lattice) -> bool:
 
 
 def by_search(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Answer:
-    """The optimum by a price, and what the stages after it make of what is left."""
-    first, *harder = stages(portfolio, lattice)
+    """The optimum by a price, and what the ways after it make of what is left."""
+    first, *harder = ways(portfolio, lattice)
     rough = bool(harder) and portfolio.cost is None
     chords = FEW_CHORDS if rough else MOST_CHORDS
 
@@ -119,9 +119,9 @@ def by_search(portfolio: Portfolio, budget: Scalar, lattice: Lattice) -> Answer:
     dual = projects_first(search, surveyed(portfolio, lattice))(portfolio, budget)
     given = portfolio, budget, dual.minimiser, dual.bound, dual.inside
     answer = in_chunks(first.solve, first.entries)(*given)
-    for stage in harder:
+    for way in harder:
         given = portfolio, budget, answer.price, answer.bound, answer.effort
-        resume = for_unfinished(stage.solve, stage.entries, alone=stage.alone)
+        resume = for_unfinished(way.solve, way.entries, alone=way.alone)
         answer = resume(answer.finished, answer, *given)
     price = dual.price
     if smooth(portfolio):
@@ -163,11 +163,11 @@ def surveyed(portfolio: Portfolio, lattice: Lattice) -> int:
     return portfolio.shape[-1] * levels
 
 
-def stages(portfolio: Portfolio, lattice: Lattice) -> list[Stage]:
-    """The stages worth trying, from the smallest core to the full programme."""
+def ways(portfolio: Portfolio, lattice: Lattice) -> list[Way]:
+    """The ways worth trying, from the smallest core to the full programme."""
     projects, states = portfolio.shape[-1], lattice.states + 1
-    programme = Stage(partial(by_programme, lattice=lattice), 2 * projects * states)
-    boxes = Stage(partial(by_boxes, lattice=lattice), 2 * projects * OPEN_BOXES)
+    programme = Way(partial(by_programme, lattice=lattice), 2 * projects * states)
+    boxes = Way(partial(by_boxes, lattice=lattice), 2 * projects * OPEN_BOXES)
     if not lattice.tables or not lattice.holds_costs:
         return [boxes]
     if lattice.brief:
@@ -178,7 +178,7 @@ def stages(portfolio: Portfolio, lattice: Lattice) -> list[Stage]:
         for size in windows_of(portfolio, lattice):
             if WORTH_TRYING * (2 * size.levels + 1) * size.projects * size.states <= work:
                 window = partial(by_window, lattice=lattice, size=size)
-                cores.append(Stage(window, size.projects * size.states + surveyed(portfolio, lattice)))
+                cores.append(Way(window, size.projects * size.states + surveyed(portfolio, lattice)))
     if states > MOST_STATES or projects * states > MOST_STATES_HELD:
         return [*cores, boxes]
     return [*cores, programme] if work <= LONG_WORK else [*cores, boxes, programme]
@@ -187,8 +187,8 @@ def stages(portfolio: Portfolio, lattice: Lattice) -> list[Stage]:
 def most_steps(portfolio: Portfolio, lattice: Lattice) -> float:
     """How many steps the search for one optimum takes at most; arrays [projects], or their shapes."""
     projects, steps = portfolio.shape[-1], 0.0
-    for stage in stages(portfolio, lattice):
-        way = getattr(stage.solve, "func", None)
+    for each in ways(portfolio, lattice):
+        way = getattr(each.solve, "func", None)
         if way is by_programme:
             steps += projects * lattice.states * lattice.units / 2
         elif way is by_boxes:
@@ -207,7 +207,7 @@ def windows_of(portfolio: Portfolio, lattice: Lattice) -> list[WindowSize]:
     return list(dict.fromkeys(fitted))
 
 
-def cores_of(portfolio: Portfolio, lattice: Lattice) -> Iterator[Stage]:
+def cores_of(portfolio: Portfolio, lattice: Lattice) -> Iterator[Way]:
     """The cores worth trying."""
     projects, states = portfolio.shape[-1], lattice.states + 1
     full = projects * lattice.units * states / 2
@@ -220,7 +220,7 @@ def cores_of(portfolio: Portfolio, lattice: Lattice) -> Iterator[Stage]:
     # With unequal costs a level moves each project by another number of budget steps: no common reach.
     if portfolio.cost is None and worth(projects * 4 * near.width * near.reach):
         entries = projects * (2 * near.reach + 1) + looked
-        yield Stage(projects_first(partial(by_near, lattice=lattice, size=near), entries), entries)
+        yield Way(projects_first(partial(by_near, lattice=lattice, size=near), entries), entries)
     for core in CORES:
         core = core._replace(reach=min(core.reach, lattice.states), width=core.width if few else None)
         spends, levels = 2 * core.reach + 1, 0 if core.width else projects * (lattice.units + 1)
@@ -228,7 +228,7 @@ def cores_of(portfolio: Portfolio, lattice: Lattice) -> Iterator[Stage]:
         sooner = few and 2 * full > LONG_WORK and core.width is None
         if worth(core.items * spends) and levels <= MOST_LEVELS and not sooner:
             solve = partial(solve_core, lattice=lattice, size=core)
-            yield Stage(solve, projects * spends + looked + levels, alone=True)
+            yield Way(solve, projects * spends + looked + levels, alone=True)
 
 
 def by_near(

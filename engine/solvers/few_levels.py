@@ -2,7 +2,7 @@
 
 A level that returns no more than a lower one need be in no allocation. Tables of all or nothing, of items to
 choose from, or in stages rise a few times only, and then this is a small part of the programme over all
-levels. Where some project rises more often nothing is found, and the next stage goes on.
+levels. Where some project rises more often nothing is found, and the next way goes on.
 
 Source: Kellerer, Pferschy & Pisinger (2004), Knapsack Problems, section 11.2: dominated items.
 """

@@ -13,7 +13,7 @@ from engine import Hill, Lifecycle, Portfolio, Tabulated
 from engine.allocation.allocate import choose_lattice
 from engine.model.validation import normalise
 from engine.solvers import lattice as lattice_module
-from engine.solvers.exact import stages
+from engine.solvers.exact import ways
 from tests import reference
 from tests.conftest import quickly
 
@@ -94,7 +94,7 @@ def test_no_hard_case_falls_through(name: str) -> None:
     portfolio = hard_cases()[name]
     one = reference.pick(normalise(portfolio), 0)
     lattice = choose_lattice(["exact"], UNITS, PROJECTS, portfolio.cost)
-    assert len(stages(one, lattice)) > 1, "a core comes before the full programme"
+    assert len(ways(one, lattice)) > 1, "a core comes before the full programme"
     solution = engine.allocate(portfolio, UNITS)
     assert np.all(solution.proved)
     expected = [reference.dynamic_programme(reference.pick(portfolio, i), UNITS) for i in range(ROWS)]
