@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,15 @@ from engine.solvers.registry import OLD_NAMES, SOLVERS, find_method
 from engine.study.study import open_study
 from tests.cli.conftest import Run
 
+TERMS = """
+    approach, aversion, batch, bet, block, bound, budget, budget curve, carry-over, clairvoyant,
+    cost, curvature, curve, CVaR, density, diminishing, discount, draw, effort, exact, family,
+    frontier, gain, gap, greedy, grid, group, limits, loss, lot, marginal return, mean, multiplier,
+    optimum, performance, period, plateau, point, policy, portfolio, price, project, proved, regret,
+    relaxation, resource, return, risk curve, rule, S-shaped, scenario, seed, shadow price, share,
+    spend, spill-over, stage, staged, start-up cost, study, success, threshold, unit, utility,
+    value, weight
+"""
 SWEEP = ("sweep", "scenario=textbook", "budget=20", "run.portfolios=20", "run.block=10", "run.output=study")
 
 
@@ -92,9 +103,29 @@ def test_a_stored_study_of_an_old_solver_opens_and_goes_on(
     assert set(blocks) < set((tmp_path / "study/blocks").rglob("*.parquet"))
 
 
+def test_the_glossary_has_every_word_once_and_in_order() -> None:
+    page = Path(main.__file__).parents[2] / "docs/reference/glossary.md"
+    terms = re.findall(r"^([^\s`#][^\n]*)\n  \S", page.read_text(), re.MULTILINE)
+    assert terms == sorted(set(terms), key=str.lower)
+    assert {" ".join(term.split()) for term in TERMS.split(",")} <= set(terms)
+    # Parts of a portfolio are keys of files, and each has its word.
+    parts = {field.name for field in dataclasses.fields(library.Portfolio)}
+    assert parts & set(terms) >= {"weight", "cost", "success", "curvature", "threshold"}
+
+
 def test_frontier_is_a_projects_last_stage_alone() -> None:
     """No public name, module or command calls the budget curve so."""
     assert not [name for name in library.__all__ if "frontier" in name.lower()]
     assert not [name for name in main.command_names() if "frontier" in name]
     for module in ("frontier", "risk_frontier"):
         assert importlib.util.find_spec(f"engine.allocation.{module}") is None
+    schemas = {name: dataclasses.fields(main.command_of(name).schema) for name in main.command_names()}
+    assert not [name for name, keys in schemas.items() if any("frontier" in key.name for key in keys)]
+
+
+@pytest.mark.parametrize("word", ["lower bound", "upper bounds"])
+def test_what_effort_may_be_has_limits(word: str) -> None:
+    """In messages, pages and comments of configurations; of the optimum there is an upper bound, and one."""
+    root = Path(main.__file__).parents[2]
+    pages = [root / "README.md", *(root / "docs").rglob("*.md"), *(root / "configs").rglob("*.yaml")]
+    assert not [page for page in pages if word in page.read_text().lower()]
