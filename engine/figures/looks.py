@@ -52,7 +52,6 @@ SOLVERS = {
     "density": SECOND,
     "relaxation": THIRD,
     "cutoff": FOURTH,
-    "threshold": FOURTH,
     "waterfilling": FIFTH,
     "bound": SIXTH,
     "continuous": Look(ORANGE, "*", DASHES[5]),

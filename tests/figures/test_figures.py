@@ -223,7 +223,7 @@ def test_times_are_marked_by_solver() -> None:
 
 
 def test_lines_differ_without_colour() -> None:
-    names = ["greedy", "density", "threshold", "waterfilling", "relaxation", "bound", "exact"]
+    names = ["greedy", "density", "cutoff", "waterfilling", "relaxation", "bound", "exact"]
     means = {name: np.arange(3.0) + k for k, name in enumerate(names)}
     axes = along_figure([1, 2, 3], means, {n: np.ones(3) for n in names}, x_label="budget", label="value")
     lines = [container.lines[0] for container in axes.containers]
