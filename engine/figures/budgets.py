@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from engine.allocation.budget_curve import BudgetCurve
 from engine.figures.curves import along
 from engine.figures.looks import project_colour, project_hatch, solver_look
-from engine.figures.palette import INK, SOFT
+from engine.figures.palette import INK, PAPER, SOFT
 from engine.figures.style import GAP, STYLE, WIDTH, new_figure, only_axes, short, tint
 from engine.model.portfolio import Portfolio, project_names
 from engine.study.words import number_text, percent_text
@@ -21,7 +21,6 @@ from engine.study.words import number_text, percent_text
 MOST_NAMED_PROJECTS = 9
 # Of the height of the axis: how far apart two names stand at least, a name of two lines farther.
 LINE_HEIGHT = 0.055
-LEAST_SHOWN_GAP = 0.02
 
 
 @mpl.rc_context(STYLE)
@@ -53,12 +52,11 @@ def shares_figure(portfolio: Portfolio, curve: BudgetCurve) -> tuple[Axes, Axes]
     tops = np.cumsum(layers, axis=0)
     for k, place in enumerate(named):
         if (at := _first_at_frontier(last[:, place])) is not None:
-            labels[k] += f"\n★ frontier from {budget[at]:g}"
+            labels[k] += f"\n★ frontier from budget {budget[at]:g}"
             middle = tops[k, at] - layers[k][at] / 2
-            above.plot(budget[at], middle, "*", color=INK, markersize=9, markeredgecolor="white")
+            above.plot(budget[at], middle, "*", color=INK, markersize=9, markeredgecolor=PAPER, clip_on=False)
     _write_beside(above, [float(t[-1] - y[-1] / 2) for t, y in zip(tops, layers, strict=True)], labels)
-    first = budget[np.argmax(spend.sum(axis=1) > 0)]
-    above.set(ylabel="share of the budget", xlim=(first, budget[-1]), ylim=(0, 1))
+    above.set(ylabel="share of the budget", xlim=(0, budget[-1]), ylim=(0, 1))
     above.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, symbol=" %", decimals=0))
     _draw_price(below, budget, np.asarray(curve.price))
     return above, below
@@ -94,13 +92,10 @@ def _write_beside(axes: Axes, heights: list[float], labels: list[str]) -> None:
 def _draw_price(axes: Axes, budget: np.ndarray, price: np.ndarray) -> None:
     axes.step(budget, np.where(price > 0, price, np.nan), where="post", color=INK, linewidth=1.2)
     axes.set(xlabel="budget (units of cost)", ylabel="shadow price\n(return per unit)")
-    if np.nanmax(price, initial=0.0) > 20 * np.nanmin(np.where(price > 0, price, np.inf)):
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 3.0), numticks=6))
-        axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda number, _: f"{number:g}"))
-        axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-    else:
-        axes.set_ylim(0, None)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 3.0), numticks=6))
+    axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda number, _: f"{number:g}"))
+    axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
 
 
 @mpl.rc_context(STYLE)
@@ -117,33 +112,37 @@ def returns_figure(
     """
     axes = only_axes(axes)
     (best, most), *others = values.items()
-    for solver, value in others:
-        axes.fill_between(budget, value, most, color=tint(solver_look(solver).colour, GAP), linewidth=0)
-    for solver, value in reversed(list(values.items())):
+    handles: list[Any] = []
+    labels: list[str] = []
+    for solver, value in values.items():
         look = solver_look(solver)
-        every = max(len(budget) // 8, 1)
-        line: dict[str, Any] = {"color": look.colour, "linestyle": look.dash, "marker": look.marker}
         face = look.colour if look.filled else "white"
+        line: dict[str, Any] = {"color": look.colour, "linestyle": look.dash, "marker": look.marker}
+        every = max(len(budget) // 8, 1)
         # Marks of two lines that lie on one another do not.
-        start = 0 if solver == best else every // 2
-        axes.plot(
-            budget, value, **line, markevery=(start, every), markerfacecolor=face, markersize=5, label=solver
-        )
+        line |= {"markevery": (0 if solver == best else every // 2, every), "zorder": 2 + (solver == best)}
+        handles += axes.plot(budget, value, **line, markerfacecolor=face, markersize=5)
+        same = solver != best and float(np.nanmax(np.abs(most - value))) <= 1e-9 * float(np.nanmax(most))
+        labels.append(f"{solver}, on the line of {best}" if same else solver)
+        if solver != best and not same:
+            grey = axes.fill_between(budget, value, most, color=tint(SOFT, GAP), linewidth=0)
+            handles.append(grey)
+            labels.append(f"what {solver} misses")
     if at is not None:
         axes.axvline(at, color=SOFT, linewidth=0.9, linestyle=":")
         for solver, value in others:
             here, most_here = (float(np.interp(at, budget, one)) for one in (value, most))
             _write_missed(axes, solver, at, here, most_here)
-    axes.set(xlabel="budget (units of cost)", ylabel="total return", xlim=(budget[0], budget[-1]))
+    axes.set(xlabel="budget (units of cost)", ylabel="total return", xlim=(0, budget[-1]))
     axes.set_ylim(min(0.0, *(float(np.nanmin(v)) for v in values.values())), None)
-    axes.legend(loc="upper left")
+    axes.legend(handles, labels, loc="upper left")
     return axes
 
 
 def _write_missed(axes: Axes, solver: str, at: float, value: float, best: float) -> None:
-    """How much of the best a solver misses at a budget, beside the gap, if that is wide enough to be seen."""
-    if best - value > LEAST_SHOWN_GAP * abs(best):
-        missed = f"at {number_text(at)} {solver}\nmisses {percent_text((best - value) / abs(best), 0)}"
-        axes.annotate(
-            missed, (at, (value + best) / 2), xytext=(5, 0), textcoords="offset points", va="center"
-        )
+    """How much of the best a solver misses at a budget, within the gap if that is wide enough."""
+    share = (best - value) / abs(best) if best else 0.0
+    told = "nothing" if share < 5e-4 else percent_text(share, 0 if share > 0.02 else 1)
+    height = (value + best) / 2 if share > 0.1 else 0.5 * best
+    place: Any = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
+    axes.annotate(f"at {number_text(at)} {solver}\nmisses {told}\nof the optimum", (at, height), **place)

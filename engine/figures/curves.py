@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -31,11 +32,14 @@ from engine.study.words import number_text
 EFFORTS = 400
 # The axis of efforts goes as far as the frontiers, if that is at most so many times the largest effort.
 FAR = 6.0
+# Gains are shown up to so many times the shadow price.
+MOST_PRICES = 5.0
 
 
 class Along(NamedTuple):
-    """Returns, stages and whether the last one, [efforts, projects]."""
+    """Performances, returns, stages and whether the last one, [efforts, projects]."""
 
+    performance: np.ndarray
     returns: np.ndarray
     stage: np.ndarray
     last: np.ndarray
@@ -51,7 +55,8 @@ def along(portfolio: Portfolio, effort: np.ndarray) -> Along:
 
 @jax.jit
 def _along(portfolio: Portfolio, effort: jax.Array) -> Any:
-    return jax.vmap(portfolio.returns)(effort), *jax.vmap(portfolio.stage)(effort)
+    curves = jax.vmap(portfolio.performance)(effort), jax.vmap(portfolio.returns)(effort)
+    return *curves, *jax.vmap(portfolio.stage)(effort)
 
 
 def effort_to_frontier(portfolio: Portfolio, most: float) -> np.ndarray:
@@ -73,11 +78,12 @@ def end_of_efforts(portfolio: Portfolio, effort: np.ndarray) -> float:
 def curves_figure(
     portfolio: Portfolio, solutions: Mapping[str, Allocation | Solution], most_effort: float | None = None
 ) -> list[Axes]:
-    """Every project's return by its effort, a panel each, with a mark where each solver puts it.
+    """Every project's performance by its effort, a panel each, with a mark where each solver puts it.
 
     Bands are the stages, the darkest the frontier; a star is at a name whose project the first solver takes
-    there; a line through the first solver's mark has the slope of
-    its shadow price: a tangent, where effort lies within its bounds on a smooth curve, and the same in all.
+    there. A line through its mark has the slope that the shadow price asks for: a tangent, where effort lies
+    within its limits on a smooth curve, and the flatter the more the project weighs. Efforts beyond the axes
+    stand at their edge.
 
     **Arguments:** `portfolio` of arrays [projects]; `solutions` by the solvers' names; `most_effort`, where
     the axes of effort end.
@@ -85,28 +91,45 @@ def curves_figure(
     **Returns:** one Axes a project, in the order of the projects.
     """
     efforts = np.array([solution.effort for solution in solutions.values()])
-    end = most_effort or end_of_efforts(portfolio, efforts)
+    end = most_effort or end_of_efforts(portfolio, efforts[:1])
     projects = portfolio.shape[-1]
     grid = np.linspace(0.0, end, EFFORTS)
     curves = along(portfolio, np.repeat(grid[:, None], projects, axis=1))
-    marked, _, there = along(portfolio, efforts)
-    prices = _prices(portfolio, next(iter(solutions.values())))
+    marked = along(portfolio, np.minimum(efforts, 0.985 * end))
+    slopes = _slopes(portfolio, next(iter(solutions.values())), marked.performance[0])
     panels = _panels(projects)
-    names = project_names(portfolio)
+    names, notes = project_names(portfolio), _notes(portfolio, solutions, efforts)
     for i, panel in enumerate(panels):
         _shade_stages(panel, grid, curves.stage[:, i], curves.last[:, i])
-        panel.plot(grid, curves.returns[:, i], color=INK, linewidth=1.3)
-        _draw_tangent(panel, float(efforts[0, i]), float(marked[0, i]), prices[i], end)
+        panel.plot(grid, curves.performance[:, i], color=INK, linewidth=1.3)
+        _draw_tangent(panel, float(efforts[0, i]), float(marked.performance[0, i]), slopes[i], end)
         for k, solver in reversed(list(enumerate(solutions))):
-            panel.plot(efforts[k, i], marked[k, i], **mark(solver), clip_on=False)
-        panel.set_title(("★ " if there[0, i] else "") + short(names[i], 26), loc="left")
-    low, high = min(0.0, float(curves.returns.min())), float(curves.returns.max())
-    panels[0].set(xlim=(0, end), ylim=(1.08 * low, 1.08 * high or 1.0))
+            at = min(float(efforts[k, i]), 0.985 * end)
+            panel.plot(at, marked.performance[k, i], **mark(solver), clip_on=False)
+        panel.set_title(("★ " if marked.last[0, i] else "") + short(names[i], 24), loc="left")
+        place: Any = {"transform": panel.transAxes, "ha": "right", "fontsize": 7, "linespacing": 1.1}
+        panel.text(0.97, 0.05, notes[i], **place)
+    low, high = min(0.0, float(curves.performance.min())), float(curves.performance.max())
+    room = 0.04 * (high - low) or 1.0
+    panels[0].set(xlim=(-0.03 * end, end), ylim=(low - room, high + room))
     figure: Any = panels[0].get_figure()
     figure.supxlabel("effort (units)", fontsize=STYLE["axes.labelsize"])
-    figure.supylabel("return", fontsize=STYLE["axes.labelsize"])
-    _key(figure, solutions, bool(curves.last.any()), prices)
+    figure.supylabel("performance", fontsize=STYLE["axes.labelsize"])
+    _key(figure, solutions, bool(curves.last.any()), slopes)
     return panels
+
+
+def _notes(portfolio: Portfolio, solutions: Mapping[str, Any], efforts: np.ndarray) -> list[str]:
+    """Of each project its weight, where these differ, and each solver's effort; once, where all agree."""
+    weight = np.ones(portfolio.shape) if portfolio.weight is None else np.asarray(portfolio.weight)
+    same = bool(np.all(weight == weight[0]))
+    notes = []
+    for own, of in zip(weight, efforts.T, strict=True):
+        numbers = [number_text(effort, 4) for effort in of]
+        lines = [f"{solver} {number}" for solver, number in zip(solutions, numbers, strict=True)]
+        lines = [f"{numbers[0]} units"] if len(set(numbers)) == 1 else lines
+        notes.append("\n".join(lines if same else [f"weight {number_text(own, 2)}", *lines]))
+    return notes
 
 
 def _panels(projects: int) -> list[Axes]:
@@ -122,14 +145,20 @@ def _panels(projects: int) -> list[Axes]:
     return list(panels[:projects])
 
 
-def _key(figure: Any, solutions: Mapping[str, Any], frontier: bool, prices: np.ndarray) -> None:
-    handles: list[Any] = [Line2D([], [], **mark(solver), label=solver) for solver in solutions]
-    if np.all(np.isfinite(prices)):
-        handles.append(Line2D([], [], color=SOFT, linewidth=1.8, label="slope of the price"))
-    handles.append(Patch(color=STAGE_GREYS[2], label="later stages"))
+def _key(figure: Any, solutions: Mapping[str, Any], frontier: bool, slopes: np.ndarray) -> None:
+    handles: list[Any] = [Line2D([], [], **mark(solver)) for solver in solutions]
+    labels = list(solutions)
+    if np.all(np.isfinite(slopes)):
+        handles.append(Line2D([], [], color=SOFT, linewidth=1.8))
+        labels.append("slope of the shadow price")
+    handles.append(tuple(Patch(color=grey) for grey in STAGE_GREYS[:3]))
+    labels.append("stages")
     if frontier:
-        handles.append(Patch(color=FRONTIER_GREY, label="frontier"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 3), columnspacing=1.4)
+        handles.append(Patch(color=FRONTIER_GREY))
+        labels.append("frontier (last stage)")
+    side_by_side = {tuple: HandlerTuple(ndivide=None, pad=0.0)}
+    place: Any = {"loc": "outside upper center", "ncols": 3, "columnspacing": 1.4}
+    figure.legend(handles, labels, handler_map=side_by_side, **place)
 
 
 def _shade_stages(axes: Axes, grid: np.ndarray, stage: np.ndarray, last: np.ndarray) -> None:
@@ -140,10 +169,14 @@ def _shade_stages(axes: Axes, grid: np.ndarray, stage: np.ndarray, last: np.ndar
         axes.axvspan(grid[left], grid[right], color=grey, linewidth=0, zorder=0)
 
 
-def _prices(portfolio: Portfolio, solution: Allocation | Solution) -> np.ndarray:
-    """Return per unit of effort at the margin, of every project."""
+def _slopes(portfolio: Portfolio, solution: Allocation | Solution, performance: np.ndarray) -> np.ndarray:
+    """What a unit of effort must lift each project's performance by at the margin, to be worth its price."""
     cost = np.ones(portfolio.shape) if portfolio.cost is None else np.asarray(portfolio.cost)
-    return float(solution.price if isinstance(solution, Allocation) else solution.multiplier) * cost
+    price = float(solution.price if isinstance(solution, Allocation) else solution.multiplier)
+    worth = np.array(portfolio.stakes(), float)
+    if portfolio.curvature is not None:
+        worth = worth * np.exp(-np.asarray(portfolio.curvature) * performance)
+    return price * cost / np.where(worth > 0, worth, np.nan)
 
 
 def _draw_tangent(axes: Axes, effort: float, value: float, slope: float, end: float) -> None:
@@ -155,11 +188,12 @@ def _draw_tangent(axes: Axes, effort: float, value: float, slope: float, end: fl
 
 @mpl.rc_context(STYLE)
 def gains_figure(portfolio: Portfolio, solution: Allocation) -> list[Axes]:
-    """What one unit more gains against effort, and the price that cuts all projects' lines.
+    """What one unit more gains against effort, and the shadow price that cuts all projects' lines.
 
-    A line is a step a unit; a disc is a project's effort, where the price cuts its line; a star, where its
-    frontier begins. Gains are per unit of cost, as the price is. Lines that only fall share one Axes; where
-    some rise again they would hide one another, and each has a panel of the same axes.
+    A line is a step a unit; a disc is a project's effort, where the price cuts its line; the frontier is
+    shaded, or, where the projects of one Axes come to it at different efforts, a tick on each line. Gains are
+    per unit of cost, as the price is, and not shown beyond five times the price. Lines that only fall share
+    one Axes; where some rise again they would hide one another, and each has a panel of the same axes.
 
     **Arguments:** `portfolio` of arrays [projects]; `solution`, its allocation with a price.
 
@@ -174,42 +208,50 @@ def gains_figure(portfolio: Portfolio, solution: Allocation) -> list[Axes]:
     highest, lowest = float(gains.max(initial=0.0)), min(0.0, float(gains.min(initial=0.0)))
     falling = bool(np.all(np.diff(gains, axis=0) <= 1e-9 * highest))
     panels = [only_axes(None)] if falling else _panels(portfolio.shape[-1])
-    top = min(1.05 * highest, 5.0 * price) if price > 0 else 1.05 * highest
+    top = min(1.05 * highest, MOST_PRICES * price) if price > 0 else 1.05 * highest
+    together = falling and float(np.ptp(frontiers)) > 0.02 * end
     for i, name in enumerate(project_names(portfolio)):
-        panel = panels[i % len(panels)]
-        look: dict[str, Any] = {"color": project_colour(i), "linestyle": project_dash(i)}
-        if len(panels) > 1:
-            look = {"color": INK}
+        panel, colour = panels[i % len(panels)], project_colour(i) if falling else INK
+        if not falling:
             panel.set_title(short(name, 28), loc="left")
-        panel.step(starts, gains[:, i], where="post", label=short(name), linewidth=1.4, **look)
+        dash = project_dash(i) if falling else "-"
+        line: Any = {"color": colour, "linestyle": dash, "linewidth": 1.4, "label": short(name)}
+        panel.step(starts, gains[:, i], where="post", **line)
         if np.isfinite(frontiers[i]):
-            at = min(gains[min(int(frontiers[i] / step), starts.size - 1), i], top)
-            panel.plot(frontiers[i], at, "*", markersize=9, color=look["color"], zorder=4, clip_on=False)
+            if together:
+                at = gains[min(int(frontiers[i] / step), starts.size - 1), i]
+                panel.plot(frontiers[i], at, "|", markersize=11, markeredgewidth=2.0, color=colour)
+            elif not falling or i == 0:
+                panel.axvspan(frontiers[i], end, color=FRONTIER_GREY, linewidth=0, zorder=0)
         if price > 0 and math.isfinite(price):
+            disc = {**mark(solution.solver), "color": colour, "markerfacecolor": colour}
             panel.axhline(price, color=SOFT, linewidth=1.1, zorder=1)
-            panel.plot(effort[i], price, **mark(solution.solver), zorder=5, clip_on=False)
-    panels[0].set(xlim=(0, end), ylim=(lowest, top or 1.0))
-    _gains_key(panels, solution, bool(np.isfinite(frontiers).any()))
+            panel.plot(effort[i], price, **disc, zorder=5, clip_on=False)
+    panels[0].set(xlim=(-0.02 * end, end), ylim=(lowest, top or 1.0))
+    _gains_key(panels, solution, bool(np.isfinite(frontiers).any()), together)
     return panels
 
 
-def _gains_key(panels: list[Axes], solution: Allocation, frontier: bool) -> None:
-    price = f"price {number_text(float(solution.price), 3)}"
+def _gains_key(panels: list[Axes], solution: Allocation, frontier: bool, ticked: bool) -> None:
+    disc = {**mark(solution.solver), "color": INK, "markerfacecolor": INK}
     handles: list[Any] = [
-        Line2D([], [], **mark(solution.solver), label=f"effort by {solution.solver}"),
-        Line2D([], [], color=SOFT, linewidth=1.1, label=price),
+        Line2D([], [], **disc, label=f"effort by {solution.solver}"),
+        Line2D([], [], color=SOFT, linewidth=1.1, label=f"shadow price {number_text(solution.price, 3)}"),
     ]
-    if frontier:
-        star: Any = {"linestyle": "none", "marker": "*", "color": SOFT, "markersize": 9}
-        handles.append(Line2D([], [], **star, label="frontier begins"))
+    if frontier and ticked:
+        tick: Any = {"linestyle": "none", "marker": "|", "markersize": 11, "markeredgewidth": 2.0}
+        handles.append(Line2D([], [], **tick, color=INK, label="frontier begins"))
+    elif frontier:
+        handles.append(Patch(color=FRONTIER_GREY, label="frontier (last stage)"))
     figure: Any = panels[0].get_figure()
+    words = "return of one unit more"
     if len(panels) == 1:
-        panels[0].set(xlabel="effort (units)", ylabel="return of one unit more")
+        panels[0].set(xlabel="effort (units)", ylabel=words)
         lines, _ = panels[0].get_legend_handles_labels()
-        panels[0].legend(handles=[*lines, *handles], loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        panels[0].legend(handles=[*lines, *handles], loc="upper right")
     else:
         figure.supxlabel("effort (units)", fontsize=STYLE["axes.labelsize"])
-        figure.supylabel("return of one unit more", fontsize=STYLE["axes.labelsize"])
+        figure.supylabel(words, fontsize=STYLE["axes.labelsize"])
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
 

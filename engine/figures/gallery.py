@@ -87,7 +87,7 @@ def _curves(
     portfolio: Portfolio, solutions: Mapping[str, Allocation], budget: float, where: str
 ) -> Illustration:
     efforts = np.array([solution.effort for solution in solutions.values()])
-    end = end_of_efforts(portfolio, efforts)
+    end = end_of_efforts(portfolio, efforts[:1])
     grid = np.linspace(0.0, end, EFFORTS)
     curves = along(portfolio, np.repeat(grid[:, None], portfolio.shape[-1], axis=1))
     marked = along(portfolio, efforts)
@@ -96,6 +96,7 @@ def _curves(
         "drawn": ["curve"] * (EFFORTS * projects) + [s for s in solutions for _ in range(projects)],
         "project": np.concatenate([np.tile(names, EFFORTS), np.tile(names, len(solutions))]),
         "effort": np.concatenate([np.repeat(grid, projects), efforts.ravel()]),
+        "performance": np.concatenate([curves.performance.ravel(), marked.performance.ravel()]),
         "return": np.concatenate([curves.returns.ravel(), marked.returns.ravel()]),
         "stage": np.concatenate([curves.stage.ravel(), marked.stage.ravel()]) + 1,
         "frontier": np.concatenate([curves.last.ravel(), marked.last.ravel()]),
@@ -104,7 +105,7 @@ def _curves(
     best = next(iter(solutions))
     reached = f"{listed(there)} at the frontier" if there else "no project at the frontier"
     caption = (
-        f"The return of each project{where} against its effort, all on the same axes, and where "
+        f"The performance of each project{where} against its effort, all on the same axes, and where "
         f"{listed(list(solutions))} put a budget of {budget:g}. Bands are stages, the darkest the frontier: "
         f"{best} has {reached}."
     )
@@ -131,9 +132,15 @@ def _gains(portfolio: Portfolio, solution: Allocation, budget: float, where: str
             f"Some lines rise again where a stage opens, and the price of {price} cuts them more than once: "
             f"the gain of one unit does not tell which cut is a project's effort at a budget of {budget:g}"
         )
+    cut = " Gains of more than five times the price are cut off." if _cut(panels[0], data["gain"]) else ""
     return Illustration(
-        "gains", f"What one unit more returns{where}, against effort. {what}.", panels[0], data
+        "gains", f"What one unit more returns{where}, against effort. {what}.{cut}", panels[0], data
     )
+
+
+def _cut(axes: Axes, gains: np.ndarray) -> bool:
+    """Whether some gains lie above the Axes."""
+    return bool(np.max(gains, initial=0.0) > axes.get_ylim()[1])
 
 
 def illustrate_shares(portfolio: Portfolio, curve: BudgetCurve, where: str = "") -> Illustration:

@@ -17,6 +17,7 @@ from engine.figures.looks import solver_look
 from engine.figures.palette import INK, LINE, PAPER
 from engine.figures.style import STYLE, only_axes
 from engine.simulation.summaries import BINS, LEAST, MOST, Summary
+from engine.study.words import percent_text
 
 MOST_NUMBERED_CELLS = 80
 LEAST_NAMED_CELLS = 12
@@ -24,6 +25,7 @@ MOST_TICKS = 12
 # A boundary is read on every colour under it.
 BOUNDARY: Any = {"color": INK, "linewidth": 1.6}
 CASED: Any = [withStroke(linewidth=3.4, foreground=PAPER)]
+IN_PERCENT = mpl.ticker.FuncFormatter(lambda share, _: f"{100 * share:g} %")
 # Numbers on colours that are the same on light and dark paper, and so are no ink.
 ON_DARK, ON_LIGHT = "#fefefe", "#010101"
 
@@ -61,14 +63,14 @@ def phase_figure(
     """
     axes = only_axes(axes)
     values = np.asarray(values, float)
-    low, high = (0.0, 1.0) if chance else (None, None)
+    low, high = (0.0, 1.0) if chance else (0.0 if np.nanmin(values, initial=0.0) >= 0 else None, None)
     masked = np.ma.masked_invalid(values)
     mesh = axes.pcolormesh(masked, cmap="cividis", edgecolors="face", linewidth=0.3, vmin=low, vmax=high)
     numbered = values.size <= MOST_NUMBERED_CELLS
     if numbered:
         _write_cells(axes, values, mesh, percent)
     if line is not None:
-        _draw_boundary(axes, masked, line, numbered)
+        _draw_boundary(axes, masked, line, numbered, f"{100 * line:g} %" if percent else f"{line:g}")
         if regions is not None and not numbered:
             _name_regions(axes, values > line, np.isfinite(values), regions)
     for axis, given in ((axes.xaxis, x), (axes.yaxis, y)):
@@ -79,13 +81,13 @@ def phase_figure(
     figure: Any = axes.get_figure()
     bar = figure.colorbar(mesh, ax=axes, label=label)
     if percent:
-        bar.ax.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, symbol=" %"))
+        bar.ax.yaxis.set_major_formatter(IN_PERCENT)
     if line is not None and bar.ax.get_ylim()[0] < line < bar.ax.get_ylim()[1]:
         bar.ax.axhline(line, **BOUNDARY)
     return axes
 
 
-def _draw_boundary(axes: Axes, values: np.ma.MaskedArray, line: float, between: bool) -> None:
+def _draw_boundary(axes: Axes, values: np.ma.MaskedArray, line: float, between: bool, label: str) -> None:
     """Where values cross the line: smooth through the cells, or between them, striking no number."""
     above = np.ma.filled(values, np.nan) > line
     if min(values.shape) < 2 or above.all() or not above.any():
@@ -94,6 +96,8 @@ def _draw_boundary(axes: Axes, values: np.ma.MaskedArray, line: float, between: 
         centres = np.arange(values.shape[1]) + 0.5, np.arange(values.shape[0]) + 0.5
         drawn = axes.contour(*centres, values, levels=[line], colors=INK, linewidths=1.6)
         drawn.set_path_effects(CASED)
+        for text in axes.clabel(drawn, fmt={line: label}, fontsize=8, inline_spacing=2):
+            text.set_path_effects(CASED)
         return
     sides = [[(j + 1, i), (j + 1, i + 1)] for i, j in np.argwhere(above[:, 1:] != above[:, :-1])]
     sides += [[(j, i + 1), (j + 1, i + 1)] for i, j in np.argwhere(above[1:] != above[:-1])]
@@ -103,17 +107,25 @@ def _draw_boundary(axes: Axes, values: np.ma.MaskedArray, line: float, between: 
 
 
 def _name_regions(axes: Axes, above: np.ndarray, known: np.ndarray, names: tuple[str, str]) -> None:
-    """The name of each region where it is widest."""
+    """The name of each region where it is widest, upright where the region is narrow."""
     for name, region in zip(names, (~above & known, above & known), strict=True):
         if np.count_nonzero(region) < LEAST_NAMED_CELLS:
             continue
         outside = np.argwhere(~np.pad(region, 1)) - 1
         inside = np.argwhere(region)
-        # Names are three times as wide as they are high.
-        apart = (inside[:, None] - outside[None]) * np.array([1.0, 1 / 3])
-        row, column = inside[np.argmax(np.min(np.sum(apart**2, axis=-1), axis=1))] + 0.5
+        offset = inside[:, None] - outside[None]
+        amid = 0.05 * np.linalg.norm(inside - inside.mean(axis=0), axis=1)
+        # Names are three times as long as they are high.
+        places = []
+        for shape in ((1.0, 1 / 3), (1 / 3, 1.0)):
+            room = np.min(np.linalg.norm(offset * np.array(shape), axis=-1), axis=1) - amid
+            places.append((float(room.max()), inside[np.argmax(room)] + 0.5))
+        (flat, at), (tall, upright_at) = places
+        upright = tall > 1.2 * flat
+        row, column = upright_at if upright else at
+        look: Any = {"ha": "center", "va": "center", "fontsize": 8, "color": INK}
         box = {"boxstyle": "round,pad=0.3", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.85}
-        axes.text(column, row, name, ha="center", va="center", fontsize=8, color=INK, bbox=box)
+        axes.text(column, row, name, rotation=90 if upright else 0, bbox=box, **look)
 
 
 def _write_cells(axes: Axes, values: np.ndarray, mesh: Any, percent: bool) -> None:
@@ -154,7 +166,7 @@ def along_figure(
         axes.set_xticks(places, [str(value) for value in x])
     axes.set(xlabel=x_label, ylabel=label)
     if percent:
-        axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, symbol=" %"))
+        axes.yaxis.set_major_formatter(IN_PERCENT)
     axes.legend(loc="best")
     return axes
 
@@ -178,38 +190,56 @@ def loss_figure(losses: Mapping[str, Summary], axes: Axes | None = None) -> Axes
     **Arguments:** `losses`, the summary of the metric `loss` by solver.
     """
     axes = only_axes(axes)
-    edges = LEAST * (MOST / LEAST) ** (np.arange(BINS + 1) / BINS)
-    shown = (edges >= 1e-5) & (edges <= 1.0)
+    shares, end = loss_edges()
     for solver, summary in losses.items():
         count = max(float(summary.count), 1.0)
         more = 1.0 - np.cumsum(np.asarray(summary.counts)) / count
         line = {**_line(solver), "marker": "none"}
-        never = " (never)" if more[0] <= 0 else ""
-        axes.plot(edges[shown], np.maximum(more[shown], 0.0), label=solver + never, **line)
+        label = f"{solver}: {percent_text(more[0], 0)} miss something"
+        axes.plot(shares, np.maximum(np.append(more[end], more[end[-1] + 1]), 0.0), label=label, **line)
     axes.set_xscale("log")
     axes.set(xlim=(1e-5, 1.0), ylim=(0, 1.02))
-    axes.set(xlabel="loss (share of the optimum missed)", ylabel="portfolios that lose more")
-    axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{100 * v:g} %"))
-    axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, symbol=" %"))
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.set(xlabel="share of the optimum missed", ylabel="portfolios that miss more")
+    axes.xaxis.set_major_formatter(IN_PERCENT)
+    axes.yaxis.set_major_formatter(IN_PERCENT)
+    axes.legend(loc="best")
     return axes
+
+
+def loss_edges() -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the optimum at which the histogram of losses is read, up to all of it, and their edges; the
+    last share, all, is read at the edge after the last of them."""
+    edges = LEAST * (MOST / LEAST) ** (np.arange(BINS + 1) / BINS)
+    shown = np.flatnonzero((edges >= 1e-5) & (edges < 1.0))
+    return np.append(edges[shown], 1.0), shown
 
 
 @mpl.rc_context(STYLE)
 def time_figure(times: Sequence[SolverTime], axes: Axes | None = None) -> Axes:
-    """What each solver misses against how long it takes, a mark a solver and point; lower left is better."""
+    """What each solver misses against how long it takes; lower left is better.
+
+    A mark is a solver; where there are several points, their medians, with a faint mark a point.
+    """
     axes = only_axes(axes)
-    solvers = list(dict.fromkeys(time.solver for time in times))
-    for solver in solvers:
+    most = max([1e-4, *(time.loss for time in times)])
+    for solver in dict.fromkeys(time.solver for time in times):
         mine = [time for time in times if time.solver == solver]
-        line = {**_line(solver), "linestyle": "none", "markersize": 7 if len(mine) == 1 else 4}
+        line = {**_line(solver), "linestyle": "none"}
         seconds = 1e6 * np.array([time.seconds for time in mine])
-        axes.plot(seconds, [max(time.loss, 0.0) for time in mine], label=solver, alpha=0.85, **line)
+        missed = np.array([max(time.loss, 0.0) for time in mine])
+        if len(mine) > 1:
+            faint = {**line, "markersize": 3, "markerfacecolor": "none", "markeredgewidth": 0.6}
+            axes.plot(seconds, missed, alpha=0.35, zorder=1, **faint)
+        line |= {"markersize": 9, "markeredgewidth": 1.8, "zorder": 3}
+        axes.plot(np.median(seconds), np.median(missed), label=solver, **line)
     axes.set_xscale("log")
     axes.set_yscale("symlog", linthresh=1e-5, linscale=0.4)
-    axes.set_ylim(-2e-6, 1.5 * max([1e-4, *(time.loss for time in times)]))
-    axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{100 * v:g} %"))
-    axes.set(xlabel="time a portfolio (µs)", ylabel="mean loss (share of the optimum)")
+    decades = [share for share in 10.0 ** np.arange(-5, 1) if share < 10 * most]
+    axes.set_ylim(-3e-6, 1.4 * decades[-1])
+    axes.yaxis.set_major_locator(mpl.ticker.FixedLocator([0.0, *decades]))
+    axes.yaxis.set_minor_locator(mpl.ticker.NullLocator())
+    axes.yaxis.set_major_formatter(IN_PERCENT)
+    axes.set(xlabel="time a portfolio (µs)", ylabel="mean share of the optimum missed")
     axes.grid(True, which="major", linewidth=0.4, color=LINE)
     axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))

@@ -16,12 +16,19 @@ import numpy as np
 
 from engine.figures.gallery import ROUNDING, Data, Illustration, illustrate_portfolio
 from engine.figures.plans import Regret, effort_over_time_figure, regret_figure
-from engine.figures.studies import SolverTime, along_figure, loss_figure, phase_figure, time_figure
+from engine.figures.studies import (
+    SolverTime,
+    along_figure,
+    loss_edges,
+    loss_figure,
+    phase_figure,
+    time_figure,
+)
 from engine.model.keys import portfolio_key
 from engine.model.portfolio import project_names
 from engine.simulation.methods import aim, method_of, reference
 from engine.simulation.point import draw
-from engine.simulation.summaries import BINS, LEAST, MOST, Summary, merge, quantile, standard_error
+from engine.simulation.summaries import Summary, merge, quantile, standard_error
 from engine.solvers.registry import REFERENCE, SOLVERS
 from engine.study.grid import Axis, Grid
 from engine.study.manifest import StoreError
@@ -224,34 +231,37 @@ def _over_grid(
         return
     fixed = [one for n, one in enumerate(grid.axes) if n not in (x.number, y.number)]
     at = listed([f"{axis.keys[0]} {setting_text(plain(axis.values[0][0]))}" for axis in fixed])
-    where = f"over {x.key} and {y.key}{', at ' if at else ''}{at}"
-    cells = [[table.get((solver, i, j)) for i in range(len(x.values))] for j in range(len(y.values))]
-    error = np.array([[_error(one) for one in row] for row in cells])
-    means = np.array([[_mean(one) for one in row] for row in cells])
-    data = {
-        x.key: np.tile(np.array(x.values), len(y.values)),
-        y.key: np.repeat(np.array(y.values), len(x.values)),
-        "mean": means.ravel(),
-        "standard_error": error.ravel(),
-        "portfolios": [0 if one is None else int(one.count) for row in cells for one in row],
-    }
+    where = f"by {solver}, over {x.key} and {y.key}{', at ' if at else ''}{at}"
+    data = _cells(solver, x, y, table)
+    shape = len(y.values), len(x.values)
+    means, error = (data[name].reshape(shape) for name in ("mean", "standard_error"))
     percent, label = metric in PERCENT, metric_name(metric)
     line, regions = BOUNDARIES.get(metric, (None, None))
     most = float(np.nanmax(error, initial=0.0))
     sure = percent_text(most, 1) if percent else f"{most:.2g}"
-    caption = f"{sentence(label)} by {solver}, {where}{_meaning(study, metric)}"
     looks: dict[str, Any] = {"percent": percent, "x_label": axis_name(x.key), "y_label": axis_name(y.key)}
-    axes = phase_figure(
-        means, x.values, y.values, label=label, chance=metric in CHANCES, line=line, regions=regions, **looks
-    )
-    dashed = "" if line is None else f" The line is where it is {'one half' if line else 'nothing'}."
+    more: dict[str, Any] = {"line": line, "regions": regions, "chance": metric in CHANCES}
+    axes = phase_figure(means, x.values, y.values, label=f"{label} by {solver}", **looks, **more)
+    drawn = "" if line is None else f" The line is where it is {'one half' if line else 'nothing'}."
     rest = f" Standard errors are at most {sure}." if most > 0 else ""
-    yield Illustration(f"{metric}_{solver}", f"{caption}.{dashed}{rest}", axes, data)
+    caption = f"{sentence(label)} {where}{_meaning(study, metric)}.{drawn}{rest}"
+    yield Illustration(f"{metric}_{solver}", caption, axes, data)
     if view.errors:
         label = f"standard error of the {label}"
         axes = phase_figure(error, x.values, y.values, label=label, chance=False, **looks)
-        caption = f"{sentence(label)} by {solver}, {where}."
-        yield Illustration(f"{metric}_{solver}_error", caption, axes, data)
+        yield Illustration(f"{metric}_{solver}_error", f"{sentence(label)} {where}.", axes, data)
+
+
+def _cells(solver: str, x: Along, y: Along, table: dict[tuple[str, int, int], Summary]) -> Data:
+    """What is known of a solver at every place of a map, row by row."""
+    cells = [table.get((solver, i, j)) for j in range(len(y.values)) for i in range(len(x.values))]
+    return {
+        x.key: np.tile(np.array(x.values), len(y.values)),
+        y.key: np.repeat(np.array(y.values), len(x.values)),
+        "mean": np.array([_mean(one) for one in cells]),
+        "standard_error": np.array([_error(one) for one in cells]),
+        "portfolios": [0 if one is None else int(one.count) for one in cells],
+    }
 
 
 def _lines(
@@ -353,21 +363,23 @@ def _loss_caption(losses: dict[str, Summary], solvers: list[str]) -> str:
 
 
 def _loss_data(losses: dict[str, Summary]) -> Data:
-    """The share of portfolios that lose more, at every tenth edge of the histogram."""
-    edges = LEAST * (MOST / LEAST) ** (np.arange(BINS + 1) / BINS)
-    some = np.flatnonzero((edges >= 1e-5) & (edges <= 1.0))[::10]
-    counts = {s: np.cumsum(np.asarray(one.counts)) / float(one.count) for s, one in losses.items()}
+    """The share of portfolios that miss more, at every tenth edge of the histogram and at all there is."""
+    shares, edges = loss_edges()
+    rows = [*range(0, edges.size, 10), edges.size]
+    read = np.append(edges, edges[-1] + 1)[rows]
+    below = {s: np.cumsum(np.asarray(one.counts)) / float(one.count) for s, one in losses.items()}
     return {
-        "solver": np.repeat(list(losses), some.size),
-        "loss": np.tile(edges[some], len(losses)),
-        "share_that_lose_more": np.concatenate([1.0 - below[some] for below in counts.values()]),
+        "solver": np.repeat(list(losses), len(rows)),
+        "share_missed": np.tile(shares[rows], len(losses)),
+        "portfolios_that_miss_more": np.concatenate([1.0 - of[read] for of in below.values()]),
     }
 
 
 def _time_caption(found: list[Found]) -> str:
     known = any(f.metric == "loss" and float(f.summary.count) for f in found)
     what = "the optimum is missed" if known else "the certified bound is missed"
-    return f"How much of {what} on average, against the time a portfolio takes; lower left is better."
+    told = "a mark a solver, a faint one a point; lower left is better"
+    return f"How much of {what} on average, against the time a portfolio takes: {told}."
 
 
 def _checked(choice: str | None, known: Sequence[str], key: str) -> str | None:

@@ -105,10 +105,10 @@ def mark(solver: str) -> dict[str, Any]:
     return {
         "linestyle": "none",
         "marker": look.marker,
-        "markersize": 6 if look.filled else 9,
+        "markersize": 5 if look.filled else 8,
         "color": look.colour,
         "markerfacecolor": look.colour if look.filled else "none",
-        "markeredgewidth": 1.4,
+        "markeredgewidth": 1.3,
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 # What the axes of a grid are called; other keys are called by their names.
 AXES = {
     "budget": "budget (units of cost)",
-    "scenario.skew": "skew of the weights (rank to the power −skew)",
+    "scenario.skew": "skew of the weights",
     "scenario.projects": "projects",
     "scenario.success.value": "chance of success",
     "scenario.approaches.moonshot.success.value": "chance of a moonshot",
