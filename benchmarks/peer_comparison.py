@@ -39,6 +39,7 @@ from benchmarks.evaluation import Verdict, judge, loss
 from benchmarks.instances import PROBLEMS, Array, Instances, draw
 from benchmarks.machine import RESULTS, save
 from benchmarks.peers import PEERS, Peer
+from engine.files.extras import how_to_install
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = {(20, 300): 4096, (5, 100): 4096, (50, 1000): 1024}
@@ -477,9 +478,16 @@ def main() -> None:
                     about = {"versions": versions(cells), "not_installed": missing}
                     claimed = {"false_claims": failures(cells)}
                     save(given.output, {**settings, **about, **claimed, "cells": cells})
+    tell_missing(missing)
+    print(f"{time.perf_counter() - begin:.0f} s")
+
+
+def tell_missing(missing: dict[str, str]) -> None:
+    """The peers that are not installed, and how to install what can be."""
     for name, why in missing.items():
         print(f"not installed: {name}: {why}")
-    print(f"{time.perf_counter() - begin:.0f} s")
+    if missing:
+        print(f"expected {how_to_install('benchmark')}, or an interpreter that has them, named by --python")
 
 
 if __name__ == "__main__":

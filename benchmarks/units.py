@@ -149,8 +149,7 @@ def main() -> None:
         instances = draw(problem, PROJECTS, BUDGET, options.count, given.seed)
         rows += rows_of(instances, kind, solve(instances, kind, given, missing))
     print(page(rows))
-    for name, why in missing.items():
-        print(f"not installed: {name}: {why}")
+    peer_comparison.tell_missing(missing)
     if options.peers == parser.get_default("peers") and tuple(options.factors) == FACTORS:
         size = {"projects": PROJECTS, "budget": BUDGET, "count": options.count, "seed": given.seed}
         about = {"limit": LIMIT, "lost": LOST, "versions": peer_comparison.versions([{"rows": rows}])}

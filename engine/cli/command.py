@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from engine.files.extras import how_to_install
 from engine.files.shipped import MISSING
 
 
@@ -51,9 +52,7 @@ def load_with_figures(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name not in ("matplotlib", "jinja2"):
             raise
-        raise ValueError(
-            'matplotlib and Jinja2 are missing, expected pip install "engine[figures]"'
-        ) from None
+        raise ValueError(f"matplotlib and Jinja2 are missing, expected {how_to_install('figures')}") from None
 
 
 def one_solver(solvers: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -16,7 +16,11 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from engine.cli.arguments import check_switches
 from engine.cli.words import fail
+from engine.files.extras import how_to_install
 from engine.files.shipped import config_folder
+
+# The launchers that are extras.
+LAUNCHERS = ("slurm", "ray")
 
 
 def guarded(command: Callable[[Any], None], config: DictConfig) -> None:
@@ -50,7 +54,8 @@ def one_line(error: BaseException) -> str:
     if missing := re.search(r"Could not (?:find|load) '([\w/]+)/([^'/]*)'", str(error)):
         group, name = missing.groups()
         if group == "hydra/launcher":
-            return f"hydra/launcher {name} is not installed: it comes with engine[slurm] or engine[ray]"
+            extra = how_to_install(name) if name in LAUNCHERS else " or ".join(LAUNCHERS)
+            return f"hydra/launcher {name} is not installed, expected {extra}"
         folders = [config_folder(), *named_folders()]
         known = sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
         return f"unknown {group} {name!r}, expected one of {', '.join(known)}"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.files.extras import how_to_install
 from engine.files.names import nearest, some
 
 JSON_EXPECTED = "expected records: [{...}, ...], one {...} a line, or an object that holds one such list"
@@ -80,7 +81,7 @@ def read_sheet(path: Path, wanted: str | int | None = None) -> Sheet:
     try:
         calamine: Any = importlib.import_module("python_calamine")
     except ModuleNotFoundError:
-        raise ValueError('python-calamine is missing, expected pip install "engine[excel]"') from None
+        raise ValueError(f"python-calamine is missing, expected {how_to_install('excel')}") from None
     try:
         with path.open("rb") as file:
             book = calamine.CalamineWorkbook.from_filelike(file)

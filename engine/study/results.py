@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from engine.files.extras import how_to_install
 from engine.files.folders import write_parquet, write_whole
 from engine.files.shipped import as_path
 from engine.simulation.blocks import Block
@@ -158,9 +159,12 @@ def load_array(folder: str | Path) -> Any:
     Keys that were zipped are coordinates along one dimension, named after the first. What is not there yet
     is NaN.
 
-    **Raises:** `ImportError` without xarray; `StoreError` as `load` does.
+    **Raises:** `ImportError` without xarray, saying how to get it; `StoreError` as `load` does.
     """
-    import xarray
+    try:
+        import xarray
+    except ModuleNotFoundError:
+        raise ImportError(f"xarray is missing, expected {how_to_install('array')}") from None
 
     store = Store(as_path(folder, "a study's folder"))
     grid = store.manifest.grid

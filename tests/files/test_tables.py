@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import engine
+from engine.files.extras import how_to_install
 from engine.files.tables import Table, read_table, text_table
 from tests.files.workbook import workbook
 
@@ -229,9 +231,8 @@ def test_a_sheet_of_what_has_none_is_refused(tmp_path: Path) -> None:
 
 def test_a_spreadsheet_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "python_calamine", None)
-    with pytest.raises(
-        ValueError, match=r'python-calamine is missing, expected pip install "engine\[excel\]"'
-    ):
+    wanted = re.escape(f"python-calamine is missing, expected {how_to_install('excel')}")
+    with pytest.raises(ValueError, match=wanted):
         read_table(SPREADSHEET)
 
 

@@ -24,6 +24,7 @@ import pytest
 
 import engine
 from engine.cli.compose import register_schemas
+from engine.files.extras import how_to_install
 from engine.live.model import Live, draw_portfolio
 from engine.simulation.catalogue import shipped_scenario
 
@@ -466,6 +467,7 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
 
 def test_without_bokeh_it_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "bokeh.py").write_text("raise ModuleNotFoundError('No module named bokeh', name='bokeh')\n")
-    done = demo(tmp_path, PYTHONPATH=str(tmp_path))
+    paths = (str(tmp_path), os.environ.get("PYTHONPATH", ""))
+    done = demo(tmp_path, PYTHONPATH=os.pathsep.join(filter(None, paths)))
     assert done.returncode == 2
-    assert done.stderr == 'engine: the live page needs bokeh, expected pip install "engine[demo]"\n'
+    assert done.stderr == f"engine: the live page needs bokeh, expected {how_to_install('demo')}\n"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli.command import Command, ReadingConfig
 from engine.cli.words import say
+from engine.files.extras import how_to_install
 from engine.files.shipped import MISSING
 from engine.simulation.config import ScenarioConfig
 
@@ -46,7 +47,7 @@ def demo(config: DemoConfig) -> None:
     except ImportError as error:
         if error.name is None or error.name.split(".")[0] not in ("bokeh", "tornado"):
             raise
-        raise ValueError('the live page needs bokeh, expected pip install "engine[demo]"') from None
+        raise ValueError(f"the live page needs bokeh, expected {how_to_install('demo')}") from None
     service = Service(_origin(config), config.scenario, config.budget, config.seed)
     if config.log:
         service.said = lambda seconds: say(f"answered in {1e3 * seconds:.1f} ms")

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from engine.files.extras import how_to_install
 from engine.files.reading import AS_IT_IS, Reading
 from engine.files.tables import number, read_table
 
@@ -56,9 +57,8 @@ def open_group(path: Path, group: str | None = None) -> Any:
         import h5netcdf  # noqa: F401
         import xarray
     except ImportError:
-        raise ValueError(
-            f'{path}: is netCDF, and xarray or h5netcdf is missing, expected pip install "engine[netcdf]"'
-        ) from None
+        what = f"{path}: is netCDF, and xarray or h5netcdf is missing"
+        raise ValueError(f"{what}, expected {how_to_install('netcdf')}") from None
     try:
         with xarray.open_dataset(path, group=group, engine="h5netcdf") as data:
             return data.load()
