@@ -50,8 +50,8 @@ ONLY_IN = {
     "polars": ("files/",),
 }
 MATHEMATICS = {"jax", "numpy", "jaxtyping"}
-STANDARD = {"__future__", "collections", "dataclasses", "enum", "fractions", "functools"}
-STANDARD |= {"inspect", "math", "typing", "zlib"}
+STANDARD = {"__future__", "collections", "dataclasses", "difflib", "enum", "fractions", "functools"}
+STANDARD |= {"inspect", "math", "re", "typing", "zlib"}
 # What speaks to the user or ends the process.
 WORLD = re.compile(r"(?<![\w.])print\(|\bsys\.exit\b|\bsys\.argv\b|\bos\.environ\b")
 MOST_LINES, MOST_FUNCTION_LINES = 400, 45

@@ -16,7 +16,6 @@ from jaxtyping import Float
 from engine.advice.answer import Advice
 from engine.bets.uncertain import SHARED, Uncertain, normalise_uncertain, outcomes
 from engine.files.bets import FITTED, load_drawn
-from engine.files.portfolios import portfolio_path
 from engine.files.spending import ByPeriod, Spending, load_spending, nothing_spent
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
@@ -96,9 +95,9 @@ def _check_numbers(budget: float, policy: str, seed: int, particles: int) -> Non
 
 
 def draws_path(name: str | Path) -> Path:
-    """A file of draws: of a folder that `engine fit` wrote, the one in it."""
+    """A file of draws, or the name of one that ships: of a folder that `engine fit` wrote, the one in it."""
     path = Path(name).expanduser()
-    return path / FITTED if path.is_dir() else portfolio_path(str(name))
+    return path / FITTED if path.is_dir() else path
 
 
 def _drawn(given: Any, particles: int, seed: int) -> Uncertain:

@@ -14,6 +14,7 @@ from engine.allocation.bet import Beside, Bet
 from engine.allocation.running import Program, batched, program, round_size
 from engine.bets.approaches import Approaches, normalise_approaches
 from engine.bets.best_of import Plans, plans
+from engine.model.naming import one_of
 from engine.solvers.lattice import Lattice, build_lattice, most_units
 from engine.solvers.registry import FEW_NUMBERS
 from engine.solvers.solution import Solution
@@ -34,7 +35,7 @@ def place_approaches(given: Approaches, budget: float | np.ndarray, *, solver: s
     **Raises:** `ValueError` naming what cannot be.
     """
     if solver not in CALLED:
-        raise ValueError(f"unknown solver {solver!r}, expected one of {', '.join(CALLED)}")
+        raise ValueError(f"unknown solver {solver!r}{one_of(solver, CALLED)}")
     asked = normalise_approaches(given)
     check_batch(asked)
     budgets = check_budgets(budget, asked.shape[:-1], asked.dtype)

@@ -26,6 +26,7 @@ import jax.numpy as jnp
 from jax.tree_util import register_dataclass
 from jaxtyping import Array, Float
 
+from engine.model.naming import one_of
 from engine.solvers.responses import Scalar
 
 Draws = Float[Array, " draws"]
@@ -194,12 +195,12 @@ def find_objective(name: str, **options: Any) -> Objective:
     **Raises:** `ValueError` naming what is unknown, missing or out of its domain.
     """
     if not isinstance(name, str) or name not in OBJECTIVES:
-        raise ValueError(f"unknown objective {name!r}, expected one of {', '.join(OBJECTIVES)}")
+        raise ValueError(f"unknown objective {name!r}{one_of(name, OBJECTIVES)}")
     known = {field.name: field for field in dataclasses.fields(OBJECTIVES[name])}
     for key in options:
         if key not in known:
-            expected = f"one of {', '.join(known)}" if known else "none"
-            raise ValueError(f"unknown option {key!r} of objective {name}, expected {expected}")
+            expected = one_of(key, known) if known else ", expected none"
+            raise ValueError(f"unknown option {key!r} of objective {name}{expected}")
     for key, field in known.items():
         if field.default is dataclasses.MISSING and options.get(key) is None:
             raise ValueError(

@@ -58,7 +58,7 @@ from engine.files.reading import Reading, arrange
 from engine.files.resources import COST, of_resources, take_usage, uses_resources
 from engine.files.rows import RISING, Row, build, rows_of
 from engine.files.rules import RULES, ruled, take_columns, take_rules
-from engine.files.shipped import as_path
+from engine.files.shipped import as_path, portfolio_path
 from engine.files.spillovers import SPILLOVER, take_spillover
 from engine.files.tables import Table, text_table
 from engine.model.curves import FAMILIES
@@ -82,7 +82,8 @@ Places = dict[str, tuple[str, str]]
 def load_bet(path: str | Path, **reading: Any) -> Holds:
     """Read what a file holds, from a YAML file or a table: a bet, or else a portfolio.
 
-    **Arguments:** `reading`, as of `load_portfolio`.
+    **Arguments:** `path` and `reading`, as of `load_portfolio`; of what ships, `moonshot` and `platform` are
+    bets, `uncertain` draws of curves.
 
     **Returns:** an `Approaches`, `Coupled`, `Resourced`, `Ruled`, `Spread`, `Uncertain` or `Portfolio` of
     float64 arrays, with names.
@@ -91,7 +92,7 @@ def load_bet(path: str | Path, **reading: Any) -> Holds:
 
     **Raises:** `ValueError` in one line naming the file, the place, what is wrong and what was expected.
     """
-    path, how, notes = as_path(path, "a bet's file"), Reading(**reading), list[str]()
+    path, how, notes = portfolio_path(path, "a bet's file"), Reading(**reading), list[str]()
     found: list[str] = []
     if path.name == FITTED:
         how.refuse(FITTED)

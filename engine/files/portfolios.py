@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,7 +31,7 @@ from engine.files.resources import of_resources
 from engine.files.rows import DEFAULTS, RISING, Row, build, gather_rows, rows_of
 from engine.files.rules import KEYS, NAMING, RULES, as_text
 from engine.files.runs import resolved
-from engine.files.shipped import as_path, config_folder
+from engine.files.shipped import as_path, portfolio_path
 from engine.files.spillovers import SPILLOVER, onto_rows
 from engine.files.tables import Table, as_table, read_table, text_table
 from engine.model.curves import FAMILIES
@@ -59,20 +58,12 @@ KNOWN = ("project", APPROACH, DRAW, SPILLOVER, *CARRIES, *MEASURED, *OPTIONAL, *
 Held = Table | dict[str, Row]
 
 
-def portfolio_path(name: str) -> Path:
-    """A file, or the name of a portfolio that ships with the package."""
-    name = os.path.expanduser(name)
-    if Path(name).is_file() or "/" in name:
-        return Path(name)
-    shipped = (config_folder() / "portfolios" / f"{name}{ending}" for ending in (".csv", ".yaml"))
-    return next((path for path in shipped if path.is_file()), Path(name))
-
-
 def load_portfolio(path: str | Path, **reading: Any) -> Portfolio:
     """Read one portfolio from a YAML file or a table in a CSV, JSON, Parquet or spreadsheet file.
 
-    **Arguments:** `reading`, what `engine.Reading` holds, for tables: `columns`, `where`, `direction`,
-    `effort_unit`, `restarts`, `decimal`, `sheet`.
+    **Arguments:** `path`, the file, or the name of a portfolio that ships with the package: `textbook`. A
+    file of that name in the working folder goes first. `reading`, what `engine.Reading` holds, for tables:
+    `columns`, `where`, `direction`, `effort_unit`, `restarts`, `decimal`, `sheet`.
 
     **Returns:** a `Portfolio` of float64 arrays [projects], with names.
 
@@ -80,7 +71,7 @@ def load_portfolio(path: str | Path, **reading: Any) -> Portfolio:
 
     **Raises:** `ValueError` in one line naming the file, the place, what is wrong and what was expected.
     """
-    path, how, notes = as_path(path, "a portfolio's file"), Reading(**reading), list[str]()
+    path, how, notes = portfolio_path(path), Reading(**reading), list[str]()
     found: list[str] = []
     with errors_of(path, notes):
         held = held_in(path, how, notes)

@@ -18,6 +18,7 @@ from engine.bets.methods import Drawn, measure_bet, stake
 from engine.bets.objectives import OBJECTIVES, find_objective
 from engine.bets.tries import METRICS as TRIES_METRICS
 from engine.bets.tries import Counted, Tries, count, measure_tries
+from engine.model.naming import one_of
 from engine.planning.methods import Planned, Plans, measure_plans, methods, plan_metrics
 from engine.simulation.rules import METHODS as RULES_METHODS
 from engine.simulation.rules import METRICS as RULES_METRICS
@@ -87,7 +88,7 @@ def check_method(name: str, options: dict[str, Any], gives: Takes = "portfolio")
     or an option that cannot be.
     """
     if gives != "portfolio" and not (isinstance(name, str) and OLD_NAMES.get(name, name) in every()):
-        raise ValueError(f"unknown solver {name!r}, expected one of {', '.join(known(gives))}")
+        raise ValueError(f"unknown solver {name!r}{one_of(name, known(gives))}")
     method = method_of(name)
     if not fits(method, gives):
         of_plans = f": {', '.join(known(gives))}" if gives == "plan" else ""

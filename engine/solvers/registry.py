@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from engine.model.naming import one_of
 from engine.model.portfolio import Portfolio
 from engine.solvers.bound import bound
 from engine.solvers.continuous import OPEN_NODES, continuous
@@ -160,7 +161,7 @@ def find_method(solver: str) -> Method:
     if isinstance(solver, str) and solver not in SOLVERS:
         solver = OLD_NAMES.get(solver, solver)
     if not isinstance(solver, str) or solver not in SOLVERS:
-        raise ValueError(f"unknown solver {solver!r}, expected one of {', '.join(SOLVERS)}")
+        raise ValueError(f"unknown solver {solver!r}{one_of(solver, SOLVERS)}")
     method = SOLVERS[solver]
     if not isinstance(method, Method):
         raise ValueError(f"solver {solver} is a {type(method).__name__}, expected an engine.Method of it")
@@ -179,8 +180,8 @@ def check_options_of(method: Method, solver: str, options: dict[str, Any]) -> di
         raise ValueError(f"solver.{solver} is {options!r}, expected its options")
     for name, value in options.items():
         if name not in known:
-            expected = f"one of {', '.join(known)}" if known else "none: it has no options"
-            raise ValueError(f"unknown option {name!r} of solver {solver}, expected {expected}")
+            expected = one_of(name, known) if known else ", expected none: it has no options"
+            raise ValueError(f"unknown option {name!r} of solver {solver}{expected}")
         _check_option(f"option {name} of solver {solver} is {value!r}", known[name].annotation, value)
     for name, option in known.items():
         if option.default is inspect.Parameter.empty and name not in options:

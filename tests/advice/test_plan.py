@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -161,4 +162,6 @@ def test_a_discount_makes_later_gains_worth_less() -> None:
 
 def test_a_folder_stands_for_the_draws_in_it(tmp_path: Any) -> None:
     assert draws_path(tmp_path) == tmp_path / "draws.parquet"
-    assert draws_path("uncertain") == portfolio_path("uncertain")
+    assert draws_path("uncertain") == Path("uncertain")
+    by_name, by_path = (engine.plan(each, 30, **PLAN) for each in ("uncertain", portfolio_path("uncertain")))
+    assert by_name.names == by_path.names

@@ -53,7 +53,6 @@ def allocate(config: AllocateConfig) -> None:
     from engine.cli.waiting import waiting
     from engine.cli.words import note_all
     from engine.files.bets import load_bet
-    from engine.files.portfolios import portfolio_path
     from engine.files.rules import with_rules
     from engine.model.portfolio import Portfolio
 
@@ -62,7 +61,7 @@ def allocate(config: AllocateConfig) -> None:
     solver, options = one_solver(config.solver)
     target = _check_target(config)
     with noted() as warnings, waiting(f"allocating by {solver}"):
-        portfolio = load_bet(portfolio_path(config.portfolio), **config.reading())
+        portfolio = load_bet(config.portfolio, **config.reading())
         portfolio = drawn(portfolio, config.outcomes, config.seed)
         portfolio = with_rules(portfolio, config.rules) if config.rules is not None else portfolio
         portfolio = over_periods(portfolio, config.periods, config.budget_by_period, config.discount)

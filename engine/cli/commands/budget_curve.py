@@ -39,7 +39,6 @@ def budget_curve(config: BudgetCurveConfig) -> None:
     from engine.cli.tables import budget_curve_table
     from engine.cli.waiting import waiting
     from engine.files.bets import load_drawn
-    from engine.files.portfolios import portfolio_path
 
     if config.format not in ("table", "json", "csv"):
         raise ValueError(f"format is {config.format!r}, expected table, json or csv")
@@ -47,7 +46,7 @@ def budget_curve(config: BudgetCurveConfig) -> None:
         raise ValueError(f"rows is {config.rows}, expected a number of at least 2")
     solver, _ = one_solver(config.solver)
     with noted() as warnings, waiting(f"every budget by {solver}"):
-        held = load_drawn(portfolio_path(config.portfolio), **config.reading())
+        held = load_drawn(config.portfolio, **config.reading())
         if isinstance(held, Uncertain):
             curve: Any = _of_risk(held, config, solver)
             sheet = risk_table(curve)

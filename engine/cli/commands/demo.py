@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.command import Command, ReadingConfig
@@ -58,16 +59,14 @@ def _origin(config: DemoConfig) -> Origin:
     """What the page begins with: a file's portfolio or draws, or a scenario's draw."""
     from engine.cli.bets import drawn
     from engine.files.bets import load_bet
-    from engine.files.portfolios import portfolio_path
     from engine.files.reading import Reading
     from engine.live.draws import live_of
     from engine.live.model import Live, draw_portfolio
     from engine.live.page import Origin
 
     if config.portfolio is not None:
-        path = portfolio_path(config.portfolio)
-        given = drawn(load_bet(path, **config.reading()), config.outcomes, config.seed)
-        return Origin(path.name, live_of(given, config.budget, config.most_budget))
+        given = drawn(load_bet(config.portfolio, **config.reading()), config.outcomes, config.seed)
+        return Origin(Path(config.portfolio).name, live_of(given, config.budget, config.most_budget))
     Reading(**config.reading()).refuse("a scenario")
     if config.outcomes is not None:
         raise ValueError(f"outcomes is {config.outcomes}, expected none for a scenario, only for a portfolio")

@@ -64,7 +64,6 @@ def _of_portfolio(config: FiguresConfig) -> Iterable[Any]:
     from engine.allocation.old_names import by_current_names
     from engine.bets.uncertain import Uncertain
     from engine.files.bets import load_drawn
-    from engine.files.portfolios import portfolio_path
     from engine.study.plan import checked_solvers
 
     illustration = load_with_figures("engine.figures.gallery")
@@ -72,7 +71,7 @@ def _of_portfolio(config: FiguresConfig) -> Iterable[Any]:
     if config.budget is None:
         raise ValueError("budget is missing, expected budget=...")
     solvers = list(by_current_names(checked_solvers(config.solver)))
-    held = load_drawn(portfolio_path(str(config.portfolio)), **config.reading())
+    held = load_drawn(str(config.portfolio), **config.reading())
     if isinstance(held, Uncertain):
         return list(illustration.illustrate_draws(held, config.budget))
     # All are drawn before the first is written: what cannot be drawn leaves nothing.
