@@ -8,21 +8,37 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from engine.files.extras import how_to_install
-from engine.files.shipped import MISSING
+from engine.files.shipped import MISSING, one_of_these
 
 
 @dataclass(frozen=True)
-class Command:
-    """A command of `engine`: what it does in a line, an example, its configuration and its function.
+class Entry:
+    """What `engine --help` lists of a command: what it does in a line, and examples that work as they stand,
+    each with a word on it after `  # `, which a shell ignores."""
+
+    summary: str
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Command(Entry):
+    """A command that is configured by keys: their schema, and its function.
 
     Its name is that of its file and of its YAML file. `schema` is a dataclass of every key with its type;
     `run` takes a configuration of that type, and raises `ValueError` for what is wrong with it.
     """
 
-    summary: str
-    example: str
     schema: type
     run: Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class WordCommand(Entry):
+    """A command that takes words rather than keys: how it is called, and its function of the words, which
+    raises `ValueError` for what is wrong with them."""
+
+    usage: str
+    run: Callable[[list[str]], None]
 
 
 @dataclass
@@ -31,10 +47,10 @@ class ReadingConfig:
 
     columns: dict[str, Any] = field(default_factory=dict)
     where: dict[str, Any] = field(default_factory=dict)
-    direction: str = MISSING
+    direction: str = one_of_these("up", "down")
     effort_unit: float = MISSING
-    restarts: str | None = MISSING
-    decimal: str | None = MISSING
+    restarts: str | None = one_of_these("continue", "replace", "average")
+    decimal: str | None = one_of_these("point", "comma")
     sheet: str | None = MISSING
 
     def reading(self) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -15,9 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from engine.cli.arguments import check_switches
+from engine.cli.choices import files_in, named_folders
 from engine.cli.words import fail
 from engine.files.extras import how_to_install
-from engine.files.shipped import config_folder
+from engine.model.naming import one_of
 
 # The launchers that are extras.
 LAUNCHERS = ("slurm", "ray")
@@ -29,6 +29,7 @@ def guarded(command: Callable[[Any], None], config: DictConfig) -> None:
         check_switches(config, HydraConfig.get().overrides.task)
         settings = OmegaConf.to_object(config)
         _refuse_unknown_keys(config, settings)
+        _check_words(settings)
         command(settings)
     except (OmegaConfBaseException, ValueError, OSError) as error:
         fail(one_line(error))
@@ -41,9 +42,19 @@ def _refuse_unknown_keys(config: Any, settings: Any, where: str = "") -> None:
     known = {f.name for f in fields(settings)} if is_dataclass(settings) else None
     for key in map(str, config):
         if known is not None and key not in known:
-            raise ValueError(f"unknown key {where}{key}, expected one of {', '.join(sorted(known))}")
+            raise ValueError(f"unknown key {where}{key}{one_of(key, sorted(known))}")
         value = getattr(settings, key) if known is not None else settings[key]
         _refuse_unknown_keys(config[key], value, f"{where}{key}.")
+
+
+def _check_words(settings: Any, where: str = "") -> None:
+    """Keys that are one of some words are one of them, or null."""
+    for each in fields(settings):
+        key, value, known = f"{where}{each.name}", getattr(settings, each.name), each.metadata.get("values")
+        if is_dataclass(value):
+            _check_words(value, f"{key}.")
+        elif known is not None and value is not None and value not in known:
+            raise ValueError(f"{key} is {value!r}{one_of(value, known)}")
 
 
 def one_line(error: BaseException) -> str:
@@ -56,9 +67,7 @@ def one_line(error: BaseException) -> str:
         if group == "hydra/launcher":
             extra = how_to_install(name) if name in LAUNCHERS else " or ".join(LAUNCHERS)
             return f"hydra/launcher {name} is not installed, expected {extra}"
-        folders = [config_folder(), *named_folders()]
-        known = sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
-        return f"unknown {group} {name!r}, expected one of {', '.join(known)}"
+        return f"unknown {group} {name!r}{one_of(name, files_in(group, named_folders(sys.argv)))}"
     cause = error.__cause__ or error.__context__ if isinstance(error, HydraException) else None
     text = _first_line(error)
     if override := getattr(error, "override", None):
@@ -69,17 +78,6 @@ def one_line(error: BaseException) -> str:
         text += f": {_first_line(cause)}"
     full_key = getattr(error, "full_key", None)
     return f"{full_key}: {text}" if full_key and full_key not in text else text
-
-
-def named_folders() -> list[Path]:
-    """The folder of `--config-dir`, as far as it is on the command line."""
-    given = zip(sys.argv, [*sys.argv[1:], ""], strict=True)
-    named = [
-        value if word in ("--config-dir", "-cd") else word.partition("=")[2]
-        for word, value in given
-        if word in ("--config-dir", "-cd") or word.startswith("--config-dir=")
-    ]
-    return [Path(name) for name in named if name]
 
 
 def _first_line(error: BaseException) -> str:

@@ -16,29 +16,45 @@ from pathlib import Path
 
 from engine._version import __version__
 from engine.cli import commands
-from engine.cli.command import Command
+from engine.cli.command import Command, WordCommand
 from engine.cli.quoting import as_hydra_reads
 from engine.cli.words import fail, say, show_warning
+from engine.model.naming import one_of
 
 # Commands by the names that they had. They go with the next release.
 OLD_NAMES = {"frontier": "budget_curve"}
+# What asks for a page of help.
+HELP = ("--help", "-h")
 
 
 def command_names() -> list[str]:
-    """The commands there are: the files of `engine.cli.commands`."""
+    """The commands that keys configure: the files of `engine.cli.commands`."""
     return [module.name for module in pkgutil.iter_modules(commands.__path__)]
 
 
 def command_of(name: str) -> Command:
-    """The record of a command."""
+    """The record of such a command."""
     command: Command = importlib.import_module(f"{commands.__name__}.{name}").COMMAND
     return command
 
 
+def word_commands() -> dict[str, WordCommand]:
+    """The commands that take words rather than keys."""
+    return {"help": HELP_COMMAND}
+
+
+def all_names() -> list[str]:
+    """The commands of both kinds."""
+    return sorted([*command_names(), *word_commands()])
+
+
 def usage() -> str:
     """What `engine --help` prints."""
-    known = {name: command_of(name) for name in command_names()}
-    lines = [f"  {name:12} {each.summary}\n               {each.example}" for name, each in known.items()]
+    known = {name: command_of(name) for name in command_names()} | word_commands()
+    lines = [
+        f"  {name:12} {known[name].summary}\n               {known[name].examples[0].split('  # ')[0]}"
+        for name in sorted(known)
+    ]
     return "\n".join(
         [
             "usage: engine COMMAND [key=value ...]",
@@ -46,15 +62,15 @@ def usage() -> str:
             "commands:",
             *lines,
             "",
-            "engine COMMAND --help shows the command's configuration and choices.",
+            "engine COMMAND --help shows what the command's keys mean, examples and choices.",
         ]
     )
 
 
 def main() -> None:
     """Entry point of the `engine` command."""
-    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    if name in ("--help", "-h"):
+    name, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
+    if name in HELP:
         print(usage())
         return
     if name == "--version":
@@ -63,18 +79,56 @@ def main() -> None:
     if name in OLD_NAMES:
         say(f"warning: engine {name} is now engine {OLD_NAMES[name]}, and goes with the next release")
         name = OLD_NAMES[name]
-    if name not in command_names():
-        fail(f"unknown command {name!r}, expected one of {', '.join(command_names())}")
+    if name not in all_names():
+        fail(f"unknown command {name!r}{one_of(name, all_names())}")
+    if any(argument in HELP for argument in arguments):
+        show_help([name, *arguments])
+        return
+    if name in word_commands():
+        try:
+            word_commands()[name].run(arguments)
+        except ValueError as error:
+            fail(str(error))
+        return
+    _run(name, arguments)
+
+
+def _run(name: str, arguments: list[str]) -> None:
+    """Run a command that keys configure."""
     from engine.cli.compose import start
 
     command = command_of(name)
-    sys.argv = [f"engine {name}", *as_hydra_reads(command.schema, sys.argv[2:])]
+    sys.argv = [f"engine {name}", *as_hydra_reads(command.schema, arguments)]
     warnings.showwarning = show_warning
     # Imports and tracing make objects by the hundred thousand that stay: looking them through for garbage as
     # often as Python does is a tenth of an answer's time.
     gc.set_threshold(50_000, 20, 20)
     keep_compiled_code()
     start(name, command)
+
+
+def show_help(words: list[str]) -> None:
+    """Print the help of the command that the first word names, of all without one.
+
+    **Raises:** `ValueError` for the name of none.
+    """
+    from engine.cli.help import page
+
+    if not words:
+        print(usage())
+        return
+    name, *arguments = words
+    if name not in all_names():
+        raise ValueError(f"unknown command {name!r}{one_of(name, all_names())}")
+    print(page(name, word_commands().get(name) or command_of(name), arguments))
+
+
+HELP_COMMAND = WordCommand(
+    "what a command does, with its keys, examples and choices",
+    ("engine help allocate  # the same as engine allocate --help", "engine help  # the commands"),
+    "engine help [COMMAND]",
+    show_help,
+)
 
 
 def keep_compiled_code() -> None:

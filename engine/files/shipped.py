@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ from engine.model.naming import nearest
 MISSING: Any = "???"
 # What the portfolios that ship are written in.
 TABLES = (".csv", ".yaml")
+
+
+def one_of_these(*values: str) -> Any:
+    """A key of a schema that is one of these words, for whoever checks and completes it."""
+    return field(default=MISSING, metadata={"values": values})
 
 
 def config_folder() -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.files.shipped import MISSING
+from engine.files.shipped import MISSING, one_of_these
 from engine.simulation.config import ScenarioConfig
 
 
@@ -17,7 +17,7 @@ class MonteCarloConfig:
     portfolios: int = MISSING
     seed: int = MISSING
     block: int | None = MISSING
-    dtype: str = MISSING
+    dtype: str = one_of_these("float32", "float64")
     output: str = MISSING
     records: bool = MISSING
 

@@ -94,7 +94,7 @@ def test_the_command_that_is_printed_goes_on(engine: Run, tmp_path: Path) -> Non
 
 
 BAD = {
-    ("data=posterior.csv", "source=excel"): "unknown source 'excel', expected one of robyn, pymc_marketing",
+    ("data=posterior.csv", "source=excel"): "source is 'excel', expected one of robyn, pymc_marketing",
     ("data=none.csv", "source=meridian"): "none.csv: cannot be read",
     ("data=posterior.csv", "source=meridian"): "has no column metric, expected Meridian's response curves",
     ("data=posterior.csv", "source=pymc_marketing", "saturation=cubic"): "unknown saturation 'cubic'",

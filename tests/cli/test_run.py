@@ -169,10 +169,11 @@ def test_a_multirun_keeps_what_a_launcher_wrote(engine: Run, tmp_path: Path) -> 
     assert {"log", "multirun.yaml"} <= {path.name for path in (tmp_path / "jobs").iterdir()}
 
 
-def test_help_and_version(engine: Run) -> None:
+def test_help_and_version(engine: Run, process: Run) -> None:
     assert "engine COMMAND" in engine("--help").stdout
     assert "engine COMMAND" in engine().stdout
     assert engine("--version").stdout.startswith("engine ")
-    shown = engine("run", "--help")
+    shown = engine("run", "--cfg", "job")
     assert shown.returncode == 0
     assert "portfolios: 10000" in shown.stdout
+    assert "--hydra-help" in process("run", "--hydra-help").stdout

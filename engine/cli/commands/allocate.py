@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.cli.command import Command, ReadingConfig, one_solver, refuse_plan
 from engine.cli.words import noted
-from engine.files.shipped import MISSING
+from engine.files.shipped import MISSING, one_of_these
 
 
 @dataclass
@@ -40,7 +40,7 @@ class AllocateConfig(ReadingConfig):
     seed: int = MISSING
     plan: str | None = MISSING
     within: Any = MISSING
-    format: str = MISSING
+    format: str = one_of_these("table", "json")
 
 
 def allocate(config: AllocateConfig) -> None:
@@ -56,8 +56,6 @@ def allocate(config: AllocateConfig) -> None:
     from engine.files.rules import with_rules
     from engine.model.portfolio import Portfolio
 
-    if config.format not in ("table", "json"):
-        raise ValueError(f"format is {config.format!r}, expected table or json")
     solver, options = one_solver(config.solver)
     target = _check_target(config)
     with noted() as warnings, waiting(f"allocating by {solver}"):
@@ -183,7 +181,11 @@ def _check_target(config: AllocateConfig) -> dict[str, float]:
 
 COMMAND = Command(
     "allocate a budget over one portfolio from a file",
-    "engine allocate portfolio=FILE budget=100",
+    (
+        "engine allocate portfolio=textbook budget=100  # one that ships; your own: portfolio=FILE",
+        "engine allocate portfolio=textbook target.value=300 format=json  # the least budget for that return",
+        "engine allocate portfolio=uncertain budget=30 objective=mean_cvar  # of draws, against bad luck",
+    ),
     AllocateConfig,
     allocate,
 )

@@ -51,7 +51,11 @@ def _checked_size(size: Any) -> tuple[int, int]:
 
 COMMAND = Command(
     "solvers over test problems and published knapsacks",
-    "engine benchmark 'sizes=[[20,300]]'",
+    (
+        "engine benchmark 'sizes=[[20,300]]'  # every problem, of 20 projects and a budget of 300",
+        "engine benchmark 'problems=[log,staged]' 'solver=[greedy,exact]'  # two problems, two solvers",
+        "engine benchmark 'sizes=[[10,100],[20,200]]' run.portfolios=64  # two sizes, fewer instances",
+    ),
     BenchmarkConfig,
     benchmark,
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cli.command import Command, ReadingConfig, one_solver
 from engine.cli.words import noted
-from engine.files.shipped import MISSING
+from engine.files.shipped import MISSING, one_of_these
 
 if TYPE_CHECKING:
     from engine.allocation.risk_curve import RiskCurve
@@ -25,7 +25,7 @@ class BudgetCurveConfig(ReadingConfig):
     budget: float = MISSING
     unit: Any = MISSING
     solver: dict[str, Any] = field(default_factory=dict)
-    format: str = MISSING
+    format: str = one_of_these("table", "json", "csv")
     rows: int = MISSING
     tail: float = MISSING
 
@@ -40,8 +40,6 @@ def budget_curve(config: BudgetCurveConfig) -> None:
     from engine.cli.waiting import waiting
     from engine.files.bets import load_drawn
 
-    if config.format not in ("table", "json", "csv"):
-        raise ValueError(f"format is {config.format!r}, expected table, json or csv")
     if config.rows < 2:
         raise ValueError(f"rows is {config.rows}, expected a number of at least 2")
     solver, _ = one_solver(config.solver)
@@ -77,7 +75,11 @@ def _of_risk(drawn: Uncertain, config: BudgetCurveConfig, solver: str) -> RiskCu
 
 COMMAND = Command(
     "the optimum of every budget at once, and its price",
-    "engine budget_curve portfolio=FILE budget=100",
+    (
+        "engine budget_curve portfolio=textbook budget=100  # every budget up to 100",
+        "engine budget_curve portfolio=textbook budget=100 solver=waterfilling format=csv  # real effort",
+        "engine budget_curve portfolio=uncertain budget=30 rows=5  # of draws: mean return against risk",
+    ),
     BudgetCurveConfig,
     budget_curve,
 )

@@ -78,7 +78,11 @@ def _origin(config: DemoConfig) -> Origin:
 
 COMMAND = Command(
     "a live local page: drag the budget and the projects",
-    "engine demo scenario=staged",
+    (
+        "engine demo scenario=staged  # one draw of a scenario",
+        "engine demo portfolio=textbook budget=100  # a portfolio that ships; your own: portfolio=FILE",
+        "engine demo portfolio=uncertain port=0 open=false  # of draws; at a free port, and no browser",
+    ),
     DemoConfig,
     demo,
 )

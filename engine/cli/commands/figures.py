@@ -102,7 +102,11 @@ def _refuse(config: FiguresConfig, keys: tuple[str, ...], what: str) -> None:
 
 COMMAND = Command(
     "figures of a sweep, a run, a fit or a portfolio",
-    "engine figures study=FOLDER",
+    (
+        "engine figures portfolio=textbook budget=100 output=figures  # curves and allocation of a portfolio",
+        "engine figures study=outputs/sweep/staged 'formats=[png]'  # what an engine sweep has found",
+        "engine figures study=outputs/sweep/staged by=bound metric=gap  # of one solver and metric",
+    ),
     FiguresConfig,
     figures,
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cli.command import Command, ReadingConfig
 from engine.cli.words import say, suggest
-from engine.files.shipped import MISSING
+from engine.files.shipped import MISSING, one_of_these
 
 if TYPE_CHECKING:
     from engine.fitting.fitted import Fitted
@@ -27,8 +27,8 @@ class FitConfig(ReadingConfig):
     data: Any = MISSING
     families: list[str] = field(default_factory=list)
     holdout: float = MISSING
-    loss: str = MISSING
-    choice: str = MISSING
+    loss: str = one_of_these("huber", "squares")
+    choice: str = one_of_these("common", "each")
     baseline: float | None = MISSING
     draws: int = MISSING
     prior: str | None = MISSING
@@ -101,7 +101,11 @@ def _write(folder: Path, fitted: Fitted, extrapolate: float | None) -> None:
 
 COMMAND = Command(
     "curves from measurements",
-    "engine fit data=FILE",
+    (
+        "engine fit data=measurements.csv  # a table of project, effort and performance",
+        "engine fit data=runs.csv columns.performance=loss direction=down  # of losses, low is good",
+        "engine fit data=measurements.csv 'families=[log,hill]' output=fits  # of two families, into fits/",
+    ),
     FitConfig,
     fit,
 )

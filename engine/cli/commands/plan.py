@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.cli.command import Command
 from engine.cli.words import noted
-from engine.files.shipped import MISSING
+from engine.files.shipped import MISSING, one_of_these
 
 
 @dataclass
@@ -37,12 +37,12 @@ class PlanConfig:
     policy: str = MISSING
     planning: PlanningConfig = field(default_factory=PlanningConfig)
     seed: int = MISSING
-    format: str = MISSING
+    format: str = one_of_these("table", "json", "csv")
     columns: dict[str, Any] = field(default_factory=dict)
     where: dict[str, Any] = field(default_factory=dict)
-    direction: str = MISSING
+    direction: str = one_of_these("up", "down")
     effort_unit: float = MISSING
-    decimal: str | None = MISSING
+    decimal: str | None = one_of_these("point", "comma")
     sheet: str | None = MISSING
 
     def reading(self) -> dict[str, Any]:
@@ -63,8 +63,6 @@ def plan(config: PlanConfig) -> None:
     from engine.planning.checks import check_count, check_terms
     from engine.planning.world import Terms
 
-    if config.format not in ("table", "json", "csv"):
-        raise ValueError(f"format is {config.format!r}, expected table, json or csv")
     terms = asdict(config.planning)
     particles = terms.pop("particles")
     check_terms(Terms(**terms), "planning.")
@@ -90,7 +88,11 @@ def plan(config: PlanConfig) -> None:
 
 COMMAND = Command(
     "what to spend next in a plan over periods, and why",
-    "engine plan draws=FOLDER budget=120 log=spending.csv",
+    (
+        "engine plan draws=uncertain budget=30  # the first period; draws of yours: draws=FOLDER",
+        "engine plan draws=uncertain budget=30 log=spending.csv  # after what was spent and seen so far",
+        "engine plan draws=uncertain budget=30 planning.periods=4 policy=myopic  # otherwise",
+    ),
     PlanConfig,
     plan,
 )

@@ -68,7 +68,11 @@ def _worst_of(columns: dict[str, Any], first: int, best: str) -> str:
 
 COMMAND = Command(
     "one block of a study again, with every portfolio",
-    "engine replay study=FOLDER block=7",
+    (
+        "engine replay study=outputs/sweep/staged block=7  # the eighth block of an engine sweep",
+        "engine replay study=outputs/sweep/staged block=0 output=again  # the first, into again/",
+        "engine replay study=outputs/textbook/concave block=3  # of a study of engine textbook",
+    ),
     ReplayConfig,
     replay,
 )

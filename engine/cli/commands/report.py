@@ -53,7 +53,11 @@ def report(config: ReportConfig) -> None:
 
 COMMAND = Command(
     "what a study has found, as a page too",
-    "engine report study=FOLDER",
+    (
+        "engine report study=outputs/sweep/staged  # a table, and report.html in that folder",
+        "engine report study=outputs/sweep/staged html=false  # the table alone",
+        "engine report study=outputs/sweep/staged 'question=When does it pay to focus?'  # under a question",
+    ),
     ReportConfig,
     report,
 )

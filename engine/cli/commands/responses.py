@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.cli.command import Command
 from engine.cli.words import say, suggest
-from engine.files.shipped import MISSING
+from engine.files.shipped import MISSING, one_of_these
 
 
 @dataclass
@@ -18,7 +18,7 @@ class ResponsesConfig:
     """`engine responses`."""
 
     data: str = MISSING
-    source: str = MISSING
+    source: str = one_of_these("robyn", "pymc_marketing", "meridian", "prophetverse")
     model: str | None = MISSING
     saturation: str | None = MISSING
     adstock: str | None = MISSING
@@ -30,7 +30,7 @@ class ResponsesConfig:
     metric: str = MISSING
     bounds: str | None = MISSING
     bounded: bool = MISSING
-    decimal: str | None = MISSING
+    decimal: str | None = one_of_these("point", "comma")
     sheet: str | None = MISSING
     output: str = MISSING
 
@@ -63,7 +63,6 @@ def _load(config: ResponsesConfig) -> dict[str, Any]:
     from engine.files.mix_models.meridian import load_meridian
     from engine.files.mix_models.prophetverse import load_prophetverse
     from engine.files.mix_models.pymc_marketing import PymcModel, load_pymc_marketing, load_scales
-    from engine.files.mix_models.response import SOURCES
     from engine.files.mix_models.robyn import load_robyn
     from engine.files.reading import Reading
 
@@ -81,14 +80,16 @@ def _load(config: ResponsesConfig) -> dict[str, Any]:
         )
     if config.source == "meridian":
         return load_meridian(path, config.metric, how)
-    if config.source == "prophetverse":
-        return load_prophetverse(path, scales, 1.0 if scale is None else scale, bool(config.normalize), how)
-    raise ValueError(f"unknown source {config.source!r}, expected one of {', '.join(SOURCES)}")
+    return load_prophetverse(path, scales, 1.0 if scale is None else scale, bool(config.normalize), how)
 
 
 COMMAND = Command(
     "curves from Robyn, PyMC-Marketing, Meridian or Prophetverse",
-    "engine responses source=robyn data=FOLDER",
+    (
+        "engine responses source=robyn data=robyn model=1_12_3  # Robyn's folder of results, one model of it",
+        "engine responses source=pymc_marketing data=summary.csv saturation=logistic  # a table; or model.nc",
+        "engine responses source=meridian data=curves.csv bounded=false  # channels without bounds",
+    ),
     ResponsesConfig,
     responses,
 )

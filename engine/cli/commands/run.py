@@ -22,7 +22,11 @@ def run(config: RunConfig) -> None:
 
 COMMAND = Command(
     "draw portfolios of a scenario, allocate by every solver, compare",
-    "engine run scenario=staged",
+    (
+        "engine run scenario=staged  # every solver on 10,000 portfolios with plateaus and jumps",
+        "engine run scenario=textbook 'solver=[greedy,exact]' run.portfolios=1000  # two solvers on fewer",
+        "engine run scenario=many_bets scenario.projects=6 'solver=[exact,mean_cvar]'  # under uncertainty",
+    ),
     RunConfig,
     run,
 )

@@ -54,7 +54,11 @@ def _error_of(path: Path) -> str:
 
 COMMAND = Command(
     "how far a study is, also while it runs",
-    "engine status study=FOLDER",
+    (
+        "engine status study=outputs/sweep/staged  # of an engine sweep",
+        "engine status study=outputs/sweep/textbook  # of another scenario",
+        "engine status study=outputs/textbook/concave  # of a study of engine textbook",
+    ),
     StudyConfig,
     status,
 )

@@ -38,7 +38,11 @@ def _join_others(options: SweepOptions) -> None:
 
 COMMAND = Command(
     "a grid of scenarios, in blocks that survive anything",
-    "engine sweep sweep.grid.budget=[50,100]",
+    (
+        "engine sweep 'sweep.grid.budget=[50,100]'  # of scenario=staged, into outputs/sweep/staged",
+        "engine sweep scenario=textbook 'sweep.grid.scenario.skew=[0,1,2]'  # a key of another scenario",
+        "engine sweep grid@sweep.grid=budget_by_skew sweep.dry_run=true  # a grid that ships: how long?",
+    ),
     SweepConfig,
     sweep,
 )

@@ -17,8 +17,6 @@ from engine.files.mix_models.shapes import FAMILIES, FARTHEST, Numbers, Points, 
 from engine.files.reading import AS_IT_IS, Reading
 from engine.files.tables import number
 
-SOURCES = ("robyn", "pymc_marketing", "meridian", "prophetverse")
-
 
 @dataclass(frozen=True)
 class Response:
