@@ -17,6 +17,7 @@ from engine.advice.answer import Advice
 from engine.bets.uncertain import SHARED, Uncertain, normalise_uncertain, outcomes
 from engine.files.bets import FITTED, load_drawn
 from engine.files.spending import ByPeriod, Spending, load_spending, nothing_spent
+from engine.model.naming import one_of
 from engine.model.portfolio import Portfolio
 from engine.model.validation import check, normalise
 from engine.planning.advice import NOTHING, Log, advise
@@ -88,7 +89,7 @@ def _check_numbers(budget: float, policy: str, seed: int, particles: int) -> Non
         raise ValueError(f"budget is {budget:g}, expected a number above 0")
     known = [name for name, each in POLICIES.items() if not each.clairvoyant]
     if policy not in known:
-        raise ValueError(f"policy is {policy!r}, expected one of {', '.join(known)}")
+        raise ValueError(f"policy is {policy!r}{one_of(policy, known)}")
     if not 0 <= seed <= MOST_SEED:
         raise ValueError(f"seed is {seed}, expected a whole number from 0 to {MOST_SEED}")
     check_count("particles", particles, MOST_PARTICLES)

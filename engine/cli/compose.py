@@ -22,6 +22,7 @@ from engine.cli.arguments import check_options, check_overrides
 from engine.cli.command import Command
 from engine.cli.errors import guarded, one_line
 from engine.cli.multirun import leaving_nothing_unused
+from engine.cli.offers import check_groups, key_offer
 from engine.cli.words import fail, say
 from engine.files.shipped import config_folder
 
@@ -48,12 +49,14 @@ def start(name: str, command: Command) -> None:
     register_schema(name, command)
     try:
         check_overrides(sys.argv[1:])
+        check_groups(name, sys.argv[1:])
         if all(map(_is_plain, sys.argv[1:])):
             _run_once(name, command, sys.argv[1:])
         else:
             _run_by_hydra(name, command)
     except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
-        fail(one_line(error))
+        text = one_line(error)
+        fail(text + key_offer(text, name, sys.argv[1:]))
     except KeyboardInterrupt:
         say("interrupted")
         sys.exit(130)

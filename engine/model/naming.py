@@ -20,12 +20,7 @@ def nearest(name: Any, known: Collection[str]) -> str | None:
     return next(iter(ends or get_close_matches(name, list(known), 1, ALIKE)), None)
 
 
-def or_nearest(name: Any, known: Collection[str]) -> str:
-    """`: did you mean NAME?`, where one is near, for the end of a message."""
-    near = nearest(name, known)
-    return f": did you mean {near}?" if near else ""
-
-
 def one_of(name: Any, known: Collection[str]) -> str:
     """`, expected one of NAMES` or, where one is near, `: did you mean NAME? expected one of NAMES`."""
-    return f"{or_nearest(name, known) or ','} expected one of {', '.join(known)}"
+    near = nearest(name, known)
+    return f"{f': did you mean {near}?' if near else ','} expected one of {', '.join(known)}"

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from engine.files.shipped import config_folder
+from engine.model.naming import one_of
 from engine.simulation.config import ScenarioConfig
 
 
@@ -22,7 +23,7 @@ def shipped_scenario(name: str, **changes: Any) -> ScenarioConfig:
     **Raises:** `ValueError` naming a scenario or a key that there is not.
     """
     if name not in scenario_names():
-        raise ValueError(f"unknown scenario {name!r}, expected one of {', '.join(scenario_names())}")
+        raise ValueError(f"unknown scenario {name!r}{one_of(name, scenario_names())}")
     try:
         merged = OmegaConf.merge(OmegaConf.structured(ScenarioConfig), *_layers(name), changes)
     except OmegaConfBaseException as error:

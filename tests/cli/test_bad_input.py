@@ -169,8 +169,46 @@ BAD_ARGUMENTS = {
     ),
     "no budget_curve rows": (("budget_curve", "portfolio=textbook", "budget=1", "rows=0"), ("rows is 0",)),
     "missing budget_curve file": (("budget_curve", "portfolio=none.csv", "budget=1"), ("none.csv",)),
-    "unknown command": (("fly",), ("'fly'", "run")),
+    "unknown command": (("fly",), ("unknown command 'fly', expected one of allocate", "run")),
 }
+# What is mistyped, and what it was meant to be.
+MEANT = {
+    ("alocate",): "unknown command 'alocate': did you mean allocate? expected one of allocate, ",
+    ("allocate", "portfolio=textbook", "budgt=3"): "Could not override 'budgt'",
+    ("run", "run.portfolio=5"): "run.portfolios",
+    ("run", "portfolios=5"): "unknown key portfolios: did you mean run.portfolios?",
+    ("run", "budgt=3", "run.portfolio=5"): "did you mean budget?",
+    ("run", "scenario.project=3"): "did you mean scenario.projects?",
+    ("run", "--multirun", "scenario.project=3,4"): "did you mean scenario.projects?",
+    ("run", "scenario=s_shaped", "scenario.curves.hill.parameters.exponnt.low=1"): "exponent.low?",
+    ("run", "scenario=stage"): "unknown scenario 'stage': did you mean staged? expected one of ",
+    ("run", "+run.portfolio=5"): "unknown key run.portfolio: did you mean portfolios? expected one of ",
+    ("run", "~sover"): "did you mean solver?",
+    ("sweep", "grid=how_many_bets"): "unknown key grid: did you mean grid@sweep.grid?",
+    ("sweep", "grid@sweep.grid=how_many"): "unknown grid 'how_many': did you mean how_many_bets? expected",
+    ("fit", "data=a.csv", "colums.effort=Step"): "did you mean columns.effort?",
+    ("allocate", "portfolio=textbok", "budget=3"): "textbok: is no file: did you mean textbook? expected a",
+    ("allocate", "portfolio=textbook", "budget=3", "solver=gredy"): "'gredy': did you mean greedy? expected",
+    ("run", "solver=greedy", "solver.greedy.marginl=slope"): "did you mean solver.greedy.marginal?",
+    ("run", "solver.greedy.speed=9"): "expected a key that engine run --cfg job shows",
+    ("allocate", "portfolio=textbook", "budget=3", "format=jsn"): "format is 'jsn': did you mean json?",
+    ("run", "xyzzy=9"): "expected a key that engine run --help shows",
+    ("plan", "draws=uncertain", "budget=3", "policy=rollin"): "'rollin': did you mean rolling? expected one",
+}
+
+
+@pytest.mark.parametrize("arguments", MEANT, ids=" ".join)
+def test_what_is_mistyped_is_offered(engine: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    refused(engine(*arguments), MEANT[arguments])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_choice_of_the_users_own_is_offered(engine: Run, tmp_path: Path) -> None:
+    (tmp_path / "my" / "scenario").mkdir(parents=True)
+    (tmp_path / "my" / "scenario" / "utopia.yaml").write_text("defaults: [staged, _self_]\nskew: 1.0\n")
+    refused(engine("run", "--config-dir", "my", "scenario=utopa"), "did you mean utopia?")
+    mistyped = engine("run", "--config-dir", "my", "scenario=utopia", "scenario.skw=2")
+    refused(mistyped, "did you mean scenario.skew?")
 
 
 @pytest.mark.parametrize("what", BAD_ARGUMENTS)
