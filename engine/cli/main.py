@@ -17,6 +17,7 @@ from pathlib import Path
 from engine._version import __version__
 from engine.cli import commands
 from engine.cli.command import Command, WordCommand
+from engine.cli.completion import COMPLETION
 from engine.cli.quoting import as_hydra_reads
 from engine.cli.words import fail, say, show_warning
 from engine.model.naming import one_of
@@ -40,7 +41,7 @@ def command_of(name: str) -> Command:
 
 def word_commands() -> dict[str, WordCommand]:
     """The commands that take words rather than keys."""
-    return {"help": HELP_COMMAND}
+    return {"completion": COMPLETION, "help": HELP_COMMAND}
 
 
 def all_names() -> list[str]:
