@@ -113,7 +113,9 @@ def _values(name: str, key: str, value: str, own: Sequence[Path]) -> list[str]:
     head, item = value[:at], value[at:]
     there = set(head.strip("[").split(","))
     known = [each for each in _known_values(name, key, own) if each.startswith(item) and each not in there]
-    return [f"{head}{each}" for each in [*known, *(_paths(item) if _is_path(name, key) else [])]]
+    found = [f"{head}{each}" for each in [*known, *(_paths(item) if _is_path(name, key) else [])]]
+    # A shell that has but one word to offer takes it for the end, and closes what quote is open.
+    return [f"{found[0]}{sign}" for sign in ",]"] if head.startswith("[") and len(found) == 1 else found
 
 
 def _known_values(name: str, key: str, own: Sequence[Path]) -> list[str]:

@@ -43,18 +43,20 @@ WORDS: dict[str, tuple[str, ...]] = {
     "allocate solver=gr": ("solver=greedy",),
     "allocate solver=greedy solver.": ("solver.greedy.marginal=",),
     "allocate objective=mean_cvar objective.": ("objective.mean_cvar.aversion=", "objective.mean_cvar.tail="),
-    "run 'solver=[greedy,ex": ("solver=[greedy,exact",),
+    "run 'solver=[greedy,ex": ("solver=[greedy,exact,", "solver=[greedy,exact]"),
     "run solver=[greedy,gr": (),
     "run scenario=ut": (),
     "run --config-dir my scenario=ut": ("scenario=utopia",),
-    "run curves@scenario.curves=[hill,po": ("curves@scenario.curves=[hill,power",),
+    "run curves@scenario.curves=[hill,po": tuple(
+        f"curves@scenario.curves=[hill,power{sign}" for sign in ",]"
+    ),
     "sweep grid@sweep.grid=how": ("grid@sweep.grid=how_many_bets",),
     "allocate format=": ("format=table", "format=json"),
     "allocate direction=": ("direction=up", "direction=down"),
     "allocate prices=": ("prices=true", "prices=false"),
     "responses bounded=f": ("bounded=false",),
     "run run.dtype=": ("run.dtype=float32", "run.dtype=float64"),
-    "benchmark problems=[log,sta": ("problems=[log,staged",),
+    "benchmark problems=[log,sta": ("problems=[log,staged,", "problems=[log,staged]"),
     "plan policy=my": ("policy=myopic",),
     "allocate portfolio=mo": ("portfolio=moonshot",),
     "allocate portfolio=my": ("portfolio=my/", "portfolio=my plan.csv"),
@@ -105,8 +107,8 @@ def test_words_as_bash_takes_them() -> None:
     assert answers("bash", "engine run run.por", BREAKS) == ["run.portfolios="]
     assert answers("bash", "engine allocate solver=gr", BREAKS) == ["greedy "]
     assert answers("bash", "engine allocate solver=gr", "") == ["solver=greedy "]
-    assert answers("bash", "engine run 'solver=[gr", BREAKS) == ["solver=[greedy"]
-    assert answers("bash", "engine run solver='[gr", BREAKS) == ["[greedy"]
+    assert answers("bash", "engine run 'solver=[gr", BREAKS) == ["solver=[greedy,", "solver=[greedy]"]
+    assert answers("bash", "engine run solver='[gr", BREAKS) == ["[greedy,", "[greedy]"]
     assert answers("bash", "engine sweep grid@sweep.grid=moon", BREAKS) == ["moonshots "]
     assert answers("bash", "engine fit data=my\\ p", BREAKS) == ["my\\ plan.csv "]
     assert answers("zsh", "engine fit data=my") == ["data=my/", "data=my\\ plan.csv "]
@@ -144,7 +146,7 @@ CASES = {
     "allocate solver=gr": ["solver=greedy"],
     "allocate portfolio=moon": ["portfolio=moonshot"],
     "allocate format=": ["format=json", "format=table"],
-    "run solver=[greedy,ex": ["solver=[greedy,exact"],
+    "run solver=[greedy,ex": ["solver=[greedy,exact,", "solver=[greedy,exact]"],
     "xyzzy ": [],
 }
 
@@ -164,7 +166,7 @@ def test_bash(line: str, command: str) -> None:
     *found, by_name, by_path = shown
     head = re.sub("[^=]*$", "", line.split(" ")[-1])  # Bash's own word begins after it
     ended = [word.removeprefix(head) for word in CASES[line]]
-    assert sorted(filter(None, found)) == [w if "=" in w or "[" in w else f"{w} " for w in ended]
+    assert sorted(filter(None, found)) == [w if w.endswith(("=", ",")) else f"{w} " for w in ended]
     assert by_name == "complete -o nospace -F _engine engine"
     assert by_path == "complete -o nospace -F _engine ./scripts/engine"
 
