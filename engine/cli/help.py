@@ -13,7 +13,7 @@ from engine.cli.commented import Commented, Key, read_commented
 from engine.files.shipped import MISSING, config_folder
 
 # Columns of a page: not below, nor above what is easily read; and where what is said of a key begins.
-LEAST_WIDTH, MOST_WIDTH, MARGIN = 40, 110, 28
+LEAST_WIDTH, MOST_WIDTH, MARGIN = 42, 110, 28
 HYDRA = (
     "--config-dir FOLDER adds choices of your own; --multirun runs each of key=a,b.",
     "--cfg job prints all keys as composed; --hydra-help, all other options.",

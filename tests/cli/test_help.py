@@ -104,7 +104,7 @@ def test_a_page_fits_the_terminal(engine: Run, name: str, columns: str) -> None:
     shown = engine(name, "--help", COLUMNS=columns)
     assert (shown.returncode, shown.stderr) == (0, "")
     lines = shown.stdout.splitlines()
-    assert max(map(len, lines)) <= min(max(int(columns), 40), 110)
+    assert max(map(len, lines)) <= min(max(int(columns), 42), 110)
     assert lines[0].startswith(f"engine {name}: ")
 
 
@@ -170,4 +170,4 @@ def test_the_usage_shows_the_first_examples(engine: Run) -> None:
     shown = engine("--help").stdout
     for name in all_names():
         entry = word_commands().get(name) or command_of(name)
-        assert f"  {name:10} {entry.summary}\n             {entry.examples[0].split('  # ')[0]}\n" in shown
+        assert f"  {name:12} {entry.summary}\n               {entry.examples[0].split('  # ')[0]}\n" in shown

@@ -77,7 +77,7 @@ COMMAND = Command(
     "the optimum of every budget at once, and its price",
     (
         "engine budget_curve portfolio=textbook budget=100  # every budget up to 100",
-        "engine budget_curve portfolio=textbook budget=100 solver=waterfilling format=csv  # real effort",
+        "engine budget_curve portfolio=textbook budget=9 solver=waterfilling format=csv  # real effort",
         "engine budget_curve portfolio=uncertain budget=30 rows=5  # of draws: mean return against risk",
     ),
     BudgetCurveConfig,
