@@ -173,7 +173,9 @@ def _slopes(portfolio: Portfolio, solution: Allocation | Solution, performance: 
     """What a unit of effort must lift each project's performance by at the margin, to be worth its price."""
     cost = np.ones(portfolio.shape) if portfolio.cost is None else np.asarray(portfolio.cost)
     price = float(solution.price if isinstance(solution, Allocation) else solution.multiplier)
-    worth = np.array(portfolio.stakes(), float)
+    worth = np.ones(portfolio.shape)
+    for part in (portfolio.weight, portfolio.success):
+        worth = worth if part is None else worth * np.asarray(part)
     if portfolio.curvature is not None:
         worth = worth * np.exp(-np.asarray(portfolio.curvature) * performance)
     return price * cost / np.where(worth > 0, worth, np.nan)

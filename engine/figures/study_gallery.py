@@ -35,7 +35,6 @@ from engine.study.manifest import StoreError
 from engine.study.results import Found, plain
 from engine.study.study import Study
 from engine.study.words import (
-    METRIC_NAMES,
     axis_name,
     listed,
     metric_name,
@@ -47,6 +46,8 @@ from engine.study.words import (
 # Metrics that are chances, shown from none to all, and others that are shown in per cent.
 CHANCES = ("frontier", "optimal", "proved")
 PERCENT = (*CHANCES, "gap", "loss", "largest_share", "unspent", "platform_share", "gained")
+# Metrics whose names say what they are.
+TOLD = (*CHANCES, "loss", "value")
 # At which value a map has a boundary, and what lies below and above it.
 BOUNDARIES: dict[str, tuple[float, tuple[str, str]]] = {
     "frontier": (0.5, ("low-hanging fruit\neverywhere", "some project\nat the frontier")),
@@ -305,7 +306,7 @@ def bar_of(summary: Summary | None, metric: str) -> tuple[float, float]:
 
 def _meaning(study: Study, metric: str) -> str:
     """What a metric is, where its name does not say it."""
-    return "" if metric in METRIC_NAMES else f": {study.point(0).metrics[metric]}"
+    return "" if metric in TOLD else f": {study.point(0).metrics[metric]}"
 
 
 def _means_on(study: Study, metric: str, x: Along, y: Along | None) -> dict[tuple[str, int, int], Summary]:

@@ -84,7 +84,7 @@ def test_a_report_and_figures_show_what_the_study_drew(edited: tuple[Path, dict[
     folder, before = edited
     text, figures = pages(folder)
     assert text == before["page"]
-    assert figures.keys() == before["figures"].keys() > {"curves.svg", "allocation.svg"}
+    assert figures.keys() == before["figures"].keys() > {"curves.svg", "shares.svg"}
     for name, data in figures.items():
         assert data == before["figures"][name], name
     assert command(folder, "report", "study=study", "html=false").stdout == before["table"]
