@@ -114,13 +114,13 @@ def _worth_of_looks(found: list[Found]) -> list[str]:
         where = (
             f"at {sum(sure)} of {len(sure)} points"
             if len(sure) > 1
-            else "yes"
+            else "sure"
             if any(sure)
-            else "not beyond doubt"
+            else "not sure"
         )
         lines.append(
             f"{solver} returns {range_text(gains, show)} more than a plan that is never revised; more than "
-            f"such a plan with the larger budget, by two standard errors: {where}."
+            f"such a plan with the larger budget: {where}, by two standard errors."
         )
     return lines
 
