@@ -42,8 +42,6 @@ ONLY_IN = {
     ),
     "matplotlib": ("figures/",),
     "jinja2": ("report/",),
-    "bokeh": ("live/",),
-    "tornado": ("live/",),
     "pyarrow": ("files/", "fitting/folder.py", "fitting/prior.py", "study/", "cli/tables.py"),
     "scipy": ("fitting/", "files/mix_models/"),
     "pandas": ("files/", "allocation/"),

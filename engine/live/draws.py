@@ -34,7 +34,7 @@ from engine.live.model import (
     MOST_PROJECTS,
     SAMPLES,
     Live,
-    effort_to_frontier,
+    frontiers,
     nice_above,
     number_within,
 )
@@ -108,7 +108,7 @@ class LiveDraws:
             for part, absent in ((given.cost, 1.0), (given.upper, np.inf))
         )
         simple: Any = on_host(Uncertain.mean_parameters, self.draws)
-        full = np.minimum(effort_to_frontier(simple), upper)
+        full = np.minimum(frontiers(simple)[0], upper)
         self.least_budget = 0.0 if given.lower is None else float(np.sum(cost * given.lower))
         if budget is None:
             budget = max(nice_above(FUNDED * float(np.sum(cost * full))), self.least_budget)

@@ -3,124 +3,159 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
-import numpy as np
-from bokeh.models import CDSView, Column, ColumnDataSource, IndexFilter, PlainText, Row, Title
+from engine.live.controls import (
+    Tile,
+    budget_html,
+    meanings_html,
+    proof_tile,
+    slider,
+    spent_text,
+    tiles_html,
+    time_tile,
+)
+from engine.live.draws import BAND, LEAST_TAIL, MOST_TAIL, Fan, LiveDraws
+from engine.live.panels import (
+    View,
+    axes_svg,
+    band_svg,
+    bars_svg,
+    corner_svg,
+    figure_svg,
+    labels,
+    line_svg,
+    mark_at,
+    panels_html,
+    view_of,
+)
+from engine.study.words import number_text
 
-from engine.figures.palette import BLUE
-from engine.live.charts import bars_figure, effort_bar, labels, small_figure
-from engine.live.controls import Moved, Numbers, Resize, Text, budget_line, slider, tiles_html
-from engine.live.draws import BAND, LEAST_TAIL, MOST_TAIL, Fan, LiveDraws, Stance
-from engine.live.model import nice_above
-from engine.live.style import BELOW, FACTS, LINE, NAME, PANELS, TABLE
-
-BAND_FILL = 0.2
 BAND_WORDS = " to ".join(f"{100 * share:.0f}" for share in BAND) + " % of draws"
-
-
-class BandPanel:
-    """One project: its mean curve over the band of its draws, and a dot where the answer stands."""
-
-    def __init__(self, label: str, index: int, projects: ColumnDataSource) -> None:
-        self.index = index
-        self.curve = ColumnDataSource({"effort": [], "mean": [], "low": [], "high": []})
-        title = Title(text=PlainText(label), text_font_size="11px", text_font_style="normal")
-        self.figure = small_figure(title)
-        band = {"fill_color": BLUE, "fill_alpha": BAND_FILL, "source": self.curve}
-        self.figure.varea(x="effort", y1="low", y2="high", **band)
-        self.figure.line("effort", "mean", line_width=2, line_color="#333333", source=self.curve)
-        shown = CDSView(filter=IndexFilter([index]))
-        self.figure.scatter("effort", "mean", size=9, color=BLUE, source=projects, view=shown)
-
-    def update(self, fan: Fan) -> None:
-        """Send the curves where their axis moved, and nothing else."""
-        effort = fan.effort[self.index]
-        if np.array_equal(self.curve.data["effort"], effort):
-            return
-        mean, low, high = (part[self.index] for part in fan.curves)
-        self.curve.data = {"effort": effort, "mean": mean, "low": low, "high": high}
-        least, most = min(0.0, float(np.min(low))), float(max(np.max(high), np.max(mean)))
-        self.figure.x_range.end = float(effort[-1])
-        self.figure.y_range.start = 1.15 * least
-        self.figure.y_range.end = nice_above(1.12 * most) if most > 0 else max(-least, 1.0) / 2
+WORDS = {"aversion": "risk aversion κ", "tail": "worst share of draws"}
+MEANINGS = {
+    "aversion": "0 maximises the mean return, 1 the mean of the worst draws",
+    "tail": "the share α of draws that count as the worst",
+}
+LABELS = {"aversion": "risk aversion", "tail": "worst share"}
 
 
 class DrawsView:
-    """The sliders and the charts of one set of draws."""
+    """The sliders and the drawings of one set of draws."""
 
     def __init__(self, live: LiveDraws) -> None:
         self.live, self.labels = live, labels(live.names)
-        self.projects = ColumnDataSource()
-        self.panels = [BandPanel(label, index, self.projects) for index, label in enumerate(self.labels)]
-        self.facts = Text(stylesheets=[FACTS], sizing_mode="stretch_width")
-        self.table = Text(stylesheets=[TABLE], styles={"max-width": "100%", "overflow-x": "auto"})
 
-    def update(self, fan: Fan, seconds: float, answers: int) -> None:
-        """Show another answer."""
-        self.facts.text = facts_html(fan, seconds, answers)
-        self.table.text = table_html(self.labels, fan)
-        self.projects.data = {"project": self.labels, "effort": fan.bet.effort, "mean": fan.here.mean}
-        for panel in self.panels:
-            panel.update(fan)
-
-    def charts(self) -> list[Any]:
-        """The numbers, a panel a project, bars and the table."""
-        grid = Row(*(p.figure for p in self.panels), stylesheets=[PANELS], sizing_mode="stretch_width")
-        bars = bars_figure(self.labels)
-        effort_bar(bars, self.projects, "effort", BLUE, 0.0, 0.9)
-        below = Row(bars, self.table, stylesheets=[BELOW], sizing_mode="stretch_width")
-        return [self.facts, grid, below]
-
-    def sliders(self, state: Stance, moved: Moved, resize: Resize) -> list[Any]:
+    def controls(self) -> dict[str, str]:
         """The budget, the risk aversion, and the share of draws that are the worst."""
-        live = self.live
-        line = budget_line((live.least_budget, live.most_budget), state.budget, None, moved, resize)
+        live, state = self.live, self.live.start
         ends = {"aversion": (0.0, 1.0), "tail": (LEAST_TAIL, MOST_TAIL)}
-        words = {"aversion": "risk aversion", "tail": "worst share"}
-        rows = [
-            Row(
-                Text(text=words[key], stylesheets=[NAME]),
-                slider(key, None, ends[key], getattr(state, key), moved),
-                sizing_mode="stretch_width",
-                stylesheets=[LINE],
-            )
+        rows = "".join(
+            f'<div class="risk" title="{escape(MEANINGS[key])}">'
+            f"{slider(key, LABELS[key], ends[key], getattr(state, key), WORDS[key])}</div>"
             for key in ends
+        )
+        return {
+            "budget-line": budget_html((live.least_budget, live.most_budget), state.budget, None),
+            "sliders": f"<h2>Risk</h2>{rows}{meanings_html(WORDS, MEANINGS)}",
+        }
+
+    def charts(self) -> str:
+        """Empty panels, and what stands below them."""
+        return panels_html(self.labels)
+
+    def parts(self, fan: Fan, compiled: float, seconds: float, answers: int) -> dict[str, str]:
+        """Another answer: what belongs in the page, by the id of its place."""
+        views = self._views(fan)
+        return {
+            "numbers": self._numbers(fan, compiled, seconds, answers),
+            "front": self._front(fan),
+            **{f"curve-{place}": self._curve(place, fan, view) for place, view in enumerate(views)},
+            **{f"marks-{place}": self._marks(place, fan, view) for place, view in enumerate(views)},
+            "bars": bars_svg(self.labels, {"exact": fan.bet.effort}),
+            "table": table_html(self.labels, fan),
+        }
+
+    def said(self, fan: Fan) -> dict[str, str]:
+        """What each panel shows, in words, by its id."""
+        rows = zip(self.labels, fan.bet.effort, *fan.here, strict=True)
+        return {
+            f"panel-{place}": f"{name}: {number_text(effort, 4)} units of effort return "
+            f"{number_text(mean, 4)} on average; {100 * (BAND[1] - BAND[0]):.0f} % of draws lie from "
+            f"{number_text(low, 4)} to {number_text(high, 4)}"
+            for place, (name, effort, mean, low, high) in enumerate(rows)
+        }
+
+    def sentence(self, fan: Fan) -> str:
+        """The numbers, once they rest."""
+        figures, state = fan.bet.figures, fan.state
+        return (
+            f"budget {number_text(state.budget, 6)}, risk aversion {number_text(state.aversion, 3)}: mean "
+            f"return {number_text(figures['mean'])}, mean of the worst {share_text(state.tail)} "
+            f"{number_text(figures['cvar'])}; spent {spent_text(float(fan.bet.spent), state.budget)}"
+        )
+
+    def figure(self, fan: Fan, origin: str) -> str:
+        """All panels as one SVG file."""
+        panels = [
+            self._curve(place, fan, view) + self._marks(place, fan, view)
+            for place, view in enumerate(self._views(fan))
         ]
-        return [line, Column(*rows, sizing_mode="stretch_width")]
+        lines = [f"{self.sentence(fan)}.", f"Lines: means. Bands: {BAND_WORDS}."]
+        return figure_svg(f"{origin}: effort by mean and CVaR (●)", lines, panels)
+
+    def _views(self, fan: Fan) -> list[View]:
+        rows = zip(fan.effort, fan.curves.mean, fan.curves.low, fan.curves.high, strict=True)
+        return [view_of(effort, low, high.clip(min=mean)) for effort, mean, low, high in rows]
+
+    def _curve(self, place: int, fan: Fan, view: View) -> str:
+        effort = fan.effort[place]
+        mean, low, high = (part[place] for part in fan.curves)
+        band = band_svg(view, effort, low, high)
+        return band + axes_svg(self.labels[place], view) + line_svg(view, effort, mean)
+
+    def _marks(self, place: int, fan: Fan, view: View) -> str:
+        low, high = number_text(fan.here.low[place], 3), number_text(fan.here.high[place], 3)
+        mark = mark_at("exact", view, fan.bet.effort[place], fan.here.mean[place])
+        return mark + corner_svg(f"{low} to {high}")
+
+    def _front(self, fan: Fan) -> str:
+        state, worst = fan.state, share_text(fan.state.tail)
+        return (
+            f"objective: {number_text(1 - state.aversion, 3)} × mean + {number_text(state.aversion, 3)} × "
+            f"mean of the worst {worst} of draws, in real effort · lines: means; bands, and the numbers "
+            f"beside names: {BAND_WORDS}"
+        )
+
+    def _numbers(self, fan: Fan, compiled: float, seconds: float, answers: int) -> str:
+        state, bet = fan.state, fan.bet
+        value, mean, cvar = float(bet.value), float(bet.figures["mean"]), float(bet.figures["cvar"])
+        worst = f"mean of the worst {share_text(state.tail)}"
+        spent = float(bet.spent)
+        tiles = [
+            Tile("value", "objective", value, number_text(value, 6)),
+            Tile("mean", "mean return", mean, number_text(mean, 6)),
+            Tile("cvar", worst, cvar, number_text(cvar, 6), "CVaR: the mean return of the worst draws"),
+            proof_tile(bool(bet.proved), float(bet.gap)),
+            Tile("spent", "spent", spent, spent_text(spent, state.budget)),
+            Tile("bound", "upper bound", float(bet.bound), number_text(bet.bound, 6)),
+            time_tile(compiled, seconds),
+        ]
+        held = {"budget": repr(state.budget), "aversion": repr(state.aversion), "tail": repr(state.tail)}
+        effort = " ".join(f"{float(e):.12g}" for e in bet.effort)
+        return tiles_html(tiles, {"answer": str(answers), **held, "effort": effort})
 
 
-def facts_html(fan: Fan, seconds: float, answers: int) -> str:
-    """The line of numbers, and what is maximised."""
-    state, bet = fan.state, fan.bet
-    value, mean, cvar = float(bet.value), float(bet.figures["mean"]), float(bet.figures["cvar"])
-    numbers: Numbers = [
-        ("value", "objective", value, f"{value:,.6g}"),
-        ("mean", "mean", mean, f"{mean:,.6g}"),
-        ("cvar", f"mean of the worst {100 * state.tail:.3g} %", cvar, f"{cvar:,.6g}"),
-        ("bound", "upper bound", float(bet.bound), f"{float(bet.bound):,.6g}"),
-        ("gap", "certified gap", float(bet.gap), f"{100 * float(bet.gap):.2g} %"),
-        ("spent", "spent", float(bet.spent), f"{float(bet.spent):,.6g} of {state.budget:,.9g}"),
-        ("milliseconds", "answered in", 1e3 * seconds, f"{1e3 * seconds:.0f} ms"),
-    ]
-    effort = " ".join(f"{float(e):.12g}" for e in bet.effort)
-    return (
-        f'<div class="facts" data-answer="{answers}" data-budget="{state.budget!r}" '
-        f'data-aversion="{state.aversion!r}" data-effort="{effort}">{tiles_html(numbers)}</div>'
-        f'<div class="front">objective: {1 - state.aversion:.3g} × mean + {state.aversion:.3g} × mean of the '
-        f'worst {100 * state.tail:.3g} % of draws, in real effort<span class="key"> · '
-        f'<span style="color:{BLUE};opacity:0.5">■</span> {BAND_WORDS}</span></div>'
-    )
+def share_text(share: float) -> str:
+    """A share of draws, in per cent."""
+    return f"{number_text(100 * share, 3)} %"
 
 
 def table_html(names: list[str], fan: Fan) -> str:
     """Effort of every project, and the mean and the band of what it returns there."""
     rows = []
-    for name, effort, mean, low, high in zip(names, fan.bet.effort, *fan.here, strict=True):
-        cells = f"{effort:,.4g}", f"{mean:,.3f}", f"{low:,.3f}", f"{high:,.3f}"
-        rows.append(f"<tr><th>{escape(name)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-    edges = "".join(f"<th>{100 * share:.0f} %</th>" for share in BAND)
-    return (
-        '<table class="allocation"><thead><tr><th>project</th><th>effort</th>'
-        f"<th>mean return</th>{edges}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    )
+    for name, *numbers in zip(names, fan.bet.effort, *fan.here, strict=True):
+        cells = "".join(f"<td>{number_text(number, 4)}</td>" for number in numbers)
+        rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
+    words = ["effort (units)", "mean return", *(f"{100 * share:.0f} % of draws below" for share in BAND)]
+    head = "".join(f'<th scope="col">{word}</th>' for word in ("project", *words))
+    return f'<table class="allocation"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'

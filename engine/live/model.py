@@ -32,6 +32,7 @@ from engine.files.bets import FITTED, Holds, load_bet
 from engine.files.portfolios import YAML
 from engine.files.records import unpacked_size
 from engine.files.tables import ENDINGS
+from engine.model.curves.staged import Lifecycle
 from engine.model.keys import portfolio_key
 from engine.model.lots import in_lots
 from engine.model.portfolio import Portfolio, project_names
@@ -119,7 +120,8 @@ class Live:
         absent = {"weight": np.ones(projects), "startup": np.zeros(projects), "curvature": np.zeros(projects)}
         start: dict[str, Any] = {n: absent[n] if v is None else np.array(v) for n, v in given.items()}
         self.portfolio = dataclasses.replace(portfolio, names=(), **start)
-        self._full = np.minimum(effort_to_frontier(self.portfolio), self._part("upper", math.inf))
+        full, self.stages = frontiers(self.portfolio)
+        self._full = np.minimum(full, self._part("upper", math.inf))
         funded = nice_above(FUNDED * float(np.sum(self._costs() * self._full)))
         self.unit = self._unit_for(nice_above(2.0 * funded))
         check_whole_units(portfolio, self.unit)
@@ -163,7 +165,9 @@ class Live:
     def resized(self, state: State, most_budget: float) -> Live:
         """What a state stands for, with a budget's slider that ends elsewhere."""
         portfolio = dataclasses.replace(self.portfolio_of(state), names=self.names)
-        return Live(portfolio, min(state.budget, most_budget), most_budget)
+        again = Live(portfolio, min(state.budget, most_budget), most_budget)
+        again.limits = self.limits  # the other sliders end where they did
+        return again
 
     def answer(self, state: State) -> Picture:
         """What is shown of a state.
@@ -282,13 +286,18 @@ def nice_above(number: float) -> float:
     return float(f"{least:.2g}")
 
 
-def effort_to_frontier(portfolio: Portfolio) -> np.ndarray:
-    """About the least effort that takes each project to its last stage; 1 where none on the list does, and
-    where it is out of all proportion to most."""
+def frontiers(portfolio: Portfolio) -> tuple[np.ndarray, np.ndarray]:
+    """(about the least effort that takes each project to its last stage, how many stages it has); effort 1
+    where none on the list does, and where it is out of all proportion to most."""
     tried = 10.0 ** (np.arange(480) / 40.0)
-    _, _, last = on_host(_sketch, portfolio, np.repeat(tried[:, None], portfolio.shape[-1], 1))
-    full = np.where(last.any(axis=0), tried[np.argmax(last, axis=0)], 1.0)
-    return np.where(full > OUTLYING * np.median(full), 1.0, full)
+    _, stage, last = on_host(_sketch, portfolio, np.repeat(tried[:, None], portfolio.shape[-1], 1))
+    there, first = last.any(axis=0), np.argmax(last, axis=0)
+    full = np.where(there, tried[first], 1.0)
+    told = np.take_along_axis(np.asarray(stage), first[None], axis=0)[0] + 1
+    curves = portfolio.curves
+    most = curves.start.shape[-1] if isinstance(curves, Lifecycle) else len(portfolio.cuts) + 1
+    begun = np.maximum(np.max(stage, axis=0) + 2, most)  # one more is not reached
+    return np.where(full > OUTLYING * np.median(full), 1.0, full), np.where(there, told, begun)
 
 
 def number_within(value: Any, key: str, low: float, high: float = math.inf) -> float:

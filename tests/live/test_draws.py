@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from bokeh.document import Document
 
 import engine
 from engine.bets.uncertain import Uncertain, outcomes
@@ -17,7 +19,8 @@ from engine.files.draws import Draws, write_draws
 from engine.files.portfolios import portfolio_path
 from engine.live.draws import BAND, LiveDraws, Stance, live_of
 from engine.live.model import SAMPLES, Live, read_upload
-from engine.live.page import Origin, Page, Service
+from engine.live.panels import points_of, view_of
+from engine.live.service import Origin, Service
 from engine.simulation.catalogue import shipped_scenario
 
 SHIPPED = portfolio_path("uncertain")
@@ -222,43 +225,65 @@ def test_a_nonsense_upload_is_one_line(name: str, content: bytes, message: str) 
     assert "\n" not in str(error.value)
 
 
-def page_of(live: LiveDraws) -> Page:
-    config = shipped_scenario("s_shaped")
-    return Page(Document(), Service(Origin("uncertain.csv", live), config))
-
-
-def named(page: Page, name: str) -> Any:
-    return page.document.select_one({"name": name})
+def served(live: LiveDraws) -> Service:
+    return Service(Origin("uncertain.csv", live), shipped_scenario("s_shaped"))
 
 
 def test_the_page_has_two_sliders_of_risk_and_a_band_a_project(concave: LiveDraws) -> None:
-    page = page_of(concave)
-    assert (named(page, "aversion").start, named(page, "aversion").end) == (0.0, 1.0)
-    assert named(page, "tail").value == 0.1
-    assert named(page, "budget").value == 20.0
-    assert named(page, "weight 0") is None
+    found = served(concave).open("")
+    sliders, parts = found["places"]["sliders"], found["parts"]
+    assert re.findall(r'data-key="(\w+)" name="\w+" min="(.*?)" max="(.*?)" .*? value="(.*?)"', sliders) == [
+        ("aversion", "0.0", "1.0", "0.0"),
+        ("tail", "0.05", "0.5", "0.1"),
+    ]
+    assert 'value="20.0"' in found["places"]["budget-line"]
     fan = concave.answer(concave.start)
-    for index, panel in enumerate(page.view.panels):
-        for key in ("mean", "low", "high"):
-            np.testing.assert_array_equal(panel.curve.data[key], getattr(fan.curves, key)[index])
-    text = page.view.facts.text
+    for place in range(3):
+        mean, low, high = (part[place] for part in fan.curves)
+        view = view_of(fan.effort[place], low, np.maximum(high, mean))
+        assert " ".join(points_of(view, fan.effort[place], mean)) in parts[f"curve-{place}"]
+        band = [*points_of(view, fan.effort[place], low), *reversed(points_of(view, fan.effort[place], high))]
+        assert f'points="{" ".join(band)}"' in parts[f"curve-{place}"]
     for name in ("mean", "cvar"):
-        assert f'data-name="{name}" data-number="{float(fan.bet.figures[name])!r}"' in text
-    assert f'data-name="gap" data-number="{float(fan.bet.gap)!r}"' in text
-    assert "&lt;b&gt;likely" in page.view.table.text  # names are text
-    assert "<b>likely" not in page.view.table.text
+        assert f'data-name="{name}" data-number="{float(fan.bet.figures[name])!r}"' in parts["numbers"]
+    assert f'data-name="gap" data-number="{float(fan.bet.gap)!r}"' in parts["numbers"]
+    assert "80 % of draws lie from" in found["said"]["panel-1"]
+    for part in (parts["table"], parts["bars"], parts["curve-1"], found["places"]["charts"]):
+        assert "&lt;b&gt;likely" in part  # names are text
+        assert "<b>likely" not in part
 
 
 def test_a_slider_that_moves_is_answered_and_nonsense_is_told(concave: LiveDraws) -> None:
-    page = page_of(concave)
-    asked: list[Stance] = []
-    page.ask = lambda: asked.append(page.state)  # type: ignore[method-assign]
-    named(page, "aversion").value = 1.0
-    assert asked == [Stance(20.0, 1.0)]
-    page.update(concave.answer(page.state), 0.01)
-    assert 'data-aversion="1.0"' in page.view.facts.text
-    efforts = page.view.projects.data["effort"]
-    np.testing.assert_array_equal(efforts, concave.answer(page.state).bet.effort)
-    page.set("aversion", None, 7)
-    assert page.wrong == "aversion is 7, expected a number from 0 to 1"
-    assert len(asked) == 1
+    service = served(concave)
+    bold, careful = (service.answer(f"budget=20&aversion={aversion}") for aversion in (0, 1))
+    assert bold["parts"]["numbers"] != careful["parts"]["numbers"]
+    assert 'data-aversion="1.0"' in careful["parts"]["numbers"]
+    effort = concave.answer(Stance(20.0, 1.0)).bet.effort
+    assert f'data-effort="{" ".join(f"{e:.12g}" for e in effort)}"' in careful["parts"]["numbers"]
+    for query, message in (
+        ("aversion=7", "aversion is 7, expected a number from 0 to 1"),
+        ("tail=0.9", "tail is 0.9, expected a number from 0.05 to 0.5"),
+        ("weight.0=1", "unknown slider 'weight', expected one of budget, aversion, tail"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            service.answer(query)
+
+
+def test_draws_are_saved_and_read_again(concave: LiveDraws, tmp_path: Path) -> None:
+    service = served(concave)
+    query = "budget=25&aversion=0.5&tail=0.2"
+    saved = tmp_path / "draws.csv"
+    saved.write_text(service.export("draws.csv", query).content, encoding="utf-8")
+    again = engine.load_bet(saved)
+    assert isinstance(again, Uncertain)
+    assert (again.names, again.count) == (CONCAVE.names, CONCAVE.count)
+    np.testing.assert_array_equal(again.upper, CONCAVE.upper)
+    expected = engine.bet(again, 25.0, objective="mean_cvar", aversion=0.5, tail=0.2)
+    stated = json.loads(service.export("allocation.json", query).content)
+    assert stated == {**expected.to_dict(), "warnings": []}
+    np.testing.assert_array_equal(
+        list(stated["effort"].values()), concave.answer(Stance(25.0, 0.5, 0.2)).bet.effort
+    )
+    figure = service.export("figure.svg", query).content
+    assert ElementTree.fromstring(figure).tag.endswith("svg")
+    assert figure.count("<polygon") == 3

@@ -340,8 +340,6 @@ def test_a_frontier_out_of_all_proportion_leaves_the_budget_alone() -> None:
     assert far.most_budget <= near.most_budget
 
 
-@pytest.mark.parametrize(
-    ("end", "shown"), [(8.0, "0.[000]"), (3e6, "0.[000]"), (0.2, "0.[0000]"), (5e-5, "0.[00000000]")]
-)
-def test_sliders_show_as_many_decimals_as_tell_their_steps_apart(end: float, shown: str) -> None:
+@pytest.mark.parametrize(("end", "shown"), [(8.0, 3), (3e6, 3), (0.2, 4), (5e-5, 8)])
+def test_sliders_show_as_many_decimals_as_tell_their_steps_apart(end: float, shown: int) -> None:
     assert decimals(end) == shown

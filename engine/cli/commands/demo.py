@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.command import Command, ReadingConfig
 from engine.cli.words import say
-from engine.files.extras import how_to_install
 from engine.files.shipped import MISSING
 from engine.simulation.config import ScenarioConfig
 
 if TYPE_CHECKING:
-    from engine.live.page import Origin
+    from engine.live.service import Origin
 
 MOST_PORT = 65_535
 
@@ -42,14 +42,13 @@ def demo(config: DemoConfig) -> None:
         number = getattr(config, key)
         if number is not None and not 0 <= number < math.inf:
             raise ValueError(f"{key} is {number:g}, expected a number of at least 0")
-    try:
-        from engine.live.page import Service
-        from engine.live.server import serve
-    except ImportError as error:
-        if error.name is None or error.name.split(".")[0] not in ("bokeh", "tornado"):
-            raise
-        raise ValueError(f"the live page needs bokeh, expected {how_to_install('demo')}") from None
-    service = Service(_origin(config), config.scenario, config.budget, config.seed)
+    from engine.live.server import serve
+    from engine.live.service import Service
+
+    begin = time.perf_counter()
+    origin = _origin(config)
+    seconds = time.perf_counter() - begin
+    service = Service(origin, config.scenario, config.budget, config.seed, seconds)
     if config.log:
         service.said = lambda seconds: say(f"answered in {1e3 * seconds:.1f} ms")
     serve(service, config.port, config.open)
@@ -62,7 +61,7 @@ def _origin(config: DemoConfig) -> Origin:
     from engine.files.reading import Reading
     from engine.live.draws import live_of
     from engine.live.model import Live, draw_portfolio
-    from engine.live.page import Origin
+    from engine.live.service import Origin
 
     if config.portfolio is not None:
         given = drawn(load_bet(config.portfolio, **config.reading()), config.outcomes, config.seed)
