@@ -99,7 +99,7 @@ async function work() {
     try {
       const found = await (await ask(`/${kind}?${address()}`)).json();
       clearTimeout(slow);
-      show(kind, found, now);
+      if (kind === "answer" || wanted !== "open") show(kind, found, now); // else another one is wanted by now
     } catch (error) {
       clearTimeout(slow);
       refuse(error.message);
@@ -110,13 +110,14 @@ async function work() {
 
 function show(kind, found, now) {
   if (kind === "open") {
+    moved = { ...now[1] }; // what was moved meanwhile was of the portfolio before
     build(found);
     now[0] = found.address;
   }
   place(found.parts);
   for (const [id, words] of Object.entries(found.said)) $(id).setAttribute("aria-label", words);
   accepted = now;
-  if (held !== ["", ...notes].join("\n") && !(kind === "open" && first)) say("", ...notes);
+  if (held !== [first, ...notes].join("\n")) say(first, ...notes);
   first = "";
   clearTimeout(resting);
   resting = setTimeout(rest, RESTS, found.sentence);
@@ -213,12 +214,14 @@ async function upload(file) {
 }
 
 async function save(name) {
+  say("", `preparing ${name} …`);
   try {
     const reply = await ask(`/${name}?${address()}`);
     const link = document.createElement("a");
     link.href = URL.createObjectURL(await reply.blob());
     link.download = name;
     link.click();
+    say("", ...notes);
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   } catch (error) {
     say(error.message);

@@ -108,7 +108,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _stranger(self) -> bool:
         """Whether the request is not of this very page, which is then answered."""
-        mine = {f"{host}:{self.port}" for host in (ADDRESS, "localhost")}
+        port = "" if self.port == 80 else f":{self.port}"  # which browsers leave out
+        mine = {f"{host}{port}" for host in (ADDRESS, "localhost")}
         origin = self.headers.get("Origin")
         status = 0
         if self.headers.get("Host", "") not in mine:

@@ -166,6 +166,17 @@ def test_another_scenario_and_another_draw(serve: Serve, visit: Visit) -> None:
     tab.page.wait_for_selector(f"[data-number='{value!r}']", timeout=WAIT)
     tab.page.evaluate(SET, ["budget", 40])
     tab.agrees(again.portfolio_of(again.start), 40.0)
+    for _ in range(3):  # sooner than they are answered: the last one counts
+        tab.page.get_by_role("button", name="draw another").click()
+    last = Live(draw_portfolio(config, 4), 100.0)
+    value = float(engine.allocate(last.portfolio_of(last.start), 100.0).value)
+    tab.page.wait_for_selector(f"[data-number='{value!r}']", timeout=WAIT)
+    assert tab.page.input_value("#seed") == "4"
+    tab.page.get_by_role("spinbutton", name="seed").fill("1")
+    tab.page.keyboard.press("Tab")
+    value = float(engine.allocate(again.portfolio_of(again.start), 100.0).value)
+    tab.page.wait_for_selector(f"[data-number='{value!r}']", timeout=WAIT)
+    tab.page.evaluate(SET, ["budget", 40])
     tab.page.get_by_role("button", name="back to the start").click()
     tab.agrees(again.portfolio_of(again.start), 100.0)
 
