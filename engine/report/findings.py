@@ -112,11 +112,7 @@ def _worth_of_looks(found: list[Found]) -> list[str]:
         show: Callable[[float], str] = lambda gain: f"{gain:.3g}"  # noqa: E731
         sure = [surely_above(f.summary) for f in mine if f.metric == "over_richer"]
         where = (
-            f"at {sum(sure)} of {len(sure)} points"
-            if len(sure) > 1
-            else "sure"
-            if any(sure)
-            else "not sure"
+            f"at {sum(sure)} of {len(sure)} points" if len(sure) > 1 else "sure" if any(sure) else "not sure"
         )
         lines.append(
             f"{solver} returns {range_text(gains, show)} more than a plan that is never revised; more than "

@@ -67,7 +67,7 @@ def test_tables_of_a_mix_model_are_read_as_told(engine: Run, tmp_path: Path) -> 
         engine(*asked, "sheet=curve"),
         "book.xlsx: has no sheet 'curve', saw notes, curves, did you mean curves?",
     )
-    refused(engine(*asked, "decimal=dot"), "decimal is 'dot', expected point or comma")
+    refused(engine(*asked, "decimal=dot"), "decimal is 'dot', expected one of point, comma")
     assert not (tmp_path / "out").exists()
     done = engine(*asked, "sheet=2", "decimal=comma")
     assert done.returncode == 0, done.stderr

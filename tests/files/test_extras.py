@@ -14,7 +14,7 @@ import engine
 from engine.files import extras
 from engine.files.extras import ABOVE, how_to_install
 
-EXTRAS = ("array", "benchmark", "demo", "excel", "figures", "netcdf", "ray", "slurm")
+EXTRAS = ("array", "benchmark", "excel", "figures", "netcdf", "ray", "slurm")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_another_environment_with_a_checkout(checkout: Path) -> None:
 
 def test_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "ABOVE", tmp_path)
-    assert how_to_install("demo") == 'pip install "engine[demo]" from where engine was installed'
+    assert how_to_install("excel") == 'pip install "engine[excel]" from where engine was installed'
 
 
 def test_the_package_stands_in_its_checkout_and_the_extras_are_there() -> None:
