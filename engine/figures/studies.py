@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -22,6 +23,8 @@ from engine.study.words import percent_text
 MOST_NUMBERED_CELLS = 80
 LEAST_NAMED_CELLS = 12
 MOST_TICKS = 12
+# Characters of a line that stands upright beside a map.
+TALL = 38
 # A boundary is read on every colour under it.
 BOUNDARY: Any = {"color": INK, "linewidth": 1.6}
 CASED: Any = [withStroke(linewidth=3.4, foreground=PAPER)]
@@ -63,7 +66,9 @@ def phase_figure(
     """
     axes = only_axes(axes)
     values = np.asarray(values, float)
-    low, high = (0.0, 1.0) if chance else (0.0 if np.nanmin(values, initial=0.0) >= 0 else None, None)
+    low, high = (
+        (0.0, 1.0) if chance else (0.0 if percent and np.nanmin(values, initial=0.0) >= 0 else None, None)
+    )
     masked = np.ma.masked_invalid(values)
     mesh = axes.pcolormesh(masked, cmap="cividis", edgecolors="face", linewidth=0.3, vmin=low, vmax=high)
     numbered = values.size <= MOST_NUMBERED_CELLS
@@ -77,9 +82,9 @@ def phase_figure(
         step = -(-len(given) // MOST_TICKS)
         axis.set_ticks(np.arange(0, len(given), step) + 0.5, [_value(v) for v in list(given)[::step]])
         axis.set_tick_params(length=0)
-    axes.set(xlabel=x_label, ylabel=y_label)
+    axes.set(xlabel=x_label, ylabel=fill(y_label, TALL))
     figure: Any = axes.get_figure()
-    bar = figure.colorbar(mesh, ax=axes, label=label)
+    bar = figure.colorbar(mesh, ax=axes, label=fill(label, TALL))
     if percent:
         bar.ax.yaxis.set_major_formatter(IN_PERCENT)
     if line is not None and bar.ax.get_ylim()[0] < line < bar.ax.get_ylim()[1]:

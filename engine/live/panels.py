@@ -16,21 +16,21 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.figures.looks import solver_look
-from engine.figures.palette import DARK, GREEN, INK, LINE, PAPER, SOFT
+from engine.figures.palette import DARK, DARK_GREYS, FRONTIER_GREY, INK, LINE, PAPER, SOFT
 from engine.live.model import nice_above
 from engine.study.words import number_text
 
 WIDTH, HEIGHT = 200, 152
 LEFT, RIGHT, TOP, BOTTOM = 34.0, 194.0, 24.0, 120.0
 EFFORT, RETURN = "effort (units)", "return"
-FRONTIER_FILL, STAGE_FILL, MOST_FILL, BAND_FILL = 0.28, 0.07, 0.25, 0.22
+FRONTIER_FILL, STAGE_FILL, MOST_FILL, BAND_FILL = 1.0, 0.07, 0.25, 0.22
 LONGEST_NAME = 20
 LINE_HEIGHT, BARS_WIDTH, BARS_LEFT = 20, 400, 124
 # The colours by the names that style sheets have for them.
 COLOURS = {
     "exact": solver_look("exact").colour,
     "greedy": solver_look("greedy").colour,
-    "frontier": GREEN,
+    "frontier": FRONTIER_GREY,
     "ink": INK,
     "soft": SOFT,
     "line": LINE,
@@ -225,7 +225,8 @@ def light() -> str:
 
 def colours_css() -> str:
     """The colours, on light paper and on dark, and how drawings look."""
-    dark = "".join(f"--{name}:{DARK[colour]};" for name, colour in COLOURS.items())
+    dark_of = DARK | DARK_GREYS
+    dark = "".join(f"--{name}:{dark_of[colour]};" for name, colour in COLOURS.items())
     return f"{light()}\n@media (prefers-color-scheme: dark){{:root{{{dark}}}}}\n{RULES}"
 
 

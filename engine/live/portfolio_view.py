@@ -161,7 +161,7 @@ class PortfolioView:
         count = f"{len(there)} of {counted(len(self.labels), 'project')} at the frontier{names}"
         return (
             f'<span data-frontier="{len(there)}">{lots}★ {count}</span> · {sign_html("exact")}exact, '
-            f"{sign_html('greedy')}greedy · shaded: later stages, green: the frontier (last stage)"
+            f"{sign_html('greedy')}greedy · shaded: later stages, darkest: the frontier (the last)"
         )
 
     def _numbers(self, picture: Picture, compiled: float, seconds: float, answers: int) -> str:
