@@ -88,7 +88,7 @@ def test_lower_bounds_beyond_the_budget() -> None:
     [
         (
             {"objective": "cvar"},
-            "unknown objective 'cvar', expected one of mean, mean_deviation, mean_cvar, chance",
+            r"unknown objective 'cvar': did you mean mean_cvar\? expected one of mean, mean_deviation",
         ),
         (
             {"objective": "mean_cvar", "tail": 2.0},

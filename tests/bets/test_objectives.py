@@ -102,7 +102,7 @@ def test_a_smoothed_chance_climbs_towards_the_target() -> None:
         (
             "mean_cvar",
             {"tial": 0.1},
-            "unknown option 'tial' of objective mean_cvar, expected one of aversion, tail",
+            r"unknown option 'tial' of objective mean_cvar: did you mean tail\? expected one",
         ),
         (
             "mean_cvar",

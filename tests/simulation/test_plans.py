@@ -161,5 +161,5 @@ def test_policies_need_a_planning_and_plans_need_policies() -> None:
         ValueError, match="solver exact allocates once, expected a policy of plans over period"
     ):
         check_method("exact", {}, "plan")
-    with pytest.raises(ValueError, match="unknown solver 'rollin', expected one of equal_split, static"):
+    with pytest.raises(ValueError, match=r"'rollin': did you mean rolling\? expected one of equal_split"):
         check_method("rollin", {}, "plan")
