@@ -50,6 +50,11 @@ def textbook(config: TextbookConfig) -> None:
     from engine.study.study import open_study
 
     run = check_run(config.run)
+    for name in MAPS:
+        grid = getattr(config, name)
+        for key in ("budget", "skew"):
+            if len(values := list(getattr(grid, key))) < 2:
+                raise ValueError(f"{name}.{key} is {values}, expected two or more: its map has two axes")
     textbook = load_with_figures("engine.report.textbook")
     webpage = load_with_figures("engine.report.page")
     figures = load_with_figures("engine.figures")
