@@ -54,7 +54,9 @@ def shares_figure(portfolio: Portfolio, curve: BudgetCurve) -> tuple[Axes, Axes]
         if (at := _first_at_frontier(last[:, place])) is not None:
             labels[k] += f"\n★ frontier from budget {budget[at]:g}"
             middle = tops[k, at] - layers[k][at] / 2
-            above.plot(budget[at], middle, "*", color=INK, markersize=9, markeredgecolor=PAPER, clip_on=False)
+            # Just within: on the edge of a jump it would be its neighbours' too.
+            right = min(budget[at] + 0.015 * budget[-1], budget[-1])
+            above.plot(right, middle, "*", color=INK, markersize=9, markeredgecolor=PAPER, clip_on=False)
     _write_beside(above, [float(t[-1] - y[-1] / 2) for t, y in zip(tops, layers, strict=True)], labels)
     above.set(ylabel="share of the budget", xlim=(0, budget[-1]), ylim=(0, 1))
     above.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, symbol=" %", decimals=0))

@@ -32,6 +32,8 @@ from engine.study.words import number_text
 EFFORTS = 400
 # The axis of efforts goes as far as the frontiers, if that is at most so many times the largest effort.
 FAR = 6.0
+# Where on the axis of efforts the marks stand of efforts that are beyond it.
+EDGE = 0.985
 # Gains are shown up to so many times the shadow price.
 MOST_PRICES = 5.0
 
@@ -95,7 +97,7 @@ def curves_figure(
     projects = portfolio.shape[-1]
     grid = np.linspace(0.0, end, EFFORTS)
     curves = along(portfolio, np.repeat(grid[:, None], projects, axis=1))
-    marked = along(portfolio, np.minimum(efforts, 0.985 * end))
+    marked = along(portfolio, np.minimum(efforts, EDGE * end))
     slopes = _slopes(portfolio, next(iter(solutions.values())), marked.performance[0])
     panels = _panels(projects)
     names, notes = project_names(portfolio), _notes(portfolio, solutions, efforts)
@@ -104,8 +106,7 @@ def curves_figure(
         panel.plot(grid, curves.performance[:, i], color=INK, linewidth=1.3)
         _draw_tangent(panel, float(efforts[0, i]), float(marked.performance[0, i]), slopes[i], end)
         for k, solver in reversed(list(enumerate(solutions))):
-            at = min(float(efforts[k, i]), 0.985 * end)
-            panel.plot(at, marked.performance[k, i], **mark(solver), clip_on=False)
+            _draw_effort(panel, solver, float(efforts[k, i]), float(marked.performance[k, i]), end)
         panel.set_title(("★ " if marked.last[0, i] else "") + short(names[i], 24), loc="left")
         place: Any = {"transform": panel.transAxes, "ha": "right", "fontsize": 7, "linespacing": 1.1}
         panel.text(0.97, 0.05, notes[i], **place)
@@ -117,6 +118,15 @@ def curves_figure(
     figure.supylabel("performance", fontsize=STYLE["axes.labelsize"])
     _key(figure, solutions, bool(curves.last.any()), slopes)
     return panels
+
+
+def _draw_effort(axes: Axes, solver: str, effort: float, performance: float, end: float) -> None:
+    """The mark of a solver; one beyond the axis stands at its edge, with an arrow."""
+    at = min(effort, EDGE * end)
+    axes.plot(at, performance, **mark(solver), clip_on=False)
+    if at < effort:
+        place: Any = {"xytext": (-7, -2), "textcoords": "offset points", "ha": "right", "fontsize": 7}
+        axes.annotate(f"{number_text(effort, 4)} →", (at, performance), **place)
 
 
 def _notes(portfolio: Portfolio, solutions: Mapping[str, Any], efforts: np.ndarray) -> list[str]:
@@ -228,13 +238,17 @@ def gains_figure(portfolio: Portfolio, solution: Allocation) -> list[Axes]:
         if price > 0 and math.isfinite(price):
             disc = {**mark(solution.solver), "color": colour, "markerfacecolor": colour}
             panel.axhline(price, color=SOFT, linewidth=1.1, zorder=1)
-            panel.plot(effort[i], price, **disc, zorder=5, clip_on=False)
+            # Nothing is cut where there is no effort.
+            panel.plot(effort[i], price if effort[i] > 0 else gains[0, i], **disc, zorder=5, clip_on=False)
     panels[0].set(xlim=(-0.02 * end, end), ylim=(lowest, top or 1.0))
-    _gains_key(panels, solution, bool(np.isfinite(frontiers).any()), together)
+    shaded = np.isfinite(frontiers).all() and not together
+    side = float(frontiers.min() + 0.02 * end) / (1.02 * end) if shaded else 1.0
+    _gains_key(panels, solution, bool(np.isfinite(frontiers).any()), together, max(side, 0.6))
     return panels
 
 
-def _gains_key(panels: list[Axes], solution: Allocation, frontier: bool, ticked: bool) -> None:
+def _gains_key(panels: list[Axes], solution: Allocation, frontier: bool, ticked: bool, side: float) -> None:
+    """What is what; in one Axes left of `side`, where the frontier is."""
     disc = {**mark(solution.solver), "color": INK, "markerfacecolor": INK}
     handles: list[Any] = [
         Line2D([], [], **disc, label=f"effort by {solution.solver}"),
@@ -250,7 +264,7 @@ def _gains_key(panels: list[Axes], solution: Allocation, frontier: bool, ticked:
     if len(panels) == 1:
         panels[0].set(xlabel="effort (units)", ylabel=words)
         lines, _ = panels[0].get_legend_handles_labels()
-        panels[0].legend(handles=[*lines, *handles], loc="upper right")
+        panels[0].legend(handles=[*lines, *handles], loc="upper right", bbox_to_anchor=(side, 1.0))
     else:
         figure.supxlabel("effort (units)", fontsize=STYLE["axes.labelsize"])
         figure.supylabel(words, fontsize=STYLE["axes.labelsize"])

@@ -102,12 +102,15 @@ def _curves(
         "frontier": np.concatenate([curves.last.ravel(), marked.last.ravel()]),
     }
     there = [str(name) for name, last in zip(names, marked.last[0], strict=True) if last]
-    best = next(iter(solutions))
-    reached = f"{listed(there)} at the frontier" if there else "no project at the frontier"
+    best, *others = solutions
+    reached = f"has {listed(there)} at the frontier (★)" if there else "has no project at the frontier"
+    same = [solver for solver, of in zip(others, efforts[1:], strict=True) if np.array_equal(of, efforts[0])]
+    also = f", and so does {listed(same)}" if same else ""
     caption = (
-        f"The performance of each project{where} against its effort, all on the same axes, and where "
-        f"{listed(list(solutions))} put a budget of {budget:g}. Bands are stages, the darkest the frontier: "
-        f"{best} has {reached}."
+        f"The performance of each project{where} against its effort, in panels of the same axes, with the "
+        f"effort that {listed(list(solutions))} give it of a budget of {budget:g}. Bands are stages, the "
+        f"darkest the frontier: {best} {reached}{also}. The line through its mark is as steep as the shadow "
+        "price asks for, the flatter the more a project weighs."
     )
     return Illustration("curves", caption, curves_figure(portfolio, solutions)[0], data)
 
@@ -122,15 +125,17 @@ def _gains(portfolio: Portfolio, solution: Allocation, budget: float, where: str
         "effort": np.concatenate([each[:, 0] for each in points]),
         "gain": np.concatenate([each[:, 1] for each in points]),
     }
-    if len(panels) == 1:
+    rising = sum(bool(np.any(np.diff(each[:-1, 1]) > 1e-9 * np.max(each[:, 1]))) for each in points)
+    if not rising:
         what = (
-            f"Every line only falls, and the price of {price} cuts each once: there the optimum of a budget "
-            f"of {budget:g} stands, so that a unit more gains as much on every project"
+            f"Every line only falls, and the shadow price of {price} cuts each once: there {solution.solver} "
+            f"stops at a budget of {budget:g}, so that a unit more gains about as much on every project"
         )
     else:
         what = (
-            f"Some lines rise again where a stage opens, and the price of {price} cuts them more than once: "
-            f"the gain of one unit does not tell which cut is a project's effort at a budget of {budget:g}"
+            f"{rising} of {len(points)} lines rise again where a stage opens, so that the shadow price of "
+            f"{price} may cut them more than once: the gain of one unit does not tell at which cut the "
+            f"optimum of a budget of {budget:g} stops"
         )
     cut = " Gains of more than five times the price are cut off." if _cut(panels[0], data["gain"]) else ""
     return Illustration(
@@ -149,6 +154,9 @@ def illustrate_shares(portfolio: Portfolio, curve: BudgetCurve, where: str = "")
     spend = effort if portfolio.cost is None else effort * np.asarray(portfolio.cost)
     shares = spend / np.where(budget > 0, budget, np.inf)[:, None]
     names = project_names(portfolio)
+    marginal, price = (np.nan_to_num(np.asarray(part)[:-1]) for part in (curve.marginal, curve.price))
+    smooth = bool(np.allclose(marginal, price, rtol=1e-6))
+    worth = "the next unit of budget returns" if smooth else "more budget returns per unit, jumps included"
     data = {
         "budget": budget,
         **{f"share.{name}": share for name, share in zip(names, shares.T, strict=True)},
@@ -156,8 +164,8 @@ def illustrate_shares(portfolio: Portfolio, curve: BudgetCurve, where: str = "")
     }
     caption = (
         f"The share of the budget that the optimum{where} gives to each project, for every budget up to "
-        f"{budget[-1]:g}; a star where a project comes to its frontier to stay. Below, what the next unit of "
-        "budget returns."
+        f"{budget[-1]:g}; a star where a project comes to its frontier to stay. Below, the shadow price: "
+        f"what {worth}."
     )
     return Illustration("shares", caption, shares_figure(portfolio, curve)[0], data)
 
@@ -172,14 +180,13 @@ def illustrate_returns(
     budgets, optimum = every[rows], np.asarray(curve.value)[rows]
     others = [solver for solver in solvers if solver != REFERENCE and SOLVERS[solver].counts]
     values = {REFERENCE: optimum, **{s: _values(portfolio, budgets, s) for s in others}}
-    missed = {s: float(np.nanmax((optimum - values[s]) / np.maximum(optimum, ROUNDING))) for s in others}
-    told = [
-        f"{solver} misses nothing of it at any"
-        if share < 5e-4
-        else f"{solver} misses up to {percent_text(share, 0)} of it"
-        for solver, share in missed.items()
-    ]
-    caption = f"The largest total return{where} of every budget{': ' if told else ''}{listed(told)}."
+    told = []
+    for solver in others:
+        missed = 1.0 - values[solver] / np.where(optimum > 0, optimum, np.nan)
+        here = percent_text(float(np.interp(budget, budgets, missed)), 0)
+        nothing = float(np.nanmax(missed, initial=0.0)) < 5e-4
+        told.append(f"{solver} {'returns as much' if nothing else f'misses {here} of it at {budget:g}'}")
+    caption = f"The largest total return of every budget{where}{': ' if told else ''}{listed(told)}."
     axes = returns_figure(budgets, values, at=budget)
     return Illustration("returns", caption, axes, {"budget": budgets, **values})
 

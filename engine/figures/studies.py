@@ -22,6 +22,7 @@ from engine.study.words import percent_text
 
 MOST_NUMBERED_CELLS = 80
 LEAST_NAMED_CELLS = 12
+MOST_PIECES = 3
 MOST_TICKS = 12
 # Characters of a line that stands upright beside a map.
 TALL = 38
@@ -66,9 +67,7 @@ def phase_figure(
     """
     axes = only_axes(axes)
     values = np.asarray(values, float)
-    low, high = (
-        (0.0, 1.0) if chance else (0.0 if percent and np.nanmin(values, initial=0.0) >= 0 else None, None)
-    )
+    low, high = (0.0, 1.0) if chance else (None, None)
     masked = np.ma.masked_invalid(values)
     mesh = axes.pcolormesh(masked, cmap="cividis", edgecolors="face", linewidth=0.3, vmin=low, vmax=high)
     numbered = values.size <= MOST_NUMBERED_CELLS
@@ -78,6 +77,8 @@ def phase_figure(
         _draw_boundary(axes, masked, line, numbered, f"{100 * line:g} %" if percent else f"{line:g}")
         if regions is not None and not numbered:
             _name_regions(axes, values > line, np.isfinite(values), regions)
+    elif not numbered:
+        _draw_levels(axes, masked, percent)
     for axis, given in ((axes.xaxis, x), (axes.yaxis, y)):
         step = -(-len(given) // MOST_TICKS)
         axis.set_ticks(np.arange(0, len(given), step) + 0.5, [_value(v) for v in list(given)[::step]])
@@ -90,6 +91,25 @@ def phase_figure(
     if line is not None and bar.ax.get_ylim()[0] < line < bar.ax.get_ylim()[1]:
         bar.ax.axhline(line, **BOUNDARY)
     return axes
+
+
+def _draw_levels(axes: Axes, values: np.ma.MaskedArray, percent: bool) -> None:
+    """A few round levels: colours alone tell no numbers."""
+    levels = mpl.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(
+        float(values.min()), float(values.max())
+    )
+    inner = [level for level in levels if values.min() < level < values.max()]
+    if min(values.shape) < 2 or not inner:
+        return
+    centres = np.arange(values.shape[1]) + 0.5, np.arange(values.shape[0]) + 0.5
+    drawn = axes.contour(*centres, values, levels=inner, colors=INK, linewidths=0.9)
+    if sum(map(len, drawn.allsegs)) > MOST_PIECES * len(inner):  # noise has no levels
+        drawn.remove()
+        return
+    drawn.set_path_effects(CASED)
+    labels = {level: f"{100 * level:g} %" if percent else f"{level:g}" for level in inner}
+    for text in axes.clabel(drawn, fmt=labels, fontsize=7, inline_spacing=2):
+        text.set_path_effects(CASED)
 
 
 def _draw_boundary(axes: Axes, values: np.ma.MaskedArray, line: float, between: bool, label: str) -> None:
@@ -204,7 +224,7 @@ def loss_figure(losses: Mapping[str, Summary], axes: Axes | None = None) -> Axes
         axes.plot(shares, np.maximum(np.append(more[end], more[end[-1] + 1]), 0.0), label=label, **line)
     axes.set_xscale("log")
     axes.set(xlim=(1e-5, 1.0), ylim=(0, 1.02))
-    axes.set(xlabel="share of the optimum missed", ylabel="portfolios that miss more")
+    axes.set(xlabel="share of the optimum missed", ylabel="portfolios that miss more than that")
     axes.xaxis.set_major_formatter(IN_PERCENT)
     axes.yaxis.set_major_formatter(IN_PERCENT)
     axes.legend(loc="best")
@@ -244,7 +264,7 @@ def time_figure(times: Sequence[SolverTime], axes: Axes | None = None) -> Axes:
     axes.yaxis.set_major_locator(mpl.ticker.FixedLocator([0.0, *decades]))
     axes.yaxis.set_minor_locator(mpl.ticker.NullLocator())
     axes.yaxis.set_major_formatter(IN_PERCENT)
-    axes.set(xlabel="time a portfolio (µs)", ylabel="mean share of the optimum missed")
+    axes.set(xlabel="time per portfolio (µs)", ylabel="mean share of the optimum missed")
     axes.grid(True, which="major", linewidth=0.4, color=LINE)
     axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))

@@ -36,11 +36,13 @@ from engine.study.results import Found, plain
 from engine.study.study import Study
 from engine.study.words import (
     axis_name,
+    key_name,
     listed,
     metric_name,
     percent_text,
     sentence,
     setting_text,
+    settings_words,
 )
 
 # Metrics that are chances, shown from none to all, and others that are shown in per cent.
@@ -50,7 +52,7 @@ PERCENT = (*CHANCES, "gap", "loss", "largest_share", "unspent", "platform_share"
 TOLD = (*CHANCES, "loss", "value")
 # At which value a map has a boundary, and what lies below and above it.
 BOUNDARIES: dict[str, tuple[float, tuple[str, str]]] = {
-    "frontier": (0.5, ("low-hanging fruit\neverywhere", "some project\nat the frontier")),
+    "frontier": (0.5, ("mostly low-\nhanging fruit", "mostly a project\nat the frontier")),
     "over_equal": (0.0, ("equal split\nreturns more", "the solver\nreturns more")),
     "over_static": (0.0, ("a static plan\nreturns more", "re-planning\nreturns more")),
     "over_richer": (0.0, ("a larger budget\nreturns more", "re-planning\nreturns more")),
@@ -127,9 +129,8 @@ def _missed_and_spent(study: Study, view: View, solvers: list[str], shown: str) 
 def illustrate_first(study: Study, number: int) -> Iterator[Illustration]:
     """Portfolio 0 of a point, by the exact solver and one that is not; none where effort spills over, since
     its curves are of effort received, nor of plans."""
-    point, settings = study.point(number), study.manifest.settings[number]
-    where = listed([f"{key} {setting_text(value)}" for key, value in settings.items()])
-    what = f"the first portfolio{' at ' if where else ''}{where}"
+    point, where = study.point(number), settings_words(study.manifest.settings[number])
+    what = f"one {study.manifest.title} portfolio (the first{' at ' if where else ''}{where})"
     if point.source.gives in ("coupled", "plan"):
         return
     with jax.enable_x64(True):
@@ -152,7 +153,7 @@ def _plans(study: Study, shown: str) -> Iterator[Illustration]:
         for solver in point.solvers
         if (solver, "regret_1") in first and solver != "clairvoyant"
     }
-    where = ", ".join(f"{key} {setting_text(value)}" for key, value in study.manifest.settings[0].items())
+    where = settings_words(study.manifest.settings[0])
     at = f" at {where}" if where else ""
     if regrets:
         caption = (
@@ -231,8 +232,9 @@ def _over_grid(
         yield _lines(study, metric, solvers, x, table)
         return
     fixed = [one for n, one in enumerate(grid.axes) if n not in (x.number, y.number)]
-    at = listed([f"{axis.keys[0]} {setting_text(plain(axis.values[0][0]))}" for axis in fixed])
-    where = f"by {solver}, over {x.key} and {y.key}{', at ' if at else ''}{at}"
+    at = settings_words({axis.keys[0]: plain(axis.values[0][0]) for axis in fixed})
+    over = f"over {key_name(x.key)} and {key_name(y.key)}{', at ' if at else ''}{at}"
+    where = f"({solver}) {over}, {study.manifest.portfolios:,} {study.manifest.title} portfolios a point"
     data = _cells(solver, x, y, table)
     shape = len(y.values), len(x.values)
     means, error = (data[name].reshape(shape) for name in ("mean", "standard_error"))
@@ -242,7 +244,7 @@ def _over_grid(
     sure = percent_text(most, 1) if percent else f"{most:.2g}"
     looks: dict[str, Any] = {"percent": percent, "x_label": axis_name(x.key), "y_label": axis_name(y.key)}
     more: dict[str, Any] = {"line": line, "regions": regions, "chance": metric in CHANCES}
-    axes = phase_figure(means, x.values, y.values, label=f"{label} by {solver}", **looks, **more)
+    axes = phase_figure(means, x.values, y.values, label=f"{label} ({solver})", **looks, **more)
     drawn = "" if line is None else f" The line is where it is {'one half' if line else 'nothing'}."
     rest = f" Standard errors are at most {sure}." if most > 0 else ""
     caption = f"{sentence(label)} {where}{_meaning(study, metric)}.{drawn}{rest}"
@@ -275,7 +277,7 @@ def _lines(
     percent, label = metric in PERCENT, metric_name(metric)
     axes = along_figure(x.values, means, bars, x_label=axis_name(x.key), label=label, percent=percent)
     sure = "95 % intervals (Wilson)" if metric in CHANCES else "two standard errors"
-    caption = f"{sentence(label)} by {x.key}{_meaning(study, metric)}. Bars are {sure}."
+    caption = f"{sentence(label)} by {key_name(x.key)}{_meaning(study, metric)}. Bars are {sure}."
     data = {
         x.key: np.tile(np.array(x.values), len(solvers)),
         "solver": np.repeat(solvers, len(x.values)),
@@ -379,7 +381,7 @@ def _loss_data(losses: dict[str, Summary]) -> Data:
 def _time_caption(found: list[Found]) -> str:
     known = any(f.metric == "loss" and float(f.summary.count) for f in found)
     what = "the optimum is missed" if known else "the certified bound is missed"
-    told = "a mark a solver, a faint one a point; lower left is better"
+    told = "large, a solver's median over the points of the grid; faint, a point; lower left is better"
     return f"How much of {what} on average, against the time a portfolio takes: {told}."
 
 

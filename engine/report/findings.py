@@ -11,7 +11,7 @@ from engine.simulation.methods import aim, reference
 from engine.simulation.summaries import Summary, standard_error
 from engine.study.results import Found
 from engine.study.study import Study
-from engine.study.words import counted, listed, percent_text, range_text, setting_text
+from engine.study.words import counted, key_name, listed, percent_text, range_text, settings_words
 
 # Losses below are those of summing in another order.
 ROUNDING = 1e-12
@@ -20,7 +20,7 @@ ROUNDING = 1e-12
 def question_of(study: Study) -> str:
     """What the study asks, in words, where its author did not say."""
     manifest = study.manifest
-    over = f", over {listed(manifest.keys)}" if manifest.keys else ""
+    over = f", over {listed(list(map(key_name, manifest.keys)))}" if manifest.keys else ""
     solvers = list(manifest.solvers)
     one = len(solvers) == 1
     verb, they = ("does", "it") if one else ("do", "they")
@@ -56,7 +56,7 @@ def _misses(found: list[Found]) -> list[str]:
             nothing.append(solver)
             continue
         each = range_text((float(f.summary.mean) for f in mine), percent_text)
-        where = listed([f"{key} {setting_text(value)}" for key, value in most.settings.items()])
+        where = settings_words(most.settings)
         at = f", most at {where}," if len(mine) > 1 and where else ""
         rest = f"{at} and {percent_text(worst, 1)} at worst."
         lines.append(f"{solver} misses {each} of the {whole} on average{rest}")

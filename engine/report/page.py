@@ -30,7 +30,7 @@ from engine.study.grid import write_grid
 from engine.study.results import Found, summaries
 from engine.study.store import Progress
 from engine.study.study import Study
-from engine.study.words import percent_text, rate_text, setting_text
+from engine.study.words import percent_text, rate_text, sentence, setting_text
 
 WORST, SLOWEST = 5, 5
 
@@ -70,6 +70,7 @@ def study_page(study: Study, question: str | None = None) -> str:
         warnings=_warnings(found, progress),
         findings=findings(found),
         figures=_embedded(illustrate_study(study)),
+        words=words_of(f.solver for f in found),
         solvers=solver_table(found, study.rates()),
         points=_point_table(found, manifest.keys) if len({f.point for f in found}) > 1 else None,
         instances=[*_worst(study), *_slowest(study)],
@@ -106,9 +107,32 @@ def textbook_page(
             {"title": c.title, "text": c.text, "figures": _embedded(c.illustrations), "table": c.table}
             for c in chapters
         ],
+        words=words_of(("exact", "greedy", "density", "relaxation")),
         again=f"engine textbook run.portfolios={portfolios} run.seed={seed}",
         machine=_machine(facts),
     )
+
+
+# What the words of a page mean, of the solvers those that it tells of.
+WORDS = {
+    "exact": "exact: the optimum, by a proof.",
+    "greedy": "greedy: unit by unit to the project whose next unit gains most.",
+    "cutoff": "cutoff: greedy's allocation, found by the gain at which it stops.",
+    "density": "density: jump by jump to the largest gain per unit on average.",
+    "relaxation": "relaxation: the best real effort, rounded.",
+    "waterfilling": "waterfilling: real effort, where returns diminish the optimum.",
+    "bound": "bound: what no allocation can exceed, and the effort that it suggests.",
+}
+ALWAYS = (
+    "Frontier: a project's last stage.",
+    "Shadow price: what one unit of budget more is worth.",
+)
+
+
+def words_of(solvers: Iterable[str]) -> str:
+    """What the words of a page mean that tells of these solvers."""
+    told = [sentence(WORDS[solver]) for solver in dict.fromkeys(solvers) if solver in WORDS]
+    return " ".join([*told, *ALWAYS])
 
 
 def _render(template: str, **parts: Any) -> str:

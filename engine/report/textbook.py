@@ -35,6 +35,7 @@ from engine.study.study import Study
 from engine.study.words import listed, percent_text, range_text
 
 SMALL, LARGE = 100, 300
+FIVE = "the five"
 # Losses below are those of summing in another order.
 ROUNDING = 1e-12
 
@@ -87,7 +88,7 @@ def _amid(study: Study) -> int:
 
 def _low_hanging_fruit(five: Portfolio) -> Chapter:
     solution = allocate(five, SMALL, "exact")
-    curves, gains, *_ = illustrate_portfolio(five, SMALL, ["exact", "greedy"])
+    curves, gains, *_ = illustrate_portfolio(five, SMALL, ["exact", "greedy"], FIVE)
     rows = solution.projects()
     stages = sorted({row["stage"] for row in rows})
     text = [
@@ -112,7 +113,9 @@ def _spread(five: Portfolio) -> Chapter:
         f"by more than {percent_text(max(moved, 1e-3), 1)}. What changes is the price: the unit after "
         f"{SMALL} returns {price[SMALL]:.3f}, the one after {LARGE} only {price[LARGE]:.3f}.",
     ]
-    return Chapter("Diminishing returns spread the budget", text, [illustrate_shares(five, curve)])
+    return Chapter(
+        "Diminishing returns spread the budget", text, [illustrate_shares(five, curve, f" of {FIVE}")]
+    )
 
 
 def _growth(five: Portfolio) -> Chapter:
@@ -123,7 +126,7 @@ def _growth(five: Portfolio) -> Chapter:
         f"{_efforts(five, solution)}. That takes {listed(there)} to the frontier and no other "
         f"project, though nothing rewards the frontier as such; {_proof(solution)}.",
     ]
-    return Chapter("Three times the budget", text, [_curves(five, LARGE, "growth")])
+    return Chapter("Three times the budget", text, [_curves(five, LARGE, "growth", FIVE)])
 
 
 def _dominant(company: Portfolio) -> Chapter:
@@ -131,13 +134,15 @@ def _dominant(company: Portfolio) -> Chapter:
     weight = np.asarray(company.weight)
     rows = solution.projects()
     there = [row["project"] for row in rows if row["frontier"]]
+    first = company.names[int(np.argmax(weight))]
+    heavy = f"{FIVE}, of which {first} weighs {weight.max():g} times as much as each other"
     text = [
-        f"Now {company.names[int(np.argmax(weight))]} is the company: it weighs {weight.max():g} times as "
+        f"Now {first} is the company: it weighs {weight.max():g} times as "
         f"much as each of the others. The small budget of {SMALL} suffices: "
         f"{_efforts(company, solution)}, and {listed(there)} is at the frontier, while the others "
         "live on what is left.",
     ]
-    return Chapter("One project that is the company", text, [_curves(company, SMALL, "dominant")])
+    return Chapter("One project that is the company", text, [_curves(company, SMALL, "dominant", heavy)])
 
 
 def _boundary(study: Study) -> Chapter:
@@ -163,7 +168,7 @@ def _greedy_is_right(found: list[Found], five: Portfolio) -> Chapter:
         f"by it, was compared with the proved optimum: {lost}. So it must be where every unit gains less "
         "than the one before.",
     ]
-    picture = illustrate_returns(five, budget_curve(five, 400), ["greedy"], LARGE, " of the five")
+    picture = illustrate_returns(five, budget_curve(five, 400), ["greedy"], LARGE, f" of {FIVE}")
     return Chapter("Greedy is right wherever curves only flatten", text, [picture])
 
 
@@ -198,8 +203,8 @@ def _instead(study: Study, pictures: dict[str, Illustration]) -> Chapter:
     return Chapter("What to do instead", text, figures, solver_table(found))
 
 
-def _curves(portfolio: Portfolio, budget: float, name: str) -> Illustration:
-    curves = next(iter(illustrate_portfolio(portfolio, budget, ["exact", "greedy"])))
+def _curves(portfolio: Portfolio, budget: float, name: str, what: str) -> Illustration:
+    curves = next(iter(illustrate_portfolio(portfolio, budget, ["exact", "greedy"], what)))
     return curves._replace(name=name)
 
 

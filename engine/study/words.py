@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 # What the axes of a grid are called; other keys are called by their names.
@@ -23,7 +23,7 @@ AXES = {
 
 # What metrics are called whose own names say too little.
 METRIC_NAMES = {
-    "frontier": "chance to reach the frontier",
+    "frontier": "chance that a project is at the frontier",
     "optimal": "share of portfolios solved to the optimum",
     "proved": "share of answers proved optimal",
     "loss": "mean share of the optimum missed",
@@ -38,6 +38,16 @@ METRIC_NAMES = {
 def axis_name(key: str) -> str:
     """What an axis of a grid is called."""
     return AXES.get(key, key)
+
+
+def key_name(key: str) -> str:
+    """What a key of a grid is called in a sentence: without its unit."""
+    return axis_name(key).split(" (")[0]
+
+
+def settings_words(settings: Mapping[str, Any]) -> str:
+    """The settings of a point in a sentence."""
+    return listed([f"{key_name(key)} {setting_text(value)}" for key, value in settings.items()])
 
 
 def metric_name(metric: str) -> str:

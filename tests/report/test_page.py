@@ -104,6 +104,8 @@ def test_a_report_says_what_was_asked_and_found(folder: Path) -> None:
         assert f'<figure id="{name}">' in text
     assert "6 points of 40 portfolios, seed 0." in text
     assert "exact proves all of its answers optimal." in text
+    assert "Density: jump by jump" in text
+    assert "Relaxation:" not in text
     assert text.index('id="findings"') < text.index('id="figures"')
     assert text.count("<tr>") == 1 + 3 + 1 + 18  # solvers; points and solvers
     assert "What of the run?" in (folder / "run" / "report.html").read_text()
