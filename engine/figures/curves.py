@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from engine.allocation.answer import Allocation
+from engine.allocation.running import on_host
 from engine.figures.looks import project_colour, project_dash
 from engine.figures.palette import FRONTIER_GREY, INK, SOFT, STAGE_GREYS
 from engine.figures.style import COLUMNS, PANEL_HEIGHT, STYLE, WIDTH, mark, new_figure, only_axes, short
@@ -49,13 +49,9 @@ class Along(NamedTuple):
 
 def along(portfolio: Portfolio, effort: np.ndarray) -> Along:
     """Every project at rows of efforts, [efforts, projects]."""
-    with jax.enable_x64(True):
-        bare = jax.tree.map(jnp.asarray, normalise(portfolio, np.dtype(np.float64)))
-        found = _along(bare, jnp.asarray(effort, float))
-    return Along(*map(np.asarray, found))
+    return Along(*on_host(_along, normalise(portfolio, np.dtype(np.float64)), np.asarray(effort, float)))
 
 
-@jax.jit
 def _along(portfolio: Portfolio, effort: jax.Array) -> Any:
     curves = jax.vmap(portfolio.performance)(effort), jax.vmap(portfolio.returns)(effort)
     return *curves, *jax.vmap(portfolio.stage)(effort)
