@@ -217,7 +217,8 @@ def gains_figure(portfolio: Portfolio, solution: Allocation) -> list[Axes]:
     falling = bool(np.all(np.diff(gains, axis=0) <= 1e-9 * highest))
     panels = [only_axes(None)] if falling else _panels(portfolio.shape[-1])
     top = min(1.05 * highest, MOST_PRICES * price) if price > 0 else 1.05 * highest
-    together = falling and float(np.ptp(frontiers)) > 0.02 * end
+    alike = bool(np.isfinite(frontiers).all()) and float(np.ptp(frontiers)) <= 0.02 * end
+    together = falling and not alike
     for i, name in enumerate(project_names(portfolio)):
         panel, colour = panels[i % len(panels)], project_colour(i) if falling else INK
         if not falling:

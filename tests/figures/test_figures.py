@@ -100,6 +100,15 @@ def test_the_price_cuts_every_line_at_the_effort(portfolio: engine.Portfolio) ->
     check_text(axes)
 
 
+def test_frontiers_apart_are_ticks_and_those_too_far_are_left_out() -> None:
+    apart = engine.Portfolio(engine.Log([1.0, 1.0], [0.5, 5.0]), reach=[40.0, 20.0])
+    (axes,) = gains_figure(apart, engine.allocate(apart, 20))
+    assert [line.get_marker() for line in axes.lines].count("|") == 2
+    far = engine.Portfolio(engine.Log([1.0, 1.0], [0.5, 5.0]), reach=[40.0, 1e6], curvature=[0.1, 0.2])
+    (axes,) = gains_figure(far, engine.allocate(far, 20))
+    assert [line.get_marker() for line in axes.lines].count("|") == 1
+
+
 def test_lines_that_rise_again_have_panels_of_their_own() -> None:
     staged = engine.Portfolio(engine.Tabulated([[0.0, 0, 0, 9, 9], [0.0, 4, 6, 7, 7]]))
     panels = gains_figure(staged, engine.allocate(staged, 4))
