@@ -12,6 +12,8 @@ from engine.files.shipped import config_folder
 CONFIG_DIR = ("--config-dir", "-cd")
 # What stands in a list of defaults and is no choice.
 FIXED = ("schema/", "override ", "_self_", "quiet", "reading")
+# What the file of an old name says of itself.
+OLD_NAME = "by its old name"
 
 
 class Choice(NamedTuple):
@@ -31,10 +33,10 @@ def choices_of(command: Commented) -> Iterator[Choice]:
 
 
 def files_in(group: str, own: Sequence[Path] = ()) -> dict[str, Path]:
-    """The files of a group by name, of the package and of these folders."""
+    """The files of a group by name, of the package and of these folders, but those of old names."""
     folders = (config_folder(), *own)
     found = {path.stem: path for folder in folders for path in (folder / group).glob("*.yaml")}
-    return dict(sorted(found.items()))
+    return {name: path for name, path in sorted(found.items()) if OLD_NAME not in path.read_text()[:200]}
 
 
 def kinds_in(group: str, own: Sequence[Path] = ()) -> dict[str, list[str]]:

@@ -142,8 +142,9 @@ def _plan_text(sweep: Sweep, folder: Path) -> str:
     axes = " × ".join(f"{len(axis)} {' and '.join(axis.keys)}" for axis in manifest.grid.axes)
     points = f"{manifest.points:,} points ({axes})" if axes else f"{manifest.title}: one point"
     kinds = f"{len(sweep.kinds)} compilation{'s' * (len(sweep.kinds) > 1)}"
+    block = min(manifest.block, manifest.portfolios)
     return (
-        f"{points}, {blocks_text(manifest.blocks)} of {manifest.block:,} portfolios, "
+        f"{points}, {blocks_text(manifest.blocks)} of {block:,} portfolios, "
         f"{sweep.portfolios:,} in all, {kinds}; "
         f"solvers {', '.join(manifest.solvers)}; {manifest.run['dtype']}, {len(lanes())} blocks at a time on "
         f"{jax.default_backend()}; results in {folder}"
@@ -153,7 +154,7 @@ def _plan_text(sweep: Sweep, folder: Path) -> str:
 def _estimate_text(estimate: Estimate) -> str:
     tried = "" if estimate.tried == estimate.kinds else f", by {estimate.tried} of {estimate.kinds} kinds"
     return (
-        f"about {time_text(estimate.seconds)} and {estimate.bytes / 2**20:,.0f} MiB a block{tried} "
+        f"about {time_text(estimate.seconds)} in all and {estimate.bytes / 2**20:,.0f} MiB a block{tried} "
         f"(compiled in {estimate.compile_seconds:.1f} s)"
     )
 

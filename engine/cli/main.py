@@ -119,6 +119,7 @@ def show_help(words: list[str]) -> None:
         print(usage())
         return
     name, *arguments = words
+    name = OLD_NAMES.get(name, name)
     if name not in all_names():
         raise ValueError(f"unknown command {name!r}{one_of(name, all_names())}")
     print(page(name, word_commands().get(name) or command_of(name), arguments))

@@ -53,7 +53,9 @@ def illustrate_draws(given: Uncertain, budget: float) -> Iterator[Illustration]:
     """
     curve = risk_curve(given, budget)
     proved = int(np.count_nonzero(curve.proved))
-    rest = "all of them proved" if proved == curve.aversion.size else f"{proved} proved, the others hollow"
+    rest = "all of them proved"
+    if proved < curve.aversion.size:
+        rest = f"{proved or 'none'} of them proved, those that are not hollow"
     yield Illustration(
         "risk_curve",
         f"The best mean return and CVaR, the mean of the worst {100 * curve.tail:g} % of {given.count} "
@@ -105,7 +107,7 @@ def _curves(
     best, *others = solutions
     reached = f"has {listed(there)} at the frontier (★)" if there else "has no project at the frontier"
     same = [solver for solver, of in zip(others, efforts[1:], strict=True) if np.array_equal(of, efforts[0])]
-    also = f", and so does {listed(same)}" if same else ""
+    also = f", and {listed(same)} gives the same effort" if same else ""
     caption = (
         f"The performance of each project{where} against its effort, in panels of the same axes, with the "
         f"effort that {listed(list(solutions))} give it of a budget of {budget:g}. Bands are stages, the "

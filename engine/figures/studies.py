@@ -227,7 +227,7 @@ def loss_figure(losses: Mapping[str, Summary], axes: Axes | None = None) -> Axes
     axes.set(xlabel="share of the optimum missed", ylabel="portfolios that miss more than that")
     axes.xaxis.set_major_formatter(IN_PERCENT)
     axes.yaxis.set_major_formatter(IN_PERCENT)
-    axes.legend(loc="best")
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
     return axes
 
 
@@ -240,10 +240,11 @@ def loss_edges() -> tuple[np.ndarray, np.ndarray]:
 
 
 @mpl.rc_context(STYLE)
-def time_figure(times: Sequence[SolverTime], axes: Axes | None = None) -> Axes:
+def time_figure(times: Sequence[SolverTime], known: bool = True, axes: Axes | None = None) -> Axes:
     """What each solver misses against how long it takes; lower left is better.
 
-    A mark is a solver; where there are several points, their medians, with a faint mark a point.
+    A mark is a solver; where there are several points, their medians, with a faint mark a point. Where the
+    optimum is not `known`, `SolverTime.loss` is of the certified bound.
     """
     axes = only_axes(axes)
     most = max([1e-4, *(time.loss for time in times)])
@@ -264,7 +265,8 @@ def time_figure(times: Sequence[SolverTime], axes: Axes | None = None) -> Axes:
     axes.yaxis.set_major_locator(mpl.ticker.FixedLocator([0.0, *decades]))
     axes.yaxis.set_minor_locator(mpl.ticker.NullLocator())
     axes.yaxis.set_major_formatter(IN_PERCENT)
-    axes.set(xlabel="time per portfolio (µs)", ylabel="mean share of the optimum missed")
+    whole = "optimum" if known else "certified bound"
+    axes.set(xlabel="time per portfolio (µs)", ylabel=f"mean share of the {whole} missed")
     axes.grid(True, which="major", linewidth=0.4, color=LINE)
     axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))

@@ -29,7 +29,7 @@ from engine.model.portfolio import project_names
 from engine.simulation.methods import aim, method_of, reference
 from engine.simulation.point import draw
 from engine.simulation.summaries import Summary, merge, quantile, standard_error
-from engine.solvers.registry import REFERENCE, SOLVERS
+from engine.solvers.registry import OLD_NAMES, REFERENCE, SOLVERS
 from engine.study.grid import Axis, Grid
 from engine.study.manifest import StoreError
 from engine.study.results import Found, plain
@@ -119,9 +119,10 @@ def _missed_and_spent(study: Study, view: View, solvers: list[str], shown: str) 
         yield from _over_grid(study, view, weakest, "loss" if losses else "gap", solvers)
     if any(float(summary.largest) > ROUNDING for summary in losses.values()):
         yield Illustration("loss", _loss_caption(losses, solvers), loss_figure(losses), _loss_data(losses))
+    known = any(f.metric == "loss" and float(f.summary.count) for f in found)
     if times := list(_times(study, missed)):
         data = {name: [getattr(time, name) for time in times] for name in SolverTime._fields}
-        yield Illustration("time", _time_caption(found), time_figure(times), data)
+        yield Illustration("time", _time_caption(found, known), time_figure(times, known), data)
     point = max(judged, key=lambda p: judged[p])
     yield from illustrate_first(study, point)
 
@@ -378,14 +379,17 @@ def _loss_data(losses: dict[str, Summary]) -> Data:
     }
 
 
-def _time_caption(found: list[Found]) -> str:
-    known = any(f.metric == "loss" and float(f.summary.count) for f in found)
+def _time_caption(found: list[Found], known: bool) -> str:
     what = "the optimum is missed" if known else "the certified bound is missed"
-    told = "large, a solver's median over the points of the grid; faint, a point; lower left is better"
+    told = "lower left is better"
+    if len({f.point for f in found}) > 1:
+        told = f"large, a solver's median over the points of the grid; faint, a point; {told}"
     return f"How much of {what} on average, against the time a portfolio takes: {told}."
 
 
 def _checked(choice: str | None, known: Sequence[str], key: str) -> str | None:
+    if key == "by" and choice in OLD_NAMES and choice not in known:
+        choice = OLD_NAMES[choice]
     if choice is not None and choice not in known:
         expected = f"one of {', '.join(known)}" if known else "none: the study has no other axis"
         raise ValueError(f"{key} is {choice!r}, expected {expected}")

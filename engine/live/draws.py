@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import yaml
 
 from engine.allocation.bet import Bet
 from engine.allocation.place import bet
@@ -29,26 +30,38 @@ from engine.bets.approaches import Approaches
 from engine.bets.objectives import MeanCVaR
 from engine.bets.spillover import Coupled
 from engine.bets.uncertain import Uncertain, normalise_uncertain
+from engine.files.shipped import config_folder
 from engine.live.model import (
     FUNDED,
     MOST_PROJECTS,
     SAMPLES,
     Live,
+    draw_portfolio,
     frontiers,
     nice_above,
     number_within,
 )
+from engine.model.keys import named, portfolio_key
 from engine.model.portfolio import Portfolio, numbered
 from engine.periods.spread import Spread as Carried
 from engine.resources.resources import Resourced
 from engine.rules.ruled import Ruled
+from engine.simulation.catalogue import scenario_names
+from engine.simulation.config import ScenarioConfig
+from engine.simulation.scenarios import build_scenario
 
 # The shares of draws below the band and below its upper edge.
 BAND = (0.1, 0.9)
 # Projects times draws at most, and where all are concave: more take seconds to answer a drag.
 MOST_CURVES, MOST_CONCAVE = 4_000, 20_000
 LEAST_TAIL, MOST_TAIL = 0.05, 0.5
-# Bets that the page does not show.
+# What scenarios give, and bets of files, that the page does not show.
+UNSHOWN = {
+    "approaches": "approaches that may fail",
+    "coupled": "projects that spill over",
+    "ruled": "rules",
+    "plan": "plans over periods",
+}
 OTHERS: dict[type, str] = {
     Approaches: "approaches that may fail",
     Coupled: "projects that spill over",
@@ -163,6 +176,33 @@ class LiveDraws:
     def _best(self, state: Stance) -> Bet:
         goal = MeanCVaR(state.aversion, state.tail)
         return bet(self.draws, state.budget, objective=goal, knowledge=False)
+
+
+def draw_scenario(config: ScenarioConfig, seed: Any) -> Portfolio | Uncertain:
+    """The first portfolio of a seed, as `engine run` draws it, with the draws around it of a scenario with an
+    uncertainty.
+
+    **Raises:** `ValueError` naming the key that cannot be, and for what the page does not show.
+    """
+    scenario = build_scenario(config)
+    if scenario.gives in UNSHOWN:
+        raise ValueError(
+            f"scenario {config.name} has {UNSHOWN[scenario.gives]}, expected one of portfolios or of draws "
+            "of curves, which the live page shows"
+        )
+    portfolio = draw_portfolio(config, seed)
+    if scenario.uncertainty is None:
+        return portfolio
+    with jax.enable_x64(True):
+        key = named(portfolio_key(seed, 0), "uncertainty")
+        return jax.tree.map(np.asarray, scenario.uncertainty.around(portfolio, key))
+
+
+def shown_scenarios() -> list[str]:
+    """The scenarios that ship and that the page shows, by the keys of their files."""
+    folder = config_folder() / "scenario"
+    keys = {name: yaml.safe_load((folder / f"{name}.yaml").read_text()).keys() for name in scenario_names()}
+    return [name for name, own in keys.items() if not own & {"approaches", "spillover", "rules", "planning"}]
 
 
 def live_of(given: Any, budget: float | None = None, most_budget: float | None = None) -> Live | LiveDraws:

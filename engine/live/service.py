@@ -23,12 +23,12 @@ import jax
 import numpy as np
 
 from engine.live.address import Wish, read_address
-from engine.live.draws import LiveDraws, live_of
+from engine.live.draws import LiveDraws, draw_scenario, live_of, shown_scenarios
 from engine.live.draws_view import DrawsView
 from engine.live.exports import allocation_json, table_csv
-from engine.live.model import Live, draw_portfolio, read_upload
+from engine.live.model import Live, read_upload
 from engine.live.portfolio_view import PortfolioView
-from engine.simulation.catalogue import scenario_names, shipped_scenario
+from engine.simulation.catalogue import shipped_scenario
 from engine.simulation.config import ScenarioConfig
 
 # How many models, and files besides the one of the command line, are kept for those who come back to them.
@@ -191,7 +191,7 @@ class Service:
             return self.files[digest]
         config = self.scenario_of(str(name))
         given = self.budget if name == self.scenario.name else None
-        drawn = Live(draw_portfolio(config, seed), config.budget if given is None else given)
+        drawn = live_of(draw_scenario(config, seed), config.budget if given is None else given)
         return Origin(str(name), drawn, config)
 
     def _kept(self, key: Key, origin: Origin, seconds: float) -> Model:
@@ -212,7 +212,7 @@ class Service:
         return self.scenario if name == self.scenario.name else shipped_scenario(name)
 
     def _scenarios(self) -> list[str]:
-        names = scenario_names()
+        names = shown_scenarios()
         return names if self.scenario.name in names else [*names, self.scenario.name]
 
     def _answer(self, model: Model, state: Any, asked: float) -> dict[str, Any]:

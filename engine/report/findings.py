@@ -49,6 +49,7 @@ def _misses(found: list[Found]) -> list[str]:
     for solver in (solver for solver in solvers if solver != best):
         mine = [f for f in found if f.solver == solver and f.metric == "loss" and float(f.summary.count)]
         if not mine:
+            lines += _gaps(found, solver)
             continue
         most = max(mine, key=lambda f: float(f.summary.mean))
         worst = max(float(f.summary.largest) for f in mine)
@@ -63,6 +64,16 @@ def _misses(found: list[Found]) -> list[str]:
     if nothing:
         lines.append(f"{listed(nothing)} {_verb('miss', nothing)} nothing of the {whole} in any portfolio.")
     return lines
+
+
+def _gaps(found: list[Found], solver: str) -> list[str]:
+    """What a solver may miss at most, where the optimum is not known."""
+    mine = [f.summary for f in found if f.solver == solver and f.metric == "gap" and float(f.summary.count)]
+    if not mine:
+        return []
+    each = range_text((float(summary.mean) for summary in mine), percent_text)
+    worst = percent_text(max(float(summary.largest) for summary in mine), 1)
+    return [f"{solver} misses at most {each} of the certified bound on average, and {worst} at worst."]
 
 
 def _proofs(found: list[Found]) -> list[str]:

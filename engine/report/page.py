@@ -222,12 +222,13 @@ def _worst(study: Study) -> Iterable[dict[str, Any]]:
 
 def _slowest(study: Study) -> Iterable[dict[str, Any]]:
     seconds = {block: sum(times.values()) for block, times in study.store.seconds().items()}
+    count = min(study.manifest.block, study.manifest.portfolios)
     longest = sorted(seconds, key=lambda block: -seconds[block])[:SLOWEST]
     if longest:
         yield {
             "name": "slowest",
             "title": "Slowest blocks",
-            "text": f"Seconds of all solvers for a block of {study.manifest.block:,} portfolios.",
+            "text": f"Seconds of all solvers for a block of {count:,} portfolios.",
             "instances": [
                 {
                     "text": f"{seconds[block]:.2f} s ({_settings(study, block)})",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import jax
 import numpy as np
 import pytest
 
@@ -17,11 +18,14 @@ import engine
 from engine.bets.uncertain import Uncertain, outcomes
 from engine.files.draws import Draws, write_draws
 from engine.files.portfolios import portfolio_path
-from engine.live.draws import BAND, LiveDraws, Stance, live_of
+from engine.live.draws import BAND, LiveDraws, Stance, draw_scenario, live_of, shown_scenarios
 from engine.live.model import SAMPLES, Live, read_upload
 from engine.live.panels import points_of, view_of
 from engine.live.service import Origin, Service
+from engine.model.keys import portfolio_key
 from engine.simulation.catalogue import shipped_scenario
+from engine.simulation.point import draw
+from engine.simulation.scenarios import build_scenario
 
 SHIPPED = portfolio_path("uncertain")
 RANDOM = np.random.default_rng(3)
@@ -287,3 +291,18 @@ def test_draws_are_saved_and_read_again(concave: LiveDraws, tmp_path: Path) -> N
     figure = service.export("figure.svg", query).content
     assert ElementTree.fromstring(figure).tag.endswith("svg")
     assert figure.count("<polygon") == 3
+
+
+def test_a_scenario_with_an_uncertainty_is_drawn_with_its_draws() -> None:
+    config = shipped_scenario("many_bets")
+    drawn = draw_scenario(config, 3)
+    assert isinstance(drawn, engine.Uncertain)
+    assert drawn.count == 64
+    with jax.enable_x64(True):  # as a study draws it
+        studied = draw(build_scenario(config), portfolio_key(3, 0), 4, 100.0, np.float64)
+    for mine, theirs in zip(jax.tree.leaves(drawn), jax.tree.leaves(studied.bet), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert "many_bets" in shown_scenarios()
+    assert not {"rules", "platform", "moonshot"} & set(shown_scenarios())
+    plain = draw_scenario(shipped_scenario("staged"), 3)
+    assert isinstance(plain, engine.Portfolio)

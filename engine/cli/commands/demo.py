@@ -59,8 +59,7 @@ def _origin(config: DemoConfig) -> Origin:
     from engine.cli.bets import drawn
     from engine.files.bets import load_bet
     from engine.files.reading import Reading
-    from engine.live.draws import live_of
-    from engine.live.model import Live, draw_portfolio
+    from engine.live.draws import draw_scenario, live_of
     from engine.live.service import Origin
 
     if config.portfolio is not None:
@@ -71,7 +70,7 @@ def _origin(config: DemoConfig) -> Origin:
         raise ValueError(f"outcomes is {config.outcomes}, expected none for a scenario, only for a portfolio")
     scenario = config.scenario
     budget = scenario.budget if config.budget is None else config.budget
-    live = Live(draw_portfolio(scenario, config.seed), budget, config.most_budget)
+    live = live_of(draw_scenario(scenario, config.seed), budget, config.most_budget)
     return Origin(scenario.name, live, scenario)
 
 

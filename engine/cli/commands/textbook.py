@@ -100,7 +100,7 @@ COMMAND = Command(
     "the textbook experiment as a study, with its figures",
     (
         "engine textbook  # into outputs/textbook; run again, it goes on",
-        "engine textbook run.portfolios=100 run.output=rough  # a rough one, in a tenth of the time",
+        "engine textbook run.portfolios=100 run.output=rough  # a rough one, of half as many portfolios",
         "engine textbook 'concave.budget=[50,100,200]' run.output=small  # other budgets, into small/",
     ),
     TextbookConfig,
