@@ -21,6 +21,15 @@ from engine.study.words import number_text, percent_text
 MOST_NAMED_PROJECTS = 9
 # Of the height of the axis: how far apart two names stand at least, a name of two lines farther.
 LINE_HEIGHT = 0.055
+# From a name to its area.
+LEADER: Any = {
+    "arrowstyle": "-",
+    "color": SOFT,
+    "linewidth": 0.6,
+    "shrinkA": 0,
+    "shrinkB": 0,
+    "relpos": (0, 0.5),
+}
 
 
 @mpl.rc_context(STYLE)
@@ -87,7 +96,7 @@ def _write_beside(axes: Axes, heights: list[float], labels: list[str]) -> None:
             textcoords="axes fraction",
             va="center",
             fontsize=STYLE["legend.fontsize"],
-            arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0},
+            arrowprops=LEADER,
         )
 
 

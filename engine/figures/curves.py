@@ -121,7 +121,7 @@ def _draw_effort(axes: Axes, solver: str, effort: float, performance: float, end
     at = min(effort, EDGE * end)
     axes.plot(at, performance, **mark(solver), clip_on=False)
     if at < effort:
-        place: Any = {"xytext": (-7, -2), "textcoords": "offset points", "ha": "right", "fontsize": 7}
+        place: Any = {"xytext": (-6, 4), "textcoords": "offset points", "ha": "right", "fontsize": 7}
         axes.annotate(f"{number_text(effort, 4)} →", (at, performance), **place)
 
 

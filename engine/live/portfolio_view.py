@@ -203,6 +203,6 @@ def table_html(names: list[str], stages: np.ndarray, picture: Picture) -> str:
     return (
         '<table class="allocation"><thead><tr><th rowspan="2" scope="col">project</th>'
         '<th colspan="2" scope="colgroup">effort (units)</th><th colspan="2" scope="colgroup">return</th>'
-        f'<th rowspan="2" scope="col">stage</th></tr><tr>{pair}{pair}</tr></thead>'
+        f'<th rowspan="2" scope="col">stage (exact)</th></tr><tr>{pair}{pair}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
     )

@@ -31,6 +31,7 @@ import numpy as np
 from engine.live.model import MOST_UPLOAD
 from engine.live.panels import colours_css
 from engine.live.service import Service
+from engine.study.words import counted
 
 ADDRESS = "127.0.0.1"
 HEADER = "X-Engine"  # what another origin's script cannot send unasked
@@ -204,7 +205,7 @@ def serve(service: Service, port: int, browse: bool) -> None:
         service.lock.acquire()  # what is being computed ends, and nothing more begins
         if service.seconds:
             middle, most = 1e3 * np.median(service.seconds), 1e3 * max(service.seconds)
-            count = f"{len(service.seconds)} answers"
+            count = counted(len(service.seconds), "answer")
             print(f"engine: {count}, median {middle:.1f} ms, at most {most:.1f} ms", file=sys.stderr)
 
 
