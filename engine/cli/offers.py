@@ -72,8 +72,8 @@ def known_keys(name: str, arguments: Sequence[str]) -> list[str]:
 
 
 def _dotted(tree: dict[Any, Any], where: str = "") -> Iterator[str]:
+    """The keys of a configuration, groups before what is in them."""
     for key, value in tree.items():
-        if isinstance(value, dict) and value:
+        yield f"{where}{key}"
+        if isinstance(value, dict):
             yield from _dotted(value, f"{where}{key}.")
-        else:
-            yield f"{where}{key}"

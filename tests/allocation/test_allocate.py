@@ -289,7 +289,7 @@ PORTFOLIOS: dict[str, tuple[Callable[[], Any], str]] = {
     "lower above upper": (lambda: Portfolio(curves(), lower=[0.0, 3.0], upper=[9.0, 2.0]), "lower"),
     "lower without end": (lambda: Portfolio(curves(), lower=[0.0, np.inf]), "lower"),
     "lowers above the budget": (lambda: Portfolio(curves(), lower=[2.0, 2.0]), "lower limits"),
-    "no whole unit between bounds": (lambda: Portfolio(curves(), lower=[0.2, 0], upper=[0.8, 9]), "bounds"),
+    "no whole unit between limits": (lambda: Portfolio(curves(), lower=[0.2, 0], upper=[0.8, 9]), "limits"),
     "negative lower": (lambda: Portfolio(curves(), lower=[-1.0, 0.0]), "lower"),
     "negative upper": (lambda: Portfolio(curves(), upper=[-1.0, 0.0]), "upper"),
     "parameter not a number": (lambda: curves(scale=[1.0, np.nan]), "project 1: scale"),

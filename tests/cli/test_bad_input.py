@@ -181,6 +181,7 @@ MEANT = {
     ("run", "scenario.project=3"): "did you mean scenario.projects?",
     ("run", "--multirun", "scenario.project=3,4"): "did you mean scenario.projects?",
     ("run", "scenario=s_shaped", "scenario.curves.hill.parameters.exponnt.low=1"): "exponent.low?",
+    ("run", "scenario.weigth=2"): "did you mean scenario.weight?",
     ("run", "scenario=stage"): "unknown scenario 'stage': did you mean staged? expected one of ",
     ("run", "+run.portfolio=5"): "unknown key run.portfolio: did you mean portfolios? expected one of ",
     ("run", "~sover"): "did you mean solver?",

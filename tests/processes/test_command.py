@@ -34,7 +34,7 @@ def test_a_process_and_a_call_print_and_exit_alike(process: Run, engine: Run, wh
 
 
 def test_the_textbook_composes_its_sweeps_in_a_process(process: Run, tmp_path: Path) -> None:
-    done = process("textbook", "run.block=null", "staged.budget=[-1]")
+    done = process("textbook", "run.block=null", "staged.budget=[-1,80]")
     assert (done.returncode, done.stderr) == (2, "engine: budget is -1, expected a number from 0 to 1e+15\n")
     assert list(tmp_path.iterdir()) == []
 
