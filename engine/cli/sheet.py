@@ -7,6 +7,7 @@ rows are.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from dataclasses import dataclass, field
@@ -111,7 +112,8 @@ def _widths(group: Group, *, wanted: bool = False) -> list[int]:
     for column, heading in enumerate(group.headings):
         heading = fold(heading)
         words = heading.splitlines() if wanted else heading.split()
-        longest = max((len(line) for row in group.rows for line in _lines(group, row[column])), default=0)
+        cells = {row[column] for row in group.rows}
+        longest = max((len(line) for cell in cells for line in _lines(group, cell)), default=0)
         if group.remarks and not wanted:
             longest = min(longest, LEAST_REMARK)
         widths.append(max(*map(len, words), longest) + FRAME)
@@ -136,6 +138,7 @@ def _lines(group: Group, cell: str) -> list[str]:
     return [cell] if group.remarks else fold(cell).splitlines()
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def fold(text: str) -> str:
     """A text whose composed words are broken after a dot or an underscore where they are long."""
     lines = [""]

@@ -33,6 +33,8 @@ from engine.study.study import Study
 from engine.study.words import percent_text, rate_text, sentence, setting_text
 
 WORST, SLOWEST = 5, 5
+# Less is what summing in another order makes.
+LEAST_MISSED = 1e-12
 
 CAPTION = (
     "Means over portfolios. gap: certified, (bound − value)/|bound|. loss: share of the proved optimum "
@@ -192,22 +194,19 @@ def _average(values: Iterable[float]) -> float:
 
 def _worst(study: Study) -> Iterable[dict[str, Any]]:
     """The blocks with the worst single portfolios, and how to see them."""
-    losses, best = [], reference(study.manifest.solvers)
-    for block, path in study.store.done().items():
-        for row in summaries(study.store.read(path)):
-            if row["metric"] in ("loss", "gap") and row["count"] and row["solver"] != best:
-                losses.append((row["metric"], row["largest"], row["solver"], block))
-    metric = "loss" if any(one[0] == "loss" for one in losses) else "gap"
-    chosen = sorted((one for one in losses if one[0] == metric and one[1] > 1e-12), key=lambda one: -one[1])
-    seen: dict[int, tuple[str, float, str, int]] = {}
-    for one in chosen:
-        seen.setdefault(one[3], one)
+    best = reference(study.manifest.solvers)
+    known = [f for f in study.found if f.solver != best and float(f.summary.count)]
+    metric = "loss" if any(f.metric == "loss" for f in known) else "gap"
+    largest: dict[int, float] = {}
+    for f in known:
+        if f.metric == metric:
+            largest[f.point] = max(largest.get(f.point, 0.0), float(f.summary.largest))
     found = [
         {
             "text": f"{solver} misses {percent_text(share, 1)} ({_settings(study, block)})",
             "command": _replay(study, block),
         }
-        for _, share, solver, block in list(seen.values())[:WORST]
+        for share, solver, block in _worst_blocks(study, metric, best, largest)
     ]
     if found:
         what = f"of the {aim(study.manifest.solvers)}" if metric == "loss" else "of the certified bound"
@@ -218,6 +217,25 @@ def _worst(study: Study) -> Iterable[dict[str, Any]]:
             "portfolio, and stores each of them.",
             "instances": found,
         }
+
+
+def _worst_blocks(
+    study: Study, metric: str, best: str, largest: Mapping[int, float]
+) -> list[tuple[float, str, int]]:
+    """(share, solver, block) of the worst blocks; only points are read that can have one of them."""
+    blocks: dict[int, list[tuple[int, Any]]] = {}
+    for block, path in study.store.done().items():
+        blocks.setdefault(study.manifest.point_of(block), []).append((block, path))
+    worst: list[tuple[float, str, int]] = []
+    for point in sorted(largest, key=lambda point: -largest[point]):
+        if largest[point] <= LEAST_MISSED or (len(worst) >= WORST and worst[WORST - 1][0] >= largest[point]):
+            break
+        for block, path in blocks[point]:
+            rows = [r for r in summaries(study.store.read(path)) if r["metric"] == metric and r["count"]]
+            missed = [(row["largest"], row["solver"], block) for row in rows if row["solver"] != best]
+            worst += sorted(missed, key=lambda one: -one[0])[:1]
+        worst.sort(key=lambda one: -one[0])
+    return [one for one in worst[:WORST] if one[0] > LEAST_MISSED]
 
 
 def _slowest(study: Study) -> Iterable[dict[str, Any]]:
