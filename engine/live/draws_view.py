@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+import numpy as np
+
 from engine.live.controls import (
     Tile,
     budget_html,
@@ -19,15 +21,12 @@ from engine.live.panels import (
     View,
     axes_svg,
     band_svg,
-    bars_svg,
     corner_svg,
-    figure_svg,
-    labels,
     line_svg,
     mark_at,
-    panels_html,
     view_of,
 )
+from engine.live.view import ProjectsView, digits_of, row_html
 from engine.study.words import number_text
 
 BAND_WORDS = " to ".join(f"{100 * share:.0f}" for share in BAND) + " % of draws"
@@ -39,11 +38,12 @@ MEANINGS = {
 LABELS = {"aversion": "risk aversion", "tail": "worst share"}
 
 
-class DrawsView:
+class DrawsView(ProjectsView[Fan]):
     """The sliders and the drawings of one set of draws."""
 
     def __init__(self, live: LiveDraws) -> None:
-        self.live, self.labels = live, labels(live.names)
+        super().__init__(live.names)
+        self.live = live
 
     def controls(self) -> dict[str, str]:
         """The budget, the risk aversion, and the share of draws that are the worst."""
@@ -59,31 +59,13 @@ class DrawsView:
             "sliders": f"<h2>Risk</h2>{rows}{meanings_html(WORDS, MEANINGS)}",
         }
 
-    def charts(self) -> str:
-        """Empty panels, and what stands below them."""
-        return panels_html(self.labels)
-
-    def parts(self, fan: Fan, compiled: float, seconds: float, answers: int) -> dict[str, str]:
-        """Another answer: what belongs in the page, by the id of its place."""
-        views = self._views(fan)
-        return {
-            "numbers": self._numbers(fan, compiled, seconds, answers),
-            "front": self._front(fan),
-            **{f"curve-{place}": self._curve(place, fan, view) for place, view in enumerate(views)},
-            **{f"marks-{place}": self._marks(place, fan, view) for place, view in enumerate(views)},
-            "bars": bars_svg(self.labels, {"exact": fan.bet.effort}),
-            "table": table_html(self.labels, fan),
-        }
-
-    def said(self, fan: Fan) -> dict[str, str]:
-        """What each panel shows, in words, by its id."""
-        rows = zip(self.labels, fan.bet.effort, *fan.here, strict=True)
-        return {
-            f"panel-{place}": f"{name}: {number_text(effort, 4)} units of effort return "
-            f"{number_text(mean, 4)} on average; {100 * (BAND[1] - BAND[0]):.0f} % of draws lie from "
-            f"{number_text(low, 4)} to {number_text(high, 4)}"
-            for place, (name, effort, mean, low, high) in enumerate(rows)
-        }
+    def words(self, place: int, name: str, fan: Fan) -> str:
+        """What a panel shows."""
+        mean, low, high = (number_text(part[place], 4) for part in fan.here)
+        return (
+            f"{name}: {number_text(fan.bet.effort[place], 4)} units of effort return {mean} on average; "
+            f"{100 * (BAND[1] - BAND[0]):.0f} % of draws lie from {low} to {high}"
+        )
 
     def sentence(self, fan: Fan) -> str:
         """The numbers, once they rest."""
@@ -94,31 +76,39 @@ class DrawsView:
             f"{number_text(figures['cvar'])}; spent {spent_text(float(fan.bet.spent), state.budget)}"
         )
 
-    def figure(self, fan: Fan, origin: str) -> str:
-        """All panels as one SVG file."""
-        panels = [
-            self._curve(place, fan, view) + self._marks(place, fan, view)
-            for place, view in enumerate(self._views(fan))
-        ]
+    def heading(self, fan: Fan) -> list[str]:
+        """The title of the figure that is saved, and the lines below it."""
         lines = [f"{self.sentence(fan)}.", f"Lines: means. Bands: {BAND_WORDS}."]
-        return figure_svg(f"{origin}: effort by mean and CVaR (●)", lines, panels)
+        return ["effort by mean and CVaR (●)", *lines]
 
-    def _views(self, fan: Fan) -> list[View]:
+    def efforts(self, fan: Fan) -> dict[str, np.ndarray]:
+        """The effort of each project, for the bars."""
+        return {"exact": np.asarray(fan.bet.effort)}
+
+    def table(self, fan: Fan) -> str:
+        """Effort of every project, and the mean and the band of what it returns there."""
+        return table_html(self.labels, fan)
+
+    def views(self, fan: Fan) -> list[View]:
+        """The axes of each panel."""
         rows = zip(fan.effort, fan.curves.mean, fan.curves.low, fan.curves.high, strict=True)
         return [view_of(effort, low, high.clip(min=mean)) for effort, mean, low, high in rows]
 
-    def _curve(self, place: int, fan: Fan, view: View) -> str:
+    def curve(self, place: int, fan: Fan, view: View) -> str:
+        """What of a panel is the same while only the budget moves."""
         effort = fan.effort[place]
         mean, low, high = (part[place] for part in fan.curves)
         band = band_svg(view, effort, low, high)
         return band + axes_svg(self.labels[place], view) + line_svg(view, effort, mean)
 
-    def _marks(self, place: int, fan: Fan, view: View) -> str:
+    def marks(self, place: int, fan: Fan, view: View) -> str:
+        """Where the allocations stand on it."""
         low, high = number_text(fan.here.low[place], 3), number_text(fan.here.high[place], 3)
         mark = mark_at("exact", view, fan.bet.effort[place], fan.here.mean[place])
         return mark + corner_svg(f"{low} to {high}")
 
-    def _front(self, fan: Fan) -> str:
+    def front(self, fan: Fan) -> str:
+        """What is read before the panels."""
         state, worst = fan.state, share_text(fan.state.tail)
         return (
             f"objective: {number_text(1 - state.aversion, 3)} × mean + {number_text(state.aversion, 3)} × "
@@ -126,7 +116,8 @@ class DrawsView:
             f"beside names: {BAND_WORDS}"
         )
 
-    def _numbers(self, fan: Fan, compiled: float, seconds: float, answers: int) -> str:
+    def numbers(self, fan: Fan, compiled: float, seconds: float, answers: int) -> str:
+        """The line of numbers."""
         state, bet = fan.state, fan.bet
         value, mean, cvar = float(bet.value), float(bet.figures["mean"]), float(bet.figures["cvar"])
         worst = f"mean of the worst {share_text(state.tail)}"
@@ -141,7 +132,7 @@ class DrawsView:
             time_tile(compiled, seconds),
         ]
         held = {"budget": repr(state.budget), "aversion": repr(state.aversion), "tail": repr(state.tail)}
-        effort = " ".join(f"{float(e):.12g}" for e in bet.effort)
+        effort = digits_of(bet.effort)
         return tiles_html(tiles, {"answer": str(answers), **held, "effort": effort})
 
 
@@ -152,10 +143,8 @@ def share_text(share: float) -> str:
 
 def table_html(names: list[str], fan: Fan) -> str:
     """Effort of every project, and the mean and the band of what it returns there."""
-    rows = []
-    for name, *numbers in zip(names, fan.bet.effort, *fan.here, strict=True):
-        cells = "".join(f"<td>{number_text(number, 4)}</td>" for number in numbers)
-        rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
+    each = zip(names, fan.bet.effort, *fan.here, strict=True)
+    rows = [row_html(name, numbers) for name, *numbers in each]
     words = ["effort (units)", "mean return", *(f"{100 * share:.0f} % of draws below" for share in BAND)]
     head = "".join(f'<th scope="col">{word}</th>' for word in ("project", *words))
     return f'<table class="allocation"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'

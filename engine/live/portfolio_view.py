@@ -22,16 +22,13 @@ from engine.live.model import DRAGGED, Live, Picture, State
 from engine.live.panels import (
     View,
     axes_svg,
-    bars_svg,
     corner_svg,
-    figure_svg,
-    labels,
     line_svg,
     mark_at,
-    panels_html,
     strips_svg,
     view_of,
 )
+from engine.live.view import ProjectsView, digits_of, row_html
 from engine.study.words import counted, number_text, percent_text
 
 # What the sliders of a project are called, and what they mean.
@@ -48,11 +45,12 @@ PRICE = (
 )
 
 
-class PortfolioView:
+class PortfolioView(ProjectsView[Picture]):
     """The sliders and the drawings of one portfolio."""
 
     def __init__(self, live: Live) -> None:
-        self.live, self.labels = live, labels(live.names)
+        super().__init__(live.names)
+        self.live = live
 
     def controls(self) -> dict[str, str]:
         """The budget's line, and three sliders for each project, where they begin."""
@@ -84,29 +82,6 @@ class PortfolioView:
             for key in DRAGGED
         )
 
-    def charts(self) -> str:
-        """Empty panels, and what stands below them."""
-        return panels_html(self.labels)
-
-    def parts(self, picture: Picture, compiled: float, seconds: float, answers: int) -> dict[str, str]:
-        """Another answer: what belongs in the page, by the id of its place."""
-        views = self._views(picture)
-        drawn = {f"curve-{place}": self._curve(place, picture, views[place]) for place in range(len(views))}
-        marks = {f"marks-{place}": self._marks(place, picture, views[place]) for place in range(len(views))}
-        efforts = {"exact": picture.exact.effort, "greedy": picture.greedy.effort}
-        return {
-            "numbers": self._numbers(picture, compiled, seconds, answers),
-            "front": self._front(picture),
-            **drawn,
-            **marks,
-            "bars": bars_svg(self.labels, efforts),  # type: ignore[arg-type]
-            "table": table_html(self.labels, self.live.stages, picture),
-        }
-
-    def said(self, picture: Picture) -> dict[str, str]:
-        """What each panel shows, in words, by its id."""
-        return {f"panel-{place}": self._said(place, name, picture) for place, name in enumerate(self.labels)}
-
     def sentence(self, picture: Picture) -> str:
         """The numbers, once they rest."""
         exact, greedy, budget = picture.exact, picture.greedy, picture.state.budget
@@ -116,27 +91,31 @@ class PortfolioView:
             f"{number_text(exact.multiplier, 4)}; spent {spent_text(float(exact.spent), budget)}"
         )
 
-    def figure(self, picture: Picture, origin: str) -> str:
-        """All panels as one SVG file."""
-        views = self._views(picture)
-        panels = [
-            self._curve(place, picture, view) + self._marks(place, picture, view)
-            for place, view in enumerate(views)
-        ]
-        return figure_svg(
-            f"{origin}: effort by exact (●) and greedy (□)", [f"{self.sentence(picture)}."], panels
-        )
+    def heading(self, picture: Picture) -> list[str]:
+        """The title of the figure that is saved, and the line below it."""
+        return ["effort by exact (●) and greedy (□)", f"{self.sentence(picture)}."]
 
-    def _views(self, picture: Picture) -> list[View]:
+    def efforts(self, picture: Picture) -> dict[str, np.ndarray]:
+        """The effort of each project by both, for the bars."""
+        return {"exact": np.asarray(picture.exact.effort), "greedy": np.asarray(picture.greedy.effort)}
+
+    def table(self, picture: Picture) -> str:
+        """Effort, return and stage of every project."""
+        return table_html(self.labels, self.live.stages, picture)
+
+    def views(self, picture: Picture) -> list[View]:
+        """The axes of each panel."""
         return [view_of(*each) for each in zip(picture.effort, picture.returns, picture.returns, strict=True)]
 
-    def _curve(self, place: int, picture: Picture, view: View) -> str:
+    def curve(self, place: int, picture: Picture, view: View) -> str:
+        """What of a panel is the same while only the budget moves."""
         effort = picture.effort[place]
         strips = strips_svg(view, effort, picture.stage[place], picture.frontier[place])
         line = line_svg(view, effort, picture.returns[place])
         return strips + axes_svg(self.labels[place], view) + line
 
-    def _marks(self, place: int, picture: Picture, view: View) -> str:
+    def marks(self, place: int, picture: Picture, view: View) -> str:
+        """Where the allocations stand on it."""
         exact = mark_at("exact", view, float(picture.exact.effort[place]), picture.exact_return[place])
         greedy = mark_at("greedy", view, float(picture.greedy.effort[place]), picture.greedy_return[place])
         at = "★ frontier" if picture.exact_frontier[place] else f"stage {self._stage(place, picture)}"
@@ -145,7 +124,8 @@ class PortfolioView:
     def _stage(self, place: int, picture: Picture) -> str:
         return stage_text(picture, self.live.stages, place)
 
-    def _said(self, place: int, name: str, picture: Picture) -> str:
+    def words(self, place: int, name: str, picture: Picture) -> str:
+        """What a panel shows."""
         exact, greedy = float(picture.exact.effort[place]), float(picture.greedy.effort[place])
         stage = self._stage(place, picture)
         return (
@@ -154,7 +134,8 @@ class PortfolioView:
             f"{stage if stage == FRONTIER else f'stage {stage}'}; greedy puts {number_text(greedy)}"
         )
 
-    def _front(self, picture: Picture) -> str:
+    def front(self, picture: Picture) -> str:
+        """What is read before the panels."""
         there = [escape(n) for n, last in zip(self.labels, picture.exact_frontier, strict=True) if last]
         lots = "" if self.live.unit == 1 else f"effort in lots of {number_text(self.live.unit, 9)} · "
         names = f": {', '.join(there)}" if there else ""
@@ -164,7 +145,8 @@ class PortfolioView:
             f"{sign_html('greedy')}greedy · shaded: later stages, darkest: the frontier (the last)"
         )
 
-    def _numbers(self, picture: Picture, compiled: float, seconds: float, answers: int) -> str:
+    def numbers(self, picture: Picture, compiled: float, seconds: float, answers: int) -> str:
+        """The line of numbers."""
         exact, greedy, budget = picture.exact, picture.greedy, picture.state.budget
         spent = float(exact.spent)
         tiles = [
@@ -180,7 +162,7 @@ class PortfolioView:
             Tile("greedy_gap", "greedy's own gap", float(greedy.gap), percent_text(float(greedy.gap))),
             time_tile(compiled, seconds),
         ]
-        effort = " ".join(f"{float(e):.12g}" for e in exact.effort)
+        effort = digits_of(exact.effort)
         return tiles_html(tiles, {"answer": str(answers), "budget": repr(budget), "effort": effort})
 
 
@@ -196,9 +178,7 @@ def table_html(names: list[str], stages: np.ndarray, picture: Picture) -> str:
     rows = []
     columns: Any = (picture.exact.effort, picture.greedy.effort, picture.exact_return, picture.greedy_return)
     for place, (name, *numbers) in enumerate(zip(names, *columns, strict=True)):
-        cells = "".join(f"<td>{number_text(number, 4)}</td>" for number in numbers)
-        stage = stage_text(picture, stages, place)
-        rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}<td>{stage}</td></tr>')
+        rows.append(row_html(name, numbers, stage_text(picture, stages, place)))
     pair = "".join(f'<th scope="col">{sign_html(s)}{s}</th>' for s in ("exact", "greedy"))
     return (
         '<table class="allocation"><thead><tr><th rowspan="2" scope="col">project</th>'
