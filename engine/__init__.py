@@ -8,6 +8,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from engine._version import __version__ as __version__
+from engine.model.naming import renamed
 
 if TYPE_CHECKING:
     from engine.advice.answer import Advice
@@ -236,8 +237,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _OLD_NAMES:
         now = _OLD_NAMES[name]
-        told = f"engine.{name} is now engine.{now}, and goes with the next release"
-        warnings.warn(told, FutureWarning, stacklevel=2)
+        warnings.warn(renamed(f"engine.{name}", f"engine.{now}"), FutureWarning, stacklevel=2)
         return getattr(sys.modules[__name__], now)
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from engine.model.naming import renamed
 from engine.solvers.registry import OLD_NAMES, SOLVERS
 
 
@@ -14,8 +15,7 @@ def current(solver: str) -> str:
     if not isinstance(solver, str) or solver in SOLVERS or solver not in OLD_NAMES:
         return solver
     now = OLD_NAMES[solver]
-    told = f"solver {solver} is now {now}, and goes with the next release"
-    warnings.warn(told, FutureWarning, stacklevel=3)
+    warnings.warn(renamed(f"solver {solver}", now), FutureWarning, stacklevel=3)
     return now
 
 

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 from engine.cli.choices import choices_of, files_in, kinds_in, named_folders
 from engine.cli.command import ReadingConfig
 from engine.cli.commented import Commented, read_commented
+from engine.cli.completion import SCRIPTS
 from engine.cli.main import all_names, command_names, command_of
 from engine.files.shipped import config_folder, portfolio_names
 
@@ -29,8 +30,8 @@ def candidates(before: Sequence[str], current: str) -> list[str]:
     elif before[0] in command_names():
         return _of_command(before[0], list(before[1:]), current)
     else:
-        shells = ["bash", "fish", "zsh"]
-        known = {"help": all_names(), "completion": shells}.get(before[0], []) if len(before) == 1 else []
+        words = {"help": all_names(), "completion": sorted(SCRIPTS)}
+        known = words.get(before[0], []) if len(before) == 1 else []
     return [name for name in known if name.startswith(current)]
 
 

@@ -20,7 +20,7 @@ from engine.cli.command import Command, WordCommand
 from engine.cli.completion import COMPLETION
 from engine.cli.quoting import as_hydra_reads
 from engine.cli.words import fail, say, show_warning
-from engine.model.naming import one_of
+from engine.model.naming import one_of, renamed
 
 # Commands by the names that they had. They go with the next release.
 OLD_NAMES = {"frontier": "budget_curve"}
@@ -77,21 +77,30 @@ def main() -> None:
     if name == "--version":
         print(f"engine {__version__}")
         return
-    if name in OLD_NAMES:
-        say(f"warning: engine {name} is now engine {OLD_NAMES[name]}, and goes with the next release")
-        name = OLD_NAMES[name]
-    if name not in all_names():
-        fail(f"unknown command {name!r}{one_of(name, all_names())}")
-    if any(argument in HELP for argument in arguments):
-        show_help([name, *arguments])
-        return
-    if name in word_commands():
-        try:
+    try:
+        name = called(name)
+        if any(argument in HELP for argument in arguments):
+            show_help([name, *arguments])
+            return
+        if name in word_commands():
             word_commands()[name].run(arguments)
-        except ValueError as error:
-            fail(str(error))
-        return
+            return
+    except ValueError as error:
+        fail(str(error))
     _run(name, arguments)
+
+
+def called(name: str) -> str:
+    """The name of a command today.
+
+    **Raises:** `ValueError` for the name of none.
+    """
+    if name in OLD_NAMES:
+        say(f"warning: {renamed(f'engine {name}', f'engine {OLD_NAMES[name]}')}")
+    name = OLD_NAMES.get(name, name)
+    if name not in all_names():
+        raise ValueError(f"unknown command {name!r}{one_of(name, all_names())}")
+    return name
 
 
 def _run(name: str, arguments: list[str]) -> None:
@@ -119,9 +128,7 @@ def show_help(words: list[str]) -> None:
         print(usage())
         return
     name, *arguments = words
-    name = OLD_NAMES.get(name, name)
-    if name not in all_names():
-        raise ValueError(f"unknown command {name!r}{one_of(name, all_names())}")
+    name = called(name)
     print(page(name, word_commands().get(name) or command_of(name), arguments))
 
 

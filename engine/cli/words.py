@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from engine.study.words import counted
+
 # A line that quotes what a file holds is shortened to this, begin and end kept.
 MOST_CHARACTERS = 600
 
@@ -32,7 +34,7 @@ def settings_text(settings: dict[str, Any]) -> str:
 
 def blocks_text(count: int) -> str:
     """So many blocks."""
-    return f"{count:,} block" + "s" * (count != 1)
+    return counted(count, "block")
 
 
 def some_text(numbers: list[int]) -> str:

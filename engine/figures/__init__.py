@@ -9,6 +9,8 @@ import importlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from engine.model.naming import renamed
+
 if TYPE_CHECKING:
     from engine.figures.bets import risk_figure as risk_figure
     from engine.figures.budgets import returns_figure as returns_figure
@@ -62,11 +64,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "allocation_figure":
-        warnings.warn(
-            "engine.figures.allocation_figure is now shares_figure, and goes with the next release",
-            FutureWarning,
-            stacklevel=2,
-        )
+        told = renamed("engine.figures.allocation_figure", "shares_figure")
+        warnings.warn(told, FutureWarning, stacklevel=2)
         name = "shares_figure"
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

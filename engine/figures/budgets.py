@@ -14,9 +14,9 @@ from engine.allocation.budget_curve import BudgetCurve
 from engine.figures.curves import along
 from engine.figures.looks import project_colour, project_hatch, solver_look
 from engine.figures.palette import INK, PAPER, SOFT
-from engine.figures.style import GAP, STYLE, WIDTH, new_figure, only_axes, short, tint
+from engine.figures.style import AS_NUMBER, GAP, IN_PERCENT, STYLE, WIDTH, new_figure, only_axes, tint
 from engine.model.portfolio import Portfolio, project_names
-from engine.study.words import number_text, percent_text
+from engine.study.words import number_text, percent_text, short
 
 MOST_NAMED_PROJECTS = 9
 # Of the height of the axis: how far apart two names stand at least, a name of two lines farther.
@@ -32,6 +32,13 @@ LEADER: Any = {
 }
 
 
+def shares_of(portfolio: Portfolio, curve: BudgetCurve) -> Float[np.ndarray, "budgets projects"]:
+    """The share of each budget that each project gets."""
+    budget, effort = np.asarray(curve.budget), np.nan_to_num(np.asarray(curve.effort))
+    spend = effort if portfolio.cost is None else effort * np.asarray(portfolio.cost)
+    return spend / np.where(budget > 0, budget, np.inf)[:, None]
+
+
 @mpl.rc_context(STYLE)
 def shares_figure(portfolio: Portfolio, curve: BudgetCurve) -> tuple[Axes, Axes]:
     """The share of the budget that each project gets, at every budget; below, the shadow price.
@@ -42,10 +49,7 @@ def shares_figure(portfolio: Portfolio, curve: BudgetCurve) -> tuple[Axes, Axes]
     """
     figure = new_figure(WIDTH, 4.4)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.1])
-    budget = np.asarray(curve.budget)
-    cost = 1.0 if portfolio.cost is None else np.asarray(portfolio.cost)
-    spend = np.nan_to_num(np.asarray(curve.effort)) * cost
-    shares = spend / np.where(budget > 0, budget, np.inf)[:, None]
+    budget, shares = np.asarray(curve.budget), shares_of(portfolio, curve)
     names, last = project_names(portfolio), along(portfolio, np.nan_to_num(np.asarray(curve.effort))).last
     named = np.sort(np.argsort(-shares.max(axis=0), kind="stable")[:MOST_NAMED_PROJECTS])
     layers = [shares[:, i] for i in named]
@@ -68,7 +72,7 @@ def shares_figure(portfolio: Portfolio, curve: BudgetCurve) -> tuple[Axes, Axes]
             above.plot(right, middle, "*", color=INK, markersize=9, markeredgecolor=PAPER, clip_on=False)
     _write_beside(above, [float(t[-1] - y[-1] / 2) for t, y in zip(tops, layers, strict=True)], labels)
     above.set(ylabel="share of the budget", xlim=(0, budget[-1]), ylim=(0, 1))
-    above.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, symbol=" %", decimals=0))
+    above.yaxis.set_major_formatter(IN_PERCENT)
     _draw_price(below, budget, np.asarray(curve.price))
     return above, below
 
@@ -105,7 +109,7 @@ def _draw_price(axes: Axes, budget: np.ndarray, price: np.ndarray) -> None:
     axes.set(xlabel="budget (units of cost)", ylabel="shadow price\n(return per unit)")
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 3.0), numticks=6))
-    axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda number, _: f"{number:g}"))
+    axes.yaxis.set_major_formatter(AS_NUMBER)
     axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
 
 

@@ -23,11 +23,11 @@ from engine.allocation.answer import Allocation
 from engine.allocation.running import on_host
 from engine.figures.looks import project_colour, project_dash
 from engine.figures.palette import FRONTIER_GREY, INK, SOFT, STAGE_GREYS
-from engine.figures.style import COLUMNS, PANEL_HEIGHT, STYLE, WIDTH, mark, new_figure, only_axes, short
+from engine.figures.style import COLUMNS, PANEL_HEIGHT, STYLE, WIDTH, mark, new_figure, only_axes
 from engine.model.portfolio import Portfolio, project_names
 from engine.model.validation import normalise
 from engine.solvers.solution import Solution
-from engine.study.words import number_text
+from engine.study.words import number_text, short
 
 EFFORTS = 400
 # The axis of efforts goes as far as the frontiers, if that is at most so many times the largest effort.
@@ -127,7 +127,7 @@ def _draw_effort(axes: Axes, solver: str, effort: float, performance: float, end
 
 def _notes(portfolio: Portfolio, solutions: Mapping[str, Any], efforts: np.ndarray) -> list[str]:
     """Of each project its weight, where these differ, and each solver's effort; once, where all agree."""
-    weight = np.ones(portfolio.shape) if portfolio.weight is None else np.asarray(portfolio.weight)
+    weight = _given(portfolio.weight, portfolio)
     same = bool(np.all(weight == weight[0]))
     notes = []
     for own, of in zip(weight, efforts.T, strict=True):
@@ -149,6 +149,11 @@ def _panels(projects: int) -> list[Axes]:
     for panel in panels[max(projects - columns, 0) : projects]:
         panel.tick_params(labelbottom=True)
     return list(panels[:projects])
+
+
+def _given(part: Any, portfolio: Portfolio) -> np.ndarray:
+    """A cost, weight or chance of each project; 1 where none are given."""
+    return np.ones(portfolio.shape) if part is None else np.asarray(part, float)
 
 
 def _key(figure: Any, solutions: Mapping[str, Any], frontier: bool, slopes: np.ndarray) -> None:
@@ -177,11 +182,9 @@ def _shade_stages(axes: Axes, grid: np.ndarray, stage: np.ndarray, last: np.ndar
 
 def _slopes(portfolio: Portfolio, solution: Allocation | Solution, performance: np.ndarray) -> np.ndarray:
     """What a unit of effort must lift each project's performance by at the margin, to be worth its price."""
-    cost = np.ones(portfolio.shape) if portfolio.cost is None else np.asarray(portfolio.cost)
+    cost = _given(portfolio.cost, portfolio)
     price = float(solution.price if isinstance(solution, Allocation) else solution.multiplier)
-    worth = np.ones(portfolio.shape)
-    for part in (portfolio.weight, portfolio.success):
-        worth = worth if part is None else worth * np.asarray(part)
+    worth = _given(portfolio.weight, portfolio) * _given(portfolio.success, portfolio)
     if portfolio.curvature is not None:
         worth = worth * np.exp(-np.asarray(portfolio.curvature) * performance)
     return price * cost / np.where(worth > 0, worth, np.nan)
@@ -270,7 +273,7 @@ def _gains_key(panels: list[Axes], solution: Allocation, frontier: bool, ticked:
 
 def _gains(portfolio: Portfolio, starts: np.ndarray, step: float) -> np.ndarray:
     """What a unit more gains on average over the next step, per unit of cost: [efforts, projects]."""
-    cost = np.ones(portfolio.shape) if portfolio.cost is None else np.asarray(portfolio.cost)
+    cost = _given(portfolio.cost, portfolio)
     efforts = np.append(starts, starts[-1] + step)
     rows = np.repeat(efforts[:, None], portfolio.shape[-1], axis=1)
     rise = np.diff(along(portfolio, rows).returns, axis=0) / step

@@ -6,8 +6,9 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 
 from engine.figures.palette import BLUE, SKY, SOFT
-from engine.figures.style import STYLE, WIDTH, new_figure, short, tint
+from engine.figures.style import STYLE, WIDTH, new_figure, tint
 from engine.fitting.folder import FittedCurve
+from engine.study.words import short
 
 
 @mpl.rc_context(STYLE)

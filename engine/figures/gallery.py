@@ -21,7 +21,7 @@ from engine.allocation.budget_curve import BudgetCurve, budget_curve
 from engine.allocation.risk_curve import risk_curve
 from engine.bets.uncertain import Uncertain
 from engine.figures.bets import risk_figure
-from engine.figures.budgets import returns_figure, shares_figure
+from engine.figures.budgets import returns_figure, shares_figure, shares_of
 from engine.figures.curves import along, curves_figure, end_of_efforts, gains_figure
 from engine.figures.fits import fit_figure
 from engine.fitting.folder import FittedCurve, fitted_curves
@@ -32,7 +32,6 @@ from engine.study.words import listed, number_text, percent_text
 
 # Budgets at which solvers are compared, and efforts of a curve in a figure's data.
 BUDGETS, EFFORTS = 100, 101
-ROUNDING = 1e-12
 
 Data = Mapping[str, Any]
 
@@ -114,7 +113,7 @@ def _curves(
         f"darkest the frontier: {best} {reached}{also}. The line through its mark is as steep as the shadow "
         "price asks for, the flatter the more a project weighs."
     )
-    return Illustration("curves", caption, curves_figure(portfolio, solutions)[0], data)
+    return Illustration("curves", caption, curves_figure(portfolio, solutions, end)[0], data)
 
 
 def _gains(portfolio: Portfolio, solution: Allocation, budget: float, where: str) -> Illustration:
@@ -152,16 +151,13 @@ def _cut(axes: Axes, gains: np.ndarray) -> bool:
 
 def illustrate_shares(portfolio: Portfolio, curve: BudgetCurve, where: str = "") -> Illustration:
     """The share of the budget that each project gets at every budget, and the shadow price."""
-    budget, effort = np.asarray(curve.budget), np.nan_to_num(np.asarray(curve.effort))
-    spend = effort if portfolio.cost is None else effort * np.asarray(portfolio.cost)
-    shares = spend / np.where(budget > 0, budget, np.inf)[:, None]
-    names = project_names(portfolio)
+    budget, names = np.asarray(curve.budget), project_names(portfolio)
     marginal, price = (np.nan_to_num(np.asarray(part)[:-1]) for part in (curve.marginal, curve.price))
     smooth = bool(np.allclose(marginal, price, rtol=1e-6))
     worth = "the next unit of budget returns" if smooth else "more budget returns per unit, jumps included"
     data = {
         "budget": budget,
-        **{f"share.{name}": share for name, share in zip(names, shares.T, strict=True)},
+        **{f"share.{name}": share for name, share in zip(names, shares_of(portfolio, curve).T, strict=True)},
         "price": np.asarray(curve.price),
     }
     caption = (

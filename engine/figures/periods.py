@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from engine.allocation.periods import Schedule
 from engine.figures.looks import MARKERS, project_colour, project_dash
 from engine.figures.plans import effort_over_time_figure
-from engine.figures.style import STYLE, only_axes, short
+from engine.figures.style import STYLE, only_axes
+from engine.study.words import short
 
 
 @mpl.rc_context(STYLE)

@@ -16,7 +16,7 @@ from matplotlib.patheffects import withStroke
 
 from engine.figures.looks import solver_look
 from engine.figures.palette import INK, LINE, PAPER
-from engine.figures.style import STYLE, only_axes
+from engine.figures.style import AS_NUMBER, IN_PERCENT, STYLE, only_axes
 from engine.simulation.summaries import BINS, LEAST, MOST, Summary
 from engine.study.words import percent_text
 
@@ -29,7 +29,6 @@ TALL = 38
 # A boundary is read on every colour under it.
 BOUNDARY: Any = {"color": INK, "linewidth": 1.6}
 CASED: Any = [withStroke(linewidth=3.4, foreground=PAPER)]
-IN_PERCENT = mpl.ticker.FuncFormatter(lambda share, _: f"{100 * share:g} %")
 # Numbers on colours that are the same on light and dark paper, and so are no ink.
 ON_DARK, ON_LIGHT = "#fefefe", "#010101"
 
@@ -74,7 +73,7 @@ def phase_figure(
     if numbered:
         _write_cells(axes, values, mesh, percent)
     if line is not None:
-        _draw_boundary(axes, masked, line, numbered, f"{100 * line:g} %" if percent else f"{line:g}")
+        _draw_boundary(axes, masked, line, numbered, percent)
         if regions is not None and not numbered:
             _name_regions(axes, values > line, np.isfinite(values), regions)
     elif not numbered:
@@ -95,40 +94,46 @@ def phase_figure(
 
 def _draw_levels(axes: Axes, values: np.ma.MaskedArray, percent: bool) -> None:
     """A few round levels: colours alone tell no numbers."""
-    levels = mpl.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(
-        float(values.min()), float(values.max())
-    )
-    inner = [level for level in levels if values.min() < level < values.max()]
-    if min(values.shape) < 2 or not inner:
-        return
+    low, high = float(values.min()), float(values.max())
+    levels = mpl.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
+    inner = [level for level in levels if low < level < high]
+    if min(values.shape) > 1 and inner:
+        _draw_contours(axes, values, inner, percent, 0.9, 7, MOST_PIECES * len(inner))  # noise has more
+
+
+def _draw_contours(
+    axes: Axes,
+    values: np.ma.MaskedArray,
+    levels: Sequence[float],
+    percent: bool,
+    width: float,
+    size: float,
+    most: float = math.inf,
+) -> None:
+    """Lines of equal values through the cells, with their numbers; none where they are in more pieces."""
     centres = np.arange(values.shape[1]) + 0.5, np.arange(values.shape[0]) + 0.5
-    drawn = axes.contour(*centres, values, levels=inner, colors=INK, linewidths=0.9)
-    if sum(map(len, drawn.allsegs)) > MOST_PIECES * len(inner):  # noise has no levels
+    drawn = axes.contour(*centres, values, levels=levels, colors=INK, linewidths=width)
+    if sum(map(len, drawn.allsegs)) > most:
         drawn.remove()
         return
     drawn.set_path_effects(CASED)
-    labels = {level: f"{100 * level:g} %" if percent else f"{level:g}" for level in inner}
-    for text in axes.clabel(drawn, fmt=labels, fontsize=7, inline_spacing=2):
+    labels = {level: f"{100 * level:g} %" if percent else f"{level:g}" for level in levels}
+    for text in axes.clabel(drawn, fmt=labels, fontsize=size, inline_spacing=2):
         text.set_path_effects(CASED)
 
 
-def _draw_boundary(axes: Axes, values: np.ma.MaskedArray, line: float, between: bool, label: str) -> None:
+def _draw_boundary(axes: Axes, values: np.ma.MaskedArray, line: float, between: bool, percent: bool) -> None:
     """Where values cross the line: smooth through the cells, or between them, striking no number."""
     above = np.ma.filled(values, np.nan) > line
     if min(values.shape) < 2 or above.all() or not above.any():
         return
     if not between:
-        centres = np.arange(values.shape[1]) + 0.5, np.arange(values.shape[0]) + 0.5
-        drawn = axes.contour(*centres, values, levels=[line], colors=INK, linewidths=1.6)
-        drawn.set_path_effects(CASED)
-        for text in axes.clabel(drawn, fmt={line: label}, fontsize=8, inline_spacing=2):
-            text.set_path_effects(CASED)
+        _draw_contours(axes, values, [line], percent, 1.6, 8)
         return
     sides = [[(j + 1, i), (j + 1, i + 1)] for i, j in np.argwhere(above[:, 1:] != above[:, :-1])]
     sides += [[(j, i + 1), (j + 1, i + 1)] for i, j in np.argwhere(above[1:] != above[:-1])]
-    axes.add_collection(
-        LineCollection(sides, colors=INK, linewidth=1.6, capstyle="round", path_effects=CASED)
-    )
+    look: Any = {"colors": INK, "linewidth": 1.6, "capstyle": "round", "path_effects": CASED}
+    axes.add_collection(LineCollection(sides, **look))
 
 
 def _name_regions(axes: Axes, above: np.ndarray, known: np.ndarray, names: tuple[str, str]) -> None:
@@ -269,7 +274,7 @@ def time_figure(times: Sequence[SolverTime], known: bool = True, axes: Axes | No
     axes.set(xlabel="time per portfolio (µs)", ylabel=f"mean share of the {whole} missed")
     axes.grid(True, which="major", linewidth=0.4, color=LINE)
     axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+    axes.xaxis.set_major_formatter(AS_NUMBER)
     axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return axes

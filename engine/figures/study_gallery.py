@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine.figures.gallery import ROUNDING, Data, Illustration, illustrate_portfolio
+from engine.allocation.old_names import current
+from engine.figures.gallery import Data, Illustration, illustrate_portfolio
 from engine.figures.plans import Regret, effort_over_time_figure, regret_figure
 from engine.figures.studies import (
     SolverTime,
@@ -28,8 +29,8 @@ from engine.model.keys import portfolio_key
 from engine.model.portfolio import project_names
 from engine.simulation.methods import aim, method_of, reference
 from engine.simulation.point import draw
-from engine.simulation.summaries import Summary, merge, quantile, standard_error
-from engine.solvers.registry import OLD_NAMES, REFERENCE, SOLVERS
+from engine.simulation.summaries import LEAST, Summary, merge, quantile, standard_error
+from engine.solvers.registry import REFERENCE, SOLVERS
 from engine.study.grid import Axis, Grid
 from engine.study.manifest import StoreError
 from engine.study.results import Found, plain
@@ -96,7 +97,8 @@ def illustrate_study(study: Study, view: View | None = None) -> Iterator[Illustr
             )
     solvers = list(dict.fromkeys(f.solver for f in found))
     best = reference(solvers)
-    shown = _checked(view.by, solvers, "by") or (best if best in solvers else solvers[-1])
+    by = view.by if view.by is None or view.by in solvers else current(view.by)
+    shown = _checked(by, solvers, "by") or (best if best in solvers else solvers[-1])
     metrics = list(dict.fromkeys(f.metric for f in found))
     planned = study.point(0).source.gives == "plan"
     if planned and view.by is None:
@@ -115,9 +117,9 @@ def _missed_and_spent(study: Study, view: View, solvers: list[str], shown: str) 
     judged = {p: share for (p, s), share in missed.items() if s == (weakest or shown)}
     losses = losses_of(found, reference(solvers))
     # A map of nothing says less than the sentence that says so.
-    if weakest and max(judged.values(), default=0.0) > ROUNDING:
+    if weakest and max(judged.values(), default=0.0) > LEAST:
         yield from _over_grid(study, view, weakest, "loss" if losses else "gap", solvers)
-    if any(float(summary.largest) > ROUNDING for summary in losses.values()):
+    if any(float(summary.largest) > LEAST for summary in losses.values()):
         yield Illustration("loss", _loss_caption(losses, solvers), loss_figure(losses), _loss_data(losses))
     known = any(f.metric == "loss" and float(f.summary.count) for f in found)
     if times := list(_times(study, missed)):
@@ -388,8 +390,6 @@ def _time_caption(found: list[Found], known: bool) -> str:
 
 
 def _checked(choice: str | None, known: Sequence[str], key: str) -> str | None:
-    if key == "by" and choice in OLD_NAMES and choice not in known:
-        choice = OLD_NAMES[choice]
     if choice is not None and choice not in known:
         expected = f"one of {', '.join(known)}" if known else "none: the study has no other axis"
         raise ValueError(f"{key} is {choice!r}, expected {expected}")

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from engine.figures.looks import solver_look
-from engine.figures.palette import DARK, DARK_GREYS, INK, PALETTE, PAPER
+from engine.figures.palette import DARK, DARK_GREYS, INK, PALETTE, PAPER, SOFT
 
 STYLE: Any = {
     "font.size": 9,
@@ -43,6 +43,9 @@ WIDTH, HEIGHT = 5.2, 3.3
 COLUMNS, PANEL_HEIGHT = 3, 1.5
 # How much colour is in areas, and in what is missed.
 AREA, GAP = 0.65, 0.3
+# How ticks are written: shares in per cent, other numbers as they are.
+IN_PERCENT = mpl.ticker.FuncFormatter(lambda share, _: f"{100 * share:g} %")
+AS_NUMBER = mpl.ticker.FuncFormatter(lambda number, _: f"{number:g}")
 
 
 def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
@@ -85,11 +88,10 @@ def themed(axes: Axes) -> bytes:
 @functools.cache
 def _dark_colours() -> dict[str, str]:
     """What stands on dark paper for the palette, its tints and the greys of stages, as SVG writes them."""
-    colours = {light: dark for light, dark in DARK.items() if light in PALETTE}
+    mixed = [*((colour, AREA) for colour in PALETTE), (SOFT, GAP)]
     tints = {
-        hexadecimal(tint(light, share)): hexadecimal(tint(dark, share, DARK[PAPER]))
-        for light, dark in colours.items()
-        for share in (AREA, GAP)
+        hexadecimal(tint(light, share)): hexadecimal(tint(DARK[light], share, DARK[PAPER]))
+        for light, share in mixed
     }
     return {light.lower(): dark for light, dark in {**tints, **DARK, **DARK_GREYS}.items()}
 
@@ -110,11 +112,6 @@ def mark(solver: str) -> dict[str, Any]:
         "markerfacecolor": look.colour if look.filled else "none",
         "markeredgewidth": 1.3,
     }
-
-
-def short(name: str, most: int = 24) -> str:
-    """A name as far as it fits."""
-    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def tint(colour: str, share: float = AREA, paper: str = PAPER) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from engine.figures.looks import solver_look
 from engine.figures.palette import DARK, DARK_GREYS, FRONTIER_GREY, INK, LINE, PAPER, SOFT
 from engine.live.model import nice_above
-from engine.study.words import number_text
+from engine.study.words import number_text, short
 
 WIDTH, HEIGHT = 200, 152
 LEFT, RIGHT, TOP, BOTTOM = 34.0, 194.0, 24.0, 120.0
@@ -233,5 +233,5 @@ def colours_css() -> str:
 def labels(names: Sequence[str]) -> list[str]:
     """Names short enough to be read, no two alike, without what SVG cannot hold."""
     plain = [re.sub(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]", " ", name) for name in names]
-    short = [n if len(n) <= LONGEST_NAME else n[: LONGEST_NAME - 1] + "…" for n in plain]
-    return [s if short.count(s) == 1 else f"{i} {s}"[:LONGEST_NAME] for i, s in enumerate(short)]
+    told = [short(name, LONGEST_NAME) for name in plain]
+    return [s if told.count(s) == 1 else f"{i} {s}"[:LONGEST_NAME] for i, s in enumerate(told)]

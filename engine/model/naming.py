@@ -20,6 +20,11 @@ def nearest(name: Any, known: Collection[str]) -> str | None:
     return next(iter(ends or get_close_matches(name, list(known), 1, ALIKE)), None)
 
 
+def renamed(was: str, now: str) -> str:
+    """What is said of a name that is another now."""
+    return f"{was} is now {now}, and goes with the next release"
+
+
 def one_of(name: Any, known: Collection[str]) -> str:
     """`, expected one of NAMES` or, where one is near, `: did you mean NAME? expected one of NAMES`."""
     near = nearest(name, known)

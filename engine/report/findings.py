@@ -5,16 +5,22 @@ They read right for one solver and for five, at one point and at hundreds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Iterable
 
 from engine.simulation.methods import aim, reference
-from engine.simulation.summaries import Summary, standard_error
+from engine.simulation.summaries import LEAST, Summary, standard_error
 from engine.study.results import Found
 from engine.study.study import Study
-from engine.study.words import counted, key_name, listed, percent_text, range_text, settings_words
-
-# Losses below are those of summing in another order.
-ROUNDING = 1e-12
+from engine.study.words import (
+    counted,
+    key_name,
+    listed,
+    number_text,
+    percent_text,
+    range_text,
+    settings_words,
+)
 
 
 def question_of(study: Study) -> str:
@@ -53,7 +59,7 @@ def _misses(found: list[Found]) -> list[str]:
             continue
         most = max(mine, key=lambda f: float(f.summary.mean))
         worst = max(float(f.summary.largest) for f in mine)
-        if worst <= ROUNDING:
+        if worst <= LEAST:
             nothing.append(solver)
             continue
         each = range_text((float(f.summary.mean) for f in mine), percent_text)
@@ -120,13 +126,13 @@ def _worth_of_looks(found: list[Found]) -> list[str]:
         gains = [float(f.summary.mean) for f in mine if f.metric == "over_static"]
         if not gains:
             continue
-        show: Callable[[float], str] = lambda gain: f"{gain:.3g}"  # noqa: E731
+        more = range_text(gains, functools.partial(number_text, digits=3))
         sure = [surely_above(f.summary) for f in mine if f.metric == "over_richer"]
         where = (
             f"at {sum(sure)} of {len(sure)} points" if len(sure) > 1 else "sure" if any(sure) else "not sure"
         )
         lines.append(
-            f"{solver} returns {range_text(gains, show)} more than a plan that is never revised; more than "
+            f"{solver} returns {more} more than a plan that is never revised; more than "
             f"such a plan with the larger budget: {where}, by two standard errors."
         )
     return lines

@@ -25,6 +25,7 @@ from engine.figures.study_gallery import illustrate_study
 from engine.figures.style import themed
 from engine.report.findings import findings, planned, question_of
 from engine.simulation.methods import aim, reference
+from engine.simulation.summaries import LEAST
 from engine.study.columns import SHOWN, Column
 from engine.study.grid import write_grid
 from engine.study.results import Found, summaries
@@ -33,8 +34,6 @@ from engine.study.study import Study
 from engine.study.words import percent_text, rate_text, sentence, setting_text
 
 WORST, SLOWEST = 5, 5
-# Less is what summing in another order makes.
-LEAST_MISSED = 1e-12
 
 CAPTION = (
     "Means over portfolios. gap: certified, (bound − value)/|bound|. loss: share of the proved optimum "
@@ -228,14 +227,14 @@ def _worst_blocks(
         blocks.setdefault(study.manifest.point_of(block), []).append((block, path))
     worst: list[tuple[float, str, int]] = []
     for point in sorted(largest, key=lambda point: -largest[point]):
-        if largest[point] <= LEAST_MISSED or (len(worst) >= WORST and worst[WORST - 1][0] >= largest[point]):
+        if largest[point] <= LEAST or (len(worst) >= WORST and worst[WORST - 1][0] >= largest[point]):
             break
         for block, path in blocks[point]:
             rows = [r for r in summaries(study.store.read(path)) if r["metric"] == metric and r["count"]]
             missed = [(row["largest"], row["solver"], block) for row in rows if row["solver"] != best]
             worst += sorted(missed, key=lambda one: -one[0])[:1]
         worst.sort(key=lambda one: -one[0])
-    return [one for one in worst[:WORST] if one[0] > LEAST_MISSED]
+    return [one for one in worst[:WORST] if one[0] > LEAST]
 
 
 def _slowest(study: Study) -> Iterable[dict[str, Any]]:

@@ -30,14 +30,13 @@ from engine.files.portfolios import load_portfolio
 from engine.files.shipped import config_folder
 from engine.model.portfolio import Portfolio
 from engine.report.page import HtmlTable, solver_table
+from engine.simulation.summaries import LEAST
 from engine.study.results import Found
 from engine.study.study import Study
 from engine.study.words import listed, percent_text, range_text
 
 SMALL, LARGE = 100, 300
 FIVE = "the five"
-# Losses below are those of summing in another order.
-ROUNDING = 1e-12
 
 QUESTION = (
     "Where should the next unit of effort go? For which budgets and weights is it optimal to push some "
@@ -162,7 +161,7 @@ def _greedy_is_right(found: list[Found], five: Portfolio) -> Chapter:
     losses = [f.summary for f in found if f.solver == "greedy" and f.metric == "loss"]
     worst = max(float(summary.largest) for summary in losses)
     count = int(sum(float(summary.count) for summary in losses))
-    lost = f"the largest loss was {worst:.1e} of it" if worst > ROUNDING else "not one of them lost anything"
+    lost = f"the largest loss was {worst:.1e} of it" if worst > LEAST else "not one of them lost anything"
     text = [
         f"On all {count:,} of these portfolios greedy, which gives each unit to the project that gains most "
         f"by it, was compared with the proved optimum: {lost}. So it must be where every unit gains less "

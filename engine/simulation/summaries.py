@@ -21,8 +21,8 @@ from jaxtyping import Array, Bool, Float, Int
 # Copies of a histogram on an accelerator: its threads count side by side, and those that count in the same
 # bin wait for one another, of a flag or a gap of 0 all of them.
 ACCELERATOR_COPIES = 64
-# Bins of the histogram: one for everything up to LEAST, then BINS logarithmic ones up to MOST, so that a
-# quantile is known to within 2.1 % of itself.
+# Bins of the histogram: one for everything up to LEAST, which is what summing in another order makes, then
+# BINS logarithmic ones up to MOST, so that a quantile is known to within 2.1 % of itself.
 LEAST, MOST, BINS = 1e-12, 1e6, 2000
 # The bin of 1.
 ONE = math.ceil(BINS * math.log(1 / LEAST) / math.log(MOST / LEAST))

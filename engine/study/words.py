@@ -87,6 +87,11 @@ def range_text(numbers: Iterable[float], show: Callable[[float], str]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def short(name: str, most: int = 24) -> str:
+    """A name as far as it fits."""
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
 def listed(words: Sequence[str]) -> str:
     """Words with commas and an "and"."""
     return " and ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -18,9 +18,9 @@ from engine.figures.curves import curves_figure, effort_to_frontier, gains_figur
 from engine.figures.fits import fit_figure
 from engine.figures.looks import SOLVERS as LOOKS
 from engine.figures.looks import solver_look
-from engine.figures.palette import BLUE, DARK, YELLOW
+from engine.figures.palette import BLUE, DARK, SOFT, YELLOW
 from engine.figures.studies import SolverTime, along_figure, loss_figure, phase_figure, time_figure
-from engine.figures.style import save, themed
+from engine.figures.style import GAP, save, themed, tint
 from engine.files.shipped import config_folder
 from engine.fitting.folder import FittedCurve
 from engine.simulation.summaries import summarise
@@ -220,6 +220,9 @@ def test_colours_follow_the_reader_from_light_to_dark(portfolio: engine.Portfoli
     assert "@media (prefers-color-scheme:dark)" in text
     assert f"var(--0072b2,{BLUE.lower()})" in text
     assert DARK[BLUE] in text
+    missed = returns_figure(np.arange(1.0, 9.0), {"exact": np.arange(1.0, 9.0), "greedy": np.ones(8)})
+    grey = "".join(f"{round(255 * share):02x}" for share in tint(SOFT, GAP))
+    assert f"--{grey}:" in themed(missed).decode()
     # What is not in the figure is not in its style.
     assert DARK[YELLOW] not in text
 
